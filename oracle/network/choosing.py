@@ -12,7 +12,7 @@ from oracle.core.report import Report
 from oracle.core.types import Kind
 from oracle.network.messages import AnswerMessage
 
-__all__ = ["Beyond", "Chosen", "SpreadTerms", "choose", "short_of", "spread_of"]
+__all__ = ["Beyond", "Chosen", "SpreadTerms", "choose", "count_far", "most_liars", "short_of", "spread_of"]
 
 
 class SpreadTerms(Protocol):
@@ -39,13 +39,11 @@ class Beyond:
         message: The message.
         feed_id: The feed.
         spread: How far apart the answers to the feed were with it, in thousandths of sigma.
-        others: The messages with which it was compared.
     """
 
     message: AnswerMessage
     feed_id: bytes
     spread: int
-    others: tuple[AnswerMessage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ def choose(
             if short_of(report, rest, quorum) != short_of(report, used, quorum):
                 too_wide[feed_id] = spread
                 break
-            beyond.append(Beyond(furthest, feed_id, spread, tuple(rest)))
+            beyond.append(Beyond(furthest, feed_id, spread))
             used = rest
     return Chosen(tuple(used), tuple(beyond), too_wide)
 
@@ -107,6 +105,19 @@ def spread_of(terms: SpreadTerms, answers: Iterable[int]) -> int:
     """Return how far answers to a feed are apart, in thousandths of its sigma; 0 if there are none."""
     found = [each for each in answers if each != NO_ANSWER]
     return encoding.spread(terms.kind, terms.sigma, min(found), max(found)) if found else 0
+
+
+def count_far(terms: SpreadTerms, answer: int, others: Iterable[int]) -> int:
+    """Return how many of other answers to a feed are further from an answer than it allows."""
+    return sum(spread_of(terms, (answer, each)) > terms.max_spread for each in others)
+
+
+def most_liars(quorum: int) -> int:
+    """Return how many liars a committee can have that has a quorum of 2f + 1, or a few more.
+
+    Whoever is too far from so many only may be honest: each of these can be as far out as the hub lets it.
+    """
+    return (quorum - 1) // 2
 
 
 def _answers(messages: Sequence[AnswerMessage], position: int) -> list[int]:

@@ -16,11 +16,12 @@ from typing import Protocol
 
 import structlog
 
+from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import ContractRejected, DataError, SignerUnavailable
 from oracle.core.formats import to_hex
 from oracle.core.report import Report, SignedReport
 from oracle.feeds.interface import SigningCommittee
-from oracle.network.choosing import Chosen, SpreadTerms, choose, short_of
+from oracle.network.choosing import Chosen, SpreadTerms, choose, count_far, most_liars, short_of
 from oracle.network.client import MemberInvalid, MemberSilent
 from oracle.network.evidence import EvidenceSink, FaultKind, MemberFault
 from oracle.network.heard import Heard
@@ -311,8 +312,14 @@ class NetworkSigners:
             )
             collection.problems[each.message.reporter] = problem
             log.warning("a member's answers are left out", member=self._name(each.message.reporter), reason=problem)
-            self._note(FaultKind.BEYOND_SPREAD, each.message.reporter, collection, problem, each.message, *each.others,
-                       feed_id=each.feed_id)  # fmt: skip
+            _, answer = each.message.observation(each.feed_id)
+            others = [one for one in chosen.used if one.observation(each.feed_id)[1] != NO_ANSWER]
+            far = count_far(
+                collection.terms[each.feed_id], answer, (one.observation(each.feed_id)[1] for one in others)
+            )
+            if far > most_liars(quorum):
+                self._note(FaultKind.BEYOND_SPREAD, each.message.reporter, collection, problem, each.message, *others,
+                           feed_id=each.feed_id)  # fmt: skip
         log.info(
             "collected",
             turn=request.turn,

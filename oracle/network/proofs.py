@@ -21,7 +21,7 @@ from oracle.core.errors import DataError
 from oracle.core.formats import keccak
 from oracle.core.report import NO_READINGS, Report
 from oracle.core.types import Kind
-from oracle.network.choosing import spread_of
+from oracle.network.choosing import count_far, most_liars, spread_of
 from oracle.network.evidence import FaultKind
 from oracle.network.messages import AnswerMessage, SignedRequest
 from oracle.network.turns import Turns
@@ -156,13 +156,16 @@ def _contradiction(claim: Claim, scope: Scope) -> CaseJudgement:
         return _proven(f"the key signed two different {what} to this feed for one time, {first_at}")
     if scope.turns.at(first_at) != scope.turns.at(second_at):
         return _false("the messages belong to different turns")
-    if not _agreed(claim, scope):
+    if scope.trusted != scope.terms and not _asked_in_turn(claim, scope, scope.turns.at(first_at)):
         return _unproven(
             "the key signed for two times, "
             f"{abs(first_at - second_at)} s apart. That both are in one turn depends on the terms in this file, whose "
-            "fingerprint nobody has confirmed: name the one that the members tell at /v1/network"
+            "fingerprint nobody has confirmed: name the one that the members told at /v1/network then"
         )
-    return _proven(f"the key signed for two times of one turn of {scope.turns.seconds} s: {first_at} and {second_at}")
+    return _proven(
+        f"the key signed for two times of one turn of {scope.turns.seconds} s, by the terms that are trusted for that "
+        f"time: {first_at} and {second_at}"
+    )
 
 
 def _beyond_spread(claim: Claim, scope: Scope) -> CaseJudgement:
@@ -201,6 +204,9 @@ def _beyond_spread(claim: Claim, scope: Scope) -> CaseJudgement:
         return _false("the others are not within the spread among themselves")
     if all_ <= terms.max_spread:
         return _false("the answer is within the spread")
+    if (far := count_far(terms, answer, answers)) <= most_liars(quorum):
+        # A liar goes as far out as it can without being left out, and so leaves an honest answer behind.
+        return _false(f"the answer is too far from {far} of the others only: they may be the liars")
     return _proven(
         f"{len(answers)} others agree within {among / 1_000:g} standard deviations; with this answer it is "
         f"{all_ / 1_000:g}, and the hub allows {terms.max_spread / 1_000:g}"
@@ -214,7 +220,8 @@ def _bad_request(claim: Claim, scope: Scope) -> CaseJudgement:
         return _false("the request is not signed by the member")
     if problem := _no_reporter(claim.member, claim.request.request.report, scope):
         return _false(problem)
-    if not _agreed(claim, scope):
+    # By today's terms, a request of yesterday may be out of turn, and was not.
+    if claim.request.request.terms != scope.terms:
         return _unproven("the request is signed by the member, but for other terms than those in this file")
     request, turns = claim.request.request, scope.turns
     if turns.at(request.report.observed_at) != request.turn:
@@ -341,13 +348,16 @@ def _no_reporter(address: str, report: Report, scope: Scope) -> str:
     return "" if was else f"{address} was no reporter of committee {scope.committee} in epoch {report.epoch}"
 
 
-def _agreed(claim: Claim, scope: Scope) -> bool:
-    """Return whether the member, or the judge, knows the file's terms: they can't be made up to fit the messages."""
-    if scope.trusted is not None:
-        return scope.trusted == scope.terms
-    if claim.request is None or claim.request.request.terms != scope.terms:
+def _asked_in_turn(claim: Claim, scope: Scope, turn: int) -> bool:
+    """Return whether the member itself has signed the file's terms in a turn: they can't be made up, nor be later ones.
+
+    If the judge trusts other terms, that decides.
+    """
+    asked = claim.request
+    if scope.trusted is not None or asked is None or asked.request.terms != scope.terms:
         return False
-    return claim.request.requester(scope.chain_id, scope.hub) == claim.member
+    at = {asked.request.turn, scope.turns.at(asked.request.report.observed_at)}
+    return at == {turn} and asked.requester(scope.chain_id, scope.hub) == claim.member
 
 
 def _version(document: bytes) -> int | None:

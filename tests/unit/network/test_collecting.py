@@ -280,6 +280,27 @@ async def test_who_is_too_far_from_the_others_is_left_out_and_that_is_provable(h
     assert [each["reporter"] for each in fault.answers] == [OTHERS[2], *sorted(MEMBERS[:3])]
 
 
+async def test_who_is_too_far_from_one_other_is_left_out_but_not_accused(holder: Collecting) -> None:
+    """That one may be the liar: as far out as it can be without being left out itself."""
+    assert holder.own is not None
+    holder.own.says = says(ME, 100, 206)
+    holder.let(OTHERS[0], 100, 200)
+    holder.let(OTHERS[1], 100, 212)
+    holder.let(OTHERS[2], 100, 223)
+    assert await holder.collect() == sorted({*MEMBERS} - {OTHERS[0]})
+    assert holder.evidence.faults == []
+
+
+async def test_the_evidence_against_an_outlier_has_those_only_who_have_an_answer(holder: Collecting) -> None:
+    holder.committee.quorum = 2
+    holder.let(OTHERS[0], 100, None)
+    holder.let(OTHERS[1], 100, 200)
+    holder.let(OTHERS[2], 100, 2_000)
+    assert await holder.collect() == sorted(MEMBERS[:3])
+    [fault] = holder.evidence.faults
+    assert [each["reporter"] for each in fault.answers] == [OTHERS[2], *sorted((ME, OTHERS[1]))]
+
+
 async def test_two_that_are_too_far_are_too_many(holder: Collecting) -> None:
     holder.let(OTHERS[0], 100, 200)
     holder.let(OTHERS[1], 100, 2_000)

@@ -99,6 +99,9 @@ def test_two_times_of_one_turn_are_proven_to_whoever_knows_the_terms() -> None:
     asked = replace(claim, request=request(ALPHA, report(NOW + 7)))
     assert judge(asked, SCOPE).finding is PROVEN
     assert judge(replace(claim, request=request(BRAVO, report(NOW + 7))), SCOPE).finding is NOT_PROVABLE
+    # With a request of another turn it has signed these terms for then: turns may have been shorter before.
+    later = replace(claim, request=request(ALPHA, report(NOW + 7 + 4 * TURN_S)))
+    assert judge(later, SCOPE).finding is NOT_PROVABLE
 
 
 def test_a_longer_turn_that_the_accuser_made_up_proves_nothing() -> None:
@@ -172,6 +175,15 @@ def test_an_answer_that_a_quorum_contradicts_is_proven_with_the_chains_bound() -
     assert judge(spread(*messages), SCOPE).finding is NOT_PROVABLE
 
 
+def test_one_liar_can_not_make_an_honest_member_an_outlier() -> None:
+    """The last one is as far out as it can be without being left out itself, and so leaves the first one behind."""
+    messages = answers(1_000_000, 1_001_000, 1_002_000, 1_003_900)
+    found = judge(spread(*messages), KNOWN)
+    assert found.finding is FALSE and "1 of the others" in found.reason
+    messages = answers(1_000_000, 1_001_000, 1_003_800, 1_003_900)
+    assert judge(spread(*messages), KNOWN).finding is PROVEN, "of two, one is honest"
+
+
 @pytest.mark.parametrize(
     ("messages", "said"),
     [
@@ -233,7 +245,9 @@ def test_a_request_in_order_proves_nothing_whatever_terms_the_accuser_writes() -
     asked = request(mine, report(NOW + 5))
     # With these terms, the turn would be somebody else's.
     others = scope_of(network(members=tuple(each for each in network().members if each.reporter != mine), faulty=0))
-    for scope in (SCOPE, KNOWN, others, replace(others, trusted=SCOPE.terms)):
+    # And members' files may say so today: then it was asked by other terms all the same.
+    today = replace(others, trusted=others.terms, facts=FACTS)
+    for scope in (SCOPE, KNOWN, others, replace(others, trusted=SCOPE.terms), today):
         assert judge(bad_request(asked, mine), scope).finding is NOT_PROVABLE
     assert judge(bad_request(asked, BRAVO if mine != BRAVO else ALPHA), SCOPE).finding is FALSE
 
