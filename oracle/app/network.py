@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -56,10 +57,8 @@ class NetworkNode:
         sightings: The latest answers of this node's sources; filled by its looks.
         signers: Collects the members' answers, in this node's turns.
         member: Signs this node's answers; None: it gives none.
-        heard: What members have signed.
         ledger: What this node's reporter has signed.
         casebook: Evidence of faults.
-        view: The chain, as a signer sees it.
         clock: Unix seconds.
     """
 
@@ -69,10 +68,8 @@ class NetworkNode:
     sightings: Sightings
     signers: Signers
     member: Member | None
-    heard: Heard
     ledger: Ledger
     casebook: Casebook
-    view: ChainView
     clock: Callable[[], float]
     _failed: asyncio.Future[None]
 
@@ -113,53 +110,28 @@ async def open_network(node: Node, seams: NodeSeams, certificate: Certificate | 
     Raises:
         ConfigError: The address to listen on is taken, or a file can't be used.
     """
-    config, deployment, clock = node.config, node.deployment, node.clock
-    network = config.network
+    network, clock = node.config.network, node.clock
     assert network is not None
-    number = deployment.committees[network.committee].number
-    turns = turns_of(network)
-    rules = SignerRules(
-        deployment.chain_id,
-        deployment.hub,
-        number,
-        turns,
-        frozenset(each.reporter for each in network.members),
-        frozenset(network.ignore),
-        fingerprint(deployment.chain_id, deployment.hub, number, network),
-    )
-    feeds = {
-        deployment.feeds[feed.name].feed_id: SightedFeed(feed.name, feed.poll_interval, feed.max_age)
-        for feed in config.feeds
-        if feed.committee == network.committee
-    }
-    ledger = Ledger(node.journal.store, chain_id=deployment.chain_id, hub=deployment.hub, committee=number, clock=clock)
+    rules, feeds = _rules(node, network), _sighted_feeds(node, network)
+    store = node.journal.store
+    ledger = Ledger(store, chain_id=rules.chain_id, hub=rules.hub, committee=rules.committee, clock=clock)
+    casebook = Casebook(store, rules.members, clock=clock)
+    sightings, view = Sightings(feeds), ChainView(node.hub, rules.committee, list(feeds))
     async with contextlib.AsyncExitStack() as stack:
-        casebook = Casebook(node.journal.store, rules.members, clock=clock)
         members = [(each.name, each.reporter, each.url) for each in network.believed]
         clients = await stack.enter_async_context(
             open_members(members, timeout_s=network.request_timeout_s, authorities=trusted(network.ca_file))
         )
-        sightings, view = Sightings(feeds), ChainView(node.hub, number, list(feeds))
         teller = Teller(clients)
-        parts: list[Heard] = []
 
         def signed(message: AnswerMessage) -> None:
-            parts[0].signed(message)
+            heard.signed(message)
             teller.tell(message)
 
         member, answering = None, None
         if network.is_reporter:
-            member = Member(
-                rules,
-                node.key,
-                ledger,
-                sightings,
-                view,
-                casebook,
-                clock=clock,
-                signed=signed,
-                allow=Rates(*MEMBER_RATE).allow,
-            )
+            allow = Rates(*MEMBER_RATE).allow
+            member = Member(rules, node.key, ledger, sightings, view, casebook, clock=clock, signed=signed, allow=allow)
             stack.push_async_callback(member.close)
             answering = seams.member(member)
         heard = Heard(
@@ -172,13 +144,11 @@ async def open_network(node: Node, seams: NodeSeams, certificate: Certificate | 
             heard_own=None if answering is None else answering.heard_own,
             tell=teller.tell,
         )
-        parts.append(heard)
         await heard.load()
-        others = {reporter: each for reporter, each in clients.items() if reporter != node.reporter}
         collecting = NetworkSigners(
             rules,
             node.key,
-            others,
+            {reporter: each for reporter, each in clients.items() if reporter != node.reporter},
             heard,
             casebook,
             node.hub.feed_config,
@@ -198,16 +168,12 @@ async def open_network(node: Node, seams: NodeSeams, certificate: Certificate | 
             ("leadership", _until_deposed(node)),
         ):
             stack.push_async_callback(_ended, _watched(work, name, failed))
-
-        def status() -> NetworkStatus:
-            return _status(node, rules, view)
-
         port = await stack.enter_async_context(
             serve_members(
                 network.address,
                 answering,
                 heard,
-                status,
+                partial(_status, node, rules, view),
                 routes=readings_routes(node.readings.find),
                 certificate=certificate,
                 limits=member_limits(network.max_connections),
@@ -217,18 +183,40 @@ async def open_network(node: Node, seams: NodeSeams, certificate: Certificate | 
         log.info("serving members", host=network.address[0], network_port=port, tls=certificate is not None)
         yield NetworkNode(
             network,
-            number,
-            TurnGuard(number, node.reporter, turns, clock=clock),
+            rules.committee,
+            TurnGuard(rules.committee, node.reporter, rules.turns, clock=clock),
             sightings,
             seams.signers(collecting),
             member,
-            heard,
             ledger,
             casebook,
-            view,
             clock,
             failed,
         )
+
+
+def _rules(node: Node, network: NetworkConfig) -> SignerRules:
+    """Return what this node's signer judges by."""
+    deployment = node.deployment
+    number = deployment.committees[network.committee].number
+    return SignerRules(
+        deployment.chain_id,
+        deployment.hub,
+        number,
+        turns_of(network),
+        frozenset(each.reporter for each in network.members),
+        frozenset(network.ignore),
+        fingerprint(deployment.chain_id, deployment.hub, number, network),
+    )
+
+
+def _sighted_feeds(node: Node, network: NetworkConfig) -> dict[bytes, SightedFeed]:
+    """Return the network's feeds, by their ids."""
+    return {
+        node.deployment.feeds[feed.name].feed_id: SightedFeed(feed.name, feed.poll_interval, feed.max_age)
+        for feed in node.config.feeds
+        if feed.committee == network.committee
+    }
 
 
 def _status(node: Node, rules: SignerRules, view: ChainView) -> NetworkStatus:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 
 from oracle.app.finding import committees_out_of_reach
 from oracle.app.looks import feeds_by_committee
+from oracle.app.node import Node
 from oracle.app.recorders import ChainRecorder, FeedRecorder, LookRecorder, SuspensionRecorder
 from oracle.app.roles import DaemonSetup, NodeRole
 from oracle.app.seams import NodeSeams
@@ -98,36 +100,13 @@ async def run_daemon(
         observers.begin(node.feed_ids)
         committees = await feeds_by_committee(node, observers, role.network, role.shelf)
         await _serve_pushes(stack, config, observers, certificates.get("push"))
-        if config.readings.address is not None:
-            readings = serve_readings(
-                config.readings.address,
-                node.readings.find,
-                certificate=certificates.get("readings"),
-                limits=Limits(config.readings.max_connections),
-            )
-            readings_port = await stack.enter_async_context(readings)
-            log.info("serving readings", host=config.readings.address[0], readings_port=readings_port)
-        monitor = Monitor(
-            _MonitoredChain(role),
-            node.feed_ids,
-            lambda feed: node.journal.counts(feed)["open"],
-            metrics,
-            health,
-            min_reports=config.web.min_reports,
-            interval=config.web.interval,
-            clock=clock,
-        )
-        looking = asyncio.create_task(monitor.run(), name="monitor")
-        compacting = asyncio.create_task(_compact(role, config.journal.keep_days, config.readings.days))
-        watching = []
+        await _serve_readings(stack, node, certificates.get("readings"))
+        stack.enter_context(_background("monitor", _monitor(role, metrics, health).run()))
+        stack.enter_context(_background("compaction", _compact(role, config.journal.keep_days, config.readings.days)))
         if role.network is not None:
-            watching.append(asyncio.create_task(watch_network(node, role.network, metrics, board), name="watching"))
+            stack.enter_context(_background("watching", watch_network(node, role.network, metrics, board)))
         reload = None if reread is None else partial(_reload, observers, certificates.values(), reread)
-        try:
-            await _run(role, role.run(committees, stop or asyncio.Event(), reload))
-        finally:
-            for task in (looking, compacting, *watching):
-                task.cancel()
+        await _run(role, role.run(committees, stop or asyncio.Event(), reload))
 
 
 def _role(setup: DaemonSetup) -> AbstractAsyncContextManager[NodeRole]:
@@ -176,6 +155,48 @@ async def _serve_pushes(
     )
     push_port = await stack.enter_async_context(pushes)
     log.info("taking pushes", host=config.push.address[0], push_port=push_port, tls=config.push.has_tls)
+
+
+async def _serve_readings(stack: contextlib.AsyncExitStack, node: Node, certificate: Certificate | None) -> None:
+    """Serve the readings behind signatures, if the configuration says where."""
+    config = node.config.readings
+    if config.address is None:
+        return
+    limits = Limits(config.max_connections)
+    readings = serve_readings(config.address, node.readings.find, certificate=certificate, limits=limits)
+    readings_port = await stack.enter_async_context(readings)
+    log.info("serving readings", host=config.address[0], readings_port=readings_port)
+
+
+def _monitor(role: NodeRole, metrics: Metrics, health: Health) -> Monitor:
+    """Return what looks at the chain for health and metrics."""
+    node = role.node
+    return Monitor(
+        _MonitoredChain(role),
+        node.feed_ids,
+        lambda feed: node.journal.counts(feed)["open"],
+        metrics,
+        health,
+        min_reports=node.config.web.min_reports,
+        interval=node.config.web.interval,
+        clock=node.clock,
+    )
+
+
+@contextlib.contextmanager
+def _background(name: str, work: Coroutine[Any, Any, None]) -> Iterator[None]:
+    """Do work that no report waits for, while the context is open. If it fails, the log says so, and reports go on."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("background work has failed, and ends until the next start", work=name, exc_info=error)
+
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(ended)
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 def _sources(metrics: Metrics, feed: FeedConfig) -> list[Source]:
