@@ -75,10 +75,11 @@ def test_nobody_is_left_out_without_need(
         if 0 < terms[feed_id].max_spread < spread(tuple(messages), position, terms[feed_id])
     ]
     assert not chosen.beyond or wide
-    for each in chosen.beyond:
+    for place, each in enumerate(chosen.beyond):
+        before = [one.message for one in chosen.beyond[:place]]
         assert each.feed_id in wide and each.spread > terms[each.feed_id].max_spread
         position = report.feed_ids.index(each.feed_id)
-        with_it = (each.message, *each.others)
+        with_it = tuple(one for one in messages if one not in before)
         assert spread(with_it, position, terms[each.feed_id]) == each.spread
         ranked = sorted(one.answers[position] for one in with_it if one.answers[position] != NO_ANSWER)
         median = ranked[len(ranked) // 2]
