@@ -27,6 +27,7 @@ _PLAIN_MESSAGES = {
     "dict_type": "must be a table",
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
+    "too_short": "has too few entries: {min_length} or more are needed",
     "union_tag_not_found": f"needs 'type': one of {', '.join(map(repr, SOURCE_TYPES))}",
 }
 
@@ -92,7 +93,7 @@ def _problem(details: ErrorDetails) -> tuple[str, str]:
         return key_path(
             location
         ), f"has {context['actual_length']} entries, but at most {context['max_length']} are allowed"
-    message = _PLAIN_MESSAGES.get(kind, details["msg"])
+    message = _PLAIN_MESSAGES[kind].format(**context) if kind in _PLAIN_MESSAGES else details["msg"]
     return key_path(location), message.replace("Input should be", "must be").replace("\n", " ")
 
 

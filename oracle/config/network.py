@@ -92,7 +92,8 @@ class NetworkConfig(Section):
     """A network of reporters: each signs what its own sources say, and in its turn one collects, proves and sends.
 
     `turn_s`, `clock_bound_s`, `faulty` and the members' addresses, `transmits`, `since` and `until` have to be equal
-    in the files of all members: a member refuses a request with other terms. The rest is each operator's own.
+    in the files of all members. Whose turn it is follows from them, so members with other terms refuse each other's
+    requests in turns that they count differently. The rest is each operator's own.
 
     Attributes:
         committee: Name of the committee that the members sign for. Default: the only one that there is.
@@ -253,8 +254,8 @@ def committee_problems(network: NetworkConfig, committee: CommitteeConfig) -> It
     elif quorum > count - faulty:
         yield (
             ("quorum",),
-            f"is {quorum}, but of {count} members only {count - faulty} answer while {faulty} are silent: no report "
-            "would be accepted then",
+            f"is {quorum}, but of {count} members only {count - faulty} answer while {faulty} "
+            f"{'is' if faulty == 1 else 'are'} silent: no report would be accepted then",
         )
     if quorum > len(network.believed) and network.ignore:
         yield (

@@ -95,7 +95,8 @@ def _next_of_network(found: Begun) -> list[str]:
     copied = [f"{first}/deployment.json"]
     if not all(each.shares_machine for each in found.members):
         copied.append(f"{first}/artifacts")
-    steps += [f"cp -r {' '.join(copied)} {each}/" for each in others]
+    copy = "cp" if len(copied) == 1 else "cp -r"
+    steps += [f"{copy} {' '.join(copied)} {each}/" for each in others]
     if len(copied) > 1:
         steps.append("bring each member its folder, and keep none of its keys")
     steps.append(

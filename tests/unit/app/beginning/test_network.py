@@ -87,7 +87,7 @@ def test_it_says_what_comes_next_and_finds_it_again(tmp_path: Path) -> None:
     for line in (
         "member alpha: http://127.0.0.1:9471, reporter 0x",
         "oracle deploy --config alpha/oracle.toml",
-        "cp -r alpha/deployment.json beta/",
+        "cp alpha/deployment.json beta/",
         "oracle run --config alpha/oracle.toml",
     ):
         assert line in first.stdout, first.stdout
