@@ -138,6 +138,7 @@ def network_view(
         connection,
         names=names,
         ignored=network.ignore,
+        faulty=network.faulty,
         turns=turns,
         measures=measures,
         first_turn=max(0, last - shown + 1),

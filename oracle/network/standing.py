@@ -64,7 +64,7 @@ class MemberStanding:
         name: Its name in this node's configuration.
         reporter: The address of its reporter key.
         ignored: True if this node ignores it.
-        reports: The reports that this node heard any answer to.
+        reports: The reports to which this node heard answers of more members than may be faulty.
         answered: Those of them that it has answered.
         asked: How it answered when this node asked it: how often in which way. Empty on a node that asks nobody.
         delay_p50_s: The median of the seconds that it took: from the request, or from the report's time where this
@@ -148,7 +148,7 @@ class TurnFigures:
     """The messages that were heard in one turn.
 
     Attributes:
-        reports: How many reports any answer was heard to.
+        reports: How many reports were answered by more members than may be faulty.
         delays: By reporter, how many seconds after a report's time each of its answers came.
         distances: By reporter, the distances of its answers from the medians.
         last: By reporter, when it was heard last, unix seconds.
@@ -183,6 +183,7 @@ def read_standings(
     *,
     names: Mapping[str, str],
     ignored: Collection[str],
+    faulty: int,
     turns: Turns,
     measures: Mapping[bytes, FeedMeasure],
     first_turn: int,
@@ -195,13 +196,14 @@ def read_standings(
         connection: A connection to the journal's database in a transaction.
         names: The members' names, by the checksummed addresses of their reporter keys.
         ignored: The addresses of those that this node ignores.
+        faulty: How many members may lie.
         turns: The network's turns.
         measures: The measures of the feeds, by their ids. Others are not measured.
         first_turn: The first turn.
         last_turn: The last turn.
         known: The figures of turns that were read before: they are not read again, and new ones are put there.
     """
-    figures = _figures(connection, measures, first_turn, last_turn, {} if known is None else known)
+    figures = _figures(connection, measures, faulty, first_turn, last_turn, {} if known is None else known)
     asked, seconds = _asked(connection, first_turn, last_turn)
     faults = count_faults(connection)
     brought = _brought(connection, first_turn, last_turn)
@@ -234,6 +236,7 @@ def read_standings(
 def _figures(
     connection: sa.Connection,
     measures: Mapping[bytes, FeedMeasure],
+    faulty: int,
     first_turn: int,
     last_turn: int,
     known: MutableMapping[int, TurnFigures],
@@ -249,23 +252,29 @@ def _figures(
     known.update({turn: TurnFigures() for turn in wanted})
     for turn, rows in groupby(connection.execute(query), key=lambda row: int(row.turn)):
         if turn in wanted:
-            known[turn] = _of_turn(rows, named)
+            known[turn] = _of_turn(list(rows), named, faulty)
     return known
 
 
-def _of_turn(rows: Iterable[Any], measures: Mapping[str, FeedMeasure]) -> TurnFigures:
-    """Return the figures of what was heard in one turn. Messages were verified before they were written."""
+def _of_turn(rows: Sequence[Any], measures: Mapping[str, FeedMeasure], faulty: int) -> TurnFigures:
+    """Return the figures of what was heard in one turn. Messages were verified before they were written.
+
+    A report to which only as many members have answered as may lie may be one that nobody asked for.
+    """
     found = TurnFigures()
+    answered: dict[bytes, set[str]] = defaultdict(set)
+    for row in rows:
+        answered[bytes(row.report)].add(row.reporter)
     reports: dict[bytes, set[str]] = defaultdict(set)
     answers: dict[tuple[bytes, str], dict[str, int]] = defaultdict(dict)
     for row in rows:
         report, reporter = bytes(row.report), row.reporter
-        if reporter in reports[report]:
+        found.last[reporter] = max(row.at, found.last.get(reporter, 0.0))
+        if len(answered[report]) <= faulty or reporter in reports[report]:
             continue
         reports[report].add(reporter)
         message = json.loads(row.message)
         found.delays.setdefault(reporter, []).append(max(0.0, row.at - message["report"]["observedAt"]))
-        found.last[reporter] = max(row.at, found.last.get(reporter, 0.0))
         for feed, answer in zip(message["report"]["feedIds"], message["answers"], strict=True):
             if answer is not None:
                 answers[report, feed][reporter] = int(answer)

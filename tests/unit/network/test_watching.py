@@ -358,6 +358,7 @@ def standings(world: World, last_turn: int, known: dict[int, TurnFigures] | None
             connection,
             names=NAMES,
             ignored={MEMBERS[2]},
+            faulty=1,
             turns=TURNS,
             measures={FEEDS[0]: FeedMeasure(Kind.RELATIVE, 1_000)},
             first_turn=last_turn - 9,
@@ -378,6 +379,16 @@ async def test_turns_that_were_read_before_are_not_read_again_but_count(world: W
     with world.store.transaction() as connection:
         connection.execute(tables.heard.delete().where(tables.heard.c.turn < TURN + 18))
     assert standings(world, TURN + 24, known).members[0].answered > standings(world, TURN + 24).members[0].answered
+
+
+async def test_a_member_that_answers_what_nobody_asked_makes_no_other_look_silent(world: World) -> None:
+    """Nor a holder that did not use its turn look as if it had kept back what it collected."""
+    world.hear_all(of_turn(TURN), 1_000_200, 1_000_000, 1_000_100, 1_000_300)
+    for each in range(9):
+        world.hear(answer(MEMBERS[3], report((TURN + 1) * TURN_S + each, FEEDS[:1]), [1_000_000]), NOW)
+    found = standings(world, TURN + 9)
+    assert [(each.reports, each.answered) for each in found.members] == [(1, 1)] * 4
+    assert [each.used for each in found.transmitters] == [1, 0, 0, 0]
 
 
 async def test_the_standings_say_who_answers_how_far_off_and_whom_transmitters_leave_out(world: World) -> None:
