@@ -45,7 +45,7 @@ class MeasureOptions:
 
     sizes: Sequence[NetworkSize] = SIZES
     feeds: Sequence[int] = FEEDS
-    rounds: int = 20
+    rounds: int = 16
     soak: int = 2_000
     seed: int = 1
     echo: Callable[[str], None] = print
