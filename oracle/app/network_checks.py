@@ -261,7 +261,7 @@ def _named(config: Config, reporter: str, asked: MemberConfig) -> str:
 def _terms(
     config: Config, network: NetworkConfig, own: str | None, asked: Sequence[AskedMember], chain: OnChain
 ) -> Iterator[Check]:
-    """Say which members have other terms. A member does not answer the request of one with other terms."""
+    """Say which members have other terms. They do not agree on whose turn it is, or how many may be faulty."""
     ours = fingerprint(config.chain.chain_id, chain.hub, chain.committee.number, network)
     having: dict[bytes, list[str]] = defaultdict(list)
     for each in asked:
