@@ -11,7 +11,7 @@ from aiohttp import web
 
 from oracle.web.listener import LOGGED_EACH_S
 
-__all__ = ["BODY_DEADLINE_S", "BodyLarge", "RefusalLog", "read_request"]
+__all__ = ["BODY_DEADLINE_S", "LINES_AT_ONCE", "BodyLarge", "RefusalLog", "read_request"]
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +20,10 @@ BODY_DEADLINE_S = 5.0
 
 _KINDS = 1_024
 """The most kinds of refusals that are told apart; the oldest gives way."""
+
+
+LINES_AT_ONCE = 64
+"""The most lines about refusals within `LOGGED_EACH_S`, however many kinds there are: senders choose what they send."""
 
 
 class BodyLarge(Exception):
@@ -60,15 +64,25 @@ class RefusalLog:
         """
         self._event = event
         self._kinds: OrderedDict[tuple[tuple[str, Any], ...], tuple[int, float]] = OrderedDict()
+        self._lines, self._lines_since = 0, float("-inf")
 
     def count(self, **kind: Any) -> None:
         """Count a refusal of a kind, and log how many there were since the last time, if that is long ago."""
         key = tuple(kind.items())
         times, told_at = self._kinds.pop(key, (0, float("-inf")))
         now = asyncio.get_running_loop().time()
-        if now - told_at >= LOGGED_EACH_S:
+        if now - told_at >= LOGGED_EACH_S and self._has_line(now):
             log.warning(self._event, **kind, times=times + 1)
             times, told_at = -1, now
         self._kinds[key] = (times + 1, told_at)
         while len(self._kinds) > _KINDS:
             self._kinds.popitem(last=False)
+
+    def _has_line(self, now: float) -> bool:
+        """Return whether one more line may be logged now; say so, once, if not."""
+        if now - self._lines_since >= LOGGED_EACH_S:
+            self._lines, self._lines_since = 0, now
+        self._lines += 1
+        if self._lines == LINES_AT_ONCE + 1:
+            log.warning(self._event, hint=f"further kinds of refusals are not shown for {LOGGED_EACH_S:g} s")
+        return self._lines <= LINES_AT_ONCE

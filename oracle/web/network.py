@@ -135,7 +135,9 @@ class _MemberHandlers:
             return await handler(request)
         except Refused as refused:
             status = refused.code.status
-            self._refusals.count(path=request.path, remote=client, why=refused.code.value)
+            resource = request.match_info.route.resource
+            path = "none of them" if resource is None else resource.canonical
+            self._refusals.count(path=path, remote=client, why=refused.code.value)
             retry = {"Retry-After": _RETRY[status]} if status in _RETRY else {}
             return web.json_response(refused.to_json(), status=status, headers=_HEADERS | retry)
 

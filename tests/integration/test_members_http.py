@@ -285,8 +285,10 @@ async def test_a_flood_from_one_address_is_refused_and_does_not_fill_the_log(nod
                 found = [(await session.post("/v1/report", data=body)).status for _ in range(60)]
                 answered = await session.post("/v1/report", data=body)
                 assert answered.headers["Retry-After"] == "1"
+                for each in range(30):
+                    assert (await session.get(f"/v1/{each}")).status == 429
         assert found == [403] * 20 + [429] * 40
-        assert len([each for each in logs if each["event"] == "request refused"]) == 2, "one line for each kind"
+        assert len([each for each in logs if each["event"] == "request refused"]) == 3, "one line for each kind"
         reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.9", 0))
         good = json.dumps(asked(report(now(node))).to_json()).encode()
         writer.write(b"POST /v1/report HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(good), good))
