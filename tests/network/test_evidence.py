@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from oracle.app.local_network import LocalNetwork
+from oracle.app.local_network.judging import evidence_of
 from oracle.app.local_network.ways import Way
 from oracle.core import http
 from oracle.network.evidence import FaultKind
 from tests.integration.workspace import Done, run_command
-from tests.network.looking_back import cases_of, outcomes_of, signers, transmitter
+from tests.network.looking_back import outcomes_of, signers, transmitter
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -31,7 +32,7 @@ async def test_a_stranger_finds_a_contradiction_proven(network: LocalNetwork, tm
     network.misbehave(LIAR, {}, Way.TWO_ANSWERS)
 
     async def caught() -> bool:
-        return any(each.kind is FaultKind.CONTRADICTION for each in cases_of(network.members[ALPHA]))
+        return any(each.kind is FaultKind.CONTRADICTION for each in evidence_of(network.members[ALPHA]))
 
     await network.eventually(caught, "alpha has evidence of two answers")
     network.misbehave(LIAR, {})
@@ -119,7 +120,11 @@ async def test_an_ignored_member_is_neither_asked_nor_believed_nor_answered(netw
             if transmitter(network, event) == LIAR:
                 assert ALPHA not in who
         turns = {network.turn(each.observed_at) for each in events}
-        assert set(outcomes_of(other, alpha, turns)) == {"refused:ignored"}
+
+        async def noted() -> set[str]:
+            return set(outcomes_of(other, alpha, turns))
+
+        assert await network.eventually(noted, "what alpha answered is written down") == {"refused:ignored"}
         status = json.loads((await oracle(alpha.place.folder, "network", "status", "--json")).stdout)
         assert [each["name"] for each in status["members"] if each["ignored"]] == [other.name]
     finally:

@@ -36,6 +36,7 @@ async def test_a_member_that_is_killed_comes_back_at_its_place(network: LocalNet
     shown = await network.shows(0)
     assert shown is not None and shown["reporter"] == member.place.address
     assert member.pid != before
+    await network.until_rounds(1)  # it has begun, so it ends as it is asked to
     assert await network.stop(0) == 0
 
 

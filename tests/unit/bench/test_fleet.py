@@ -30,7 +30,7 @@ def test_what_is_lost_late_or_overtaken_is_counted() -> None:
     second = [entry(1, 120, 10.0), entry(2, 120, 59.0)]
     third = [entry(1, 180, 8.0, tx=2), entry(2, 180, 3.0, Outcome.SUPERSEDED)]
     found = fleet.figures([*first, *second, *third], feeds=2, minutes=2)
-    assert found["ends"] == {"accepted": 3, "held": 0, "superseded": 1, "failed": 0}
+    assert found["ends"] == {"accepted": 3, "held": 0, "superseded": 1, "failed": 0, "offered": 0}
     assert (found["observations"], found["missing"], found["open"], found["late"]) == (4, 0, 0, 1)
     assert (found["transactions"], found["feeds_per_transaction"]) == (2, 1.5)
     # From 122 to 190; and 59 and 8 seconds of work.

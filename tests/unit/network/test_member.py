@@ -437,7 +437,7 @@ async def test_what_contradicts_the_ledger_is_another_process_also_after_a_start
 
 
 async def test_a_machine_that_is_set_back_is_no_other_process(node: Node) -> None:
-    """What it signed before it was set back may come from others before the next request does."""
+    """A message that it signed before it was set back may come from others before the next request does."""
     now = node.to_turn(NEXT)
     lost = answer(node.address, report(now), (1, 2))
     node.clock.step(30)
