@@ -76,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     sizes = [size.members for size in SIZES]
     parser.add_argument("--members", nargs="+", type=int, choices=sizes, default=sizes, metavar="N", help="networks")
     parser.add_argument("--feeds", nargs="+", type=int, choices=FEEDS, default=list(FEEDS), metavar="N")
-    parser.add_argument("--rounds", type=int, default=MeasureOptions.rounds, help="rounds of a network; of a large one, fewer")
+    rounds = MeasureOptions.rounds
+    parser.add_argument("--rounds", type=int, default=rounds, help="rounds of a network; of a large one, fewer")
     parser.add_argument("--soak", type=int, default=0, metavar="ROUNDS", help="the long run, with so many rounds")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="the report (default: build/network.json)")
