@@ -15,6 +15,7 @@ from oracle.app.node import Node
 from oracle.app.seams import NodeSeams
 from oracle.config import NetworkConfig
 from oracle.core.errors import JournalError
+from oracle.core.types import SECONDS_A_DAY
 from oracle.core.version import __version__
 from oracle.feeds.interface import Signers
 from oracle.network.asking import trusted
@@ -39,8 +40,6 @@ from oracle.web.tls import Certificate
 __all__ = ["NetworkNode", "open_network"]
 
 log = structlog.get_logger(__name__)
-
-_SECONDS_A_DAY = 86_400
 
 LEADS_LOOK_S = 0.5
 """Seconds between two looks whether this node still leads its journal."""
@@ -84,7 +83,7 @@ class NetworkNode:
         Raises:
             OracleError: The journal can't be written.
         """
-        before = self.clock() - days * _SECONDS_A_DAY
+        before = self.clock() - days * SECONDS_A_DAY
         found = [await asyncio.to_thread(each, before) for each in (self.ledger.forget, self.casebook.forget)]
         return sum(map(bool, found))
 

@@ -19,8 +19,7 @@ from oracle.chain.keys import signer
 from oracle.chain.rpc import Rpc
 from oracle.core.errors import DeploymentError
 from oracle.core.formats import to_hex
-
-SECONDS_A_DAY = 86_400
+from oracle.core.types import SECONDS_A_DAY
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from oracle.core.settings import (
     wrong,
     wrong_each,
 )
-from oracle.core.types import Kind
+from oracle.core.types import SECONDS_A_DAY, Kind
 from oracle.sources.config import MAX_SOURCES
 from oracle.sources.exchange.config import ExchangeSourceConfig
 from oracle.sources.http.config import HttpSourceConfig
@@ -31,7 +31,6 @@ from oracle.sources.replay.config import ReplaySourceConfig
 
 __all__ = ["DENOMINATIONS", "MAX_AGE", "SOURCE_TYPES", "FeedConfig", "SourceConfig"]
 
-SECONDS_A_DAY = 86_400
 
 PULL_INTERVAL = 60
 """Seconds after which another report of a pulled feed is kept, if nothing else is configured."""

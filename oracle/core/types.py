@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+SECONDS_A_DAY = 86_400
+
 
 class Kind(IntEnum):
     """The measure of a move. The values are the contract's."""

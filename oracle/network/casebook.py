@@ -20,15 +20,14 @@ import structlog
 
 from oracle.core.errors import OracleError
 from oracle.core.formats import checksum_address, keccak, one_line, to_hex
+from oracle.core.types import SECONDS_A_DAY
 from oracle.feeds.journal.schema import network
 from oracle.feeds.journal.store import Store
 from oracle.network.evidence import FaultKind, MemberFault
 
-__all__ = ["DAY_S", "KEPT_A_DAY", "Case", "Casebook", "count_faults", "read_cases"]
+__all__ = ["KEPT_A_DAY", "Case", "Casebook", "count_faults", "read_cases"]
 
 log = structlog.get_logger(__name__)
-
-DAY_S = 86_400
 
 KEPT_A_DAY = 24
 """The most documents of one member and kind that are kept of one day."""
@@ -177,7 +176,7 @@ class Casebook:
                 if old:
                     connection.execute(table.delete().where(table.c.id.in_(old)))
                 is_more = is_more or len(old) == _AT_ONCE
-            connection.execute(network.faults.delete().where(network.faults.c.day < int(before // DAY_S)))
+            connection.execute(network.faults.delete().where(network.faults.c.day < int(before // SECONDS_A_DAY)))
         return is_more
 
     def _note(self, fault: MemberFault) -> None:
@@ -233,7 +232,7 @@ def count_faults(connection: sa.Connection, since: float = 0.0) -> dict[str, dic
     table = network.faults
     query = (
         sa.select(table.c.member, table.c.kind, sa.func.sum(table.c.seen))
-        .where(table.c.day >= int(since // DAY_S))
+        .where(table.c.day >= int(since // SECONDS_A_DAY))
         .group_by(table.c.member, table.c.kind)
     )
     found: dict[str, dict[FaultKind, int]] = {}
@@ -259,7 +258,7 @@ class _Noted:
 
     @property
     def day(self) -> int:
-        return int(self.at // DAY_S)
+        return int(self.at // SECONDS_A_DAY)
 
     @classmethod
     def of(cls, fault: MemberFault, at: float) -> _Noted:

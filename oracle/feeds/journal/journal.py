@@ -12,7 +12,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from oracle.core.stages import KeptReport, OpenStage, Stage
-from oracle.core.types import Outcome, SignedTransaction
+from oracle.core.types import SECONDS_A_DAY, Outcome, SignedTransaction
 from oracle.feeds.journal import schema
 from oracle.feeds.journal.databases import Database, SqliteFile
 from oracle.feeds.journal.entries import Compaction, Entry, Leader, TrailCheck
@@ -27,7 +27,6 @@ from oracle.feeds.journal.store import Store
 __all__ = ["Journal"]
 
 _COMPACTED_AT_ONCE = 200
-_SECONDS_A_DAY = 86_400
 
 
 class Journal:
@@ -255,7 +254,7 @@ class Journal:
         """
         with self._store.transaction() as connection:
             now = self._now()
-            return drop_steps(connection, now, now - keep_days * _SECONDS_A_DAY, at_once)
+            return drop_steps(connection, now, now - keep_days * SECONDS_A_DAY, at_once)
 
     def vacuum(self) -> None:
         """Give space that a compaction freed back to the file system; PostgreSQL does it by itself."""

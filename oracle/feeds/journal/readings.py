@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from oracle.core.formats import from_hex
 from oracle.core.report import NO_READINGS
+from oracle.core.types import SECONDS_A_DAY
 from oracle.feeds.journal import schema
 from oracle.feeds.journal.store import Store
 from oracle.sources.readings import ReadingsDocument
@@ -21,7 +22,6 @@ from oracle.sources.readings import ReadingsDocument
 __all__ = ["ReadingsArchive", "keep_documents", "keep_signed"]
 
 _DROPPED_AT_ONCE = 500
-_SECONDS_A_DAY = 86_400
 
 _documents = schema.network.readings
 _signed = schema.network.signed_readings
@@ -149,7 +149,7 @@ class ReadingsArchive:
         Returns:
             The number of rows that were dropped.
         """
-        before, dropped = self._now() - keep_days * _SECONDS_A_DAY, 0
+        before, dropped = self._now() - keep_days * SECONDS_A_DAY, 0
         with self._store.transaction() as connection:
             for table, key in ((_signed, _signed.c.signed), (_documents, _documents.c.hash)):
                 old = sa.select(key).where(table.c.at < before).limit(_DROPPED_AT_ONCE)

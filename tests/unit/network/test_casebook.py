@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from oracle.core.errors import JournalUnavailable
+from oracle.core.types import SECONDS_A_DAY
 from oracle.feeds.journal import Journal
 from oracle.feeds.journal.store import Store
 from oracle.network import casebook
@@ -132,7 +133,7 @@ def test_a_few_huge_faults_do_not_fill_the_disk_either(book: Casebook, store: St
 
 def test_each_day_has_room_of_its_own(book: Casebook, store: Store, clock: Clock) -> None:
     for day in range(3):
-        clock.now = MONDAY + day * casebook.DAY_S
+        clock.now = MONDAY + day * SECONDS_A_DAY
         for turn in range(KEPT_A_DAY + 5):
             book.note(fault(1_000 * day + turn))
         book.flush()
@@ -175,10 +176,10 @@ def test_what_could_not_be_written_is_written_later(
 def test_old_evidence_is_dropped(book: Casebook, store: Store, clock: Clock) -> None:
     book.note(fault())
     book.flush()
-    clock.now += 10 * casebook.DAY_S
+    clock.now += 10 * SECONDS_A_DAY
     book.note(fault(turn=9))
     book.flush()
-    book.forget(clock.now - casebook.DAY_S)
+    book.forget(clock.now - SECONDS_A_DAY)
     assert [each.turn for each in cases(store)] == [9]
     assert counts(store) == {ALPHA: {FaultKind.FOREIGN: 1}}
 
