@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from oracle.core.errors import ConfigError
@@ -73,6 +76,7 @@ async def listening(
     runner = web.AppRunner(
         application,
         access_log=None,
+        logger=_request_log(section),
         handle_signals=False,
         keepalive_timeout=door.limits.head_s if door.limits.idle_s is None else door.limits.idle_s,
         lingering_time=min(2.0, door.limits.head_s),
@@ -94,6 +98,37 @@ async def listening(
             await door.close()
     finally:
         await runner.cleanup()
+
+
+def _request_log(section: str) -> logging.Logger:
+    """Return what aiohttp logs with."""
+    logger = logging.Logger(f"{__name__}.{section}", logging.WARNING)
+    logger.addHandler(_RequestFailures(section))
+    return logger
+
+
+class _RequestFailures(logging.Handler):
+    """Logs what aiohttp says of requests that failed, each kind once in a while: anybody can send what is not HTTP."""
+
+    def __init__(self, section: str) -> None:
+        super().__init__()
+        self._section = section
+        self._kinds: dict[str, tuple[int, float]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        error = record.exc_info[1] if record.exc_info else None
+        kind = "" if isinstance(error, HttpProcessingError) else type(error).__name__
+        times, told_at = self._kinds.get(kind, (0, float("-inf")))
+        now = time.monotonic()
+        if now - told_at < LOGGED_EACH_S:
+            self._kinds[kind] = (times + 1, told_at)
+            return
+        self._kinds[kind] = (0, now)
+        if not kind:
+            log.warning("a request is not HTTP", listener=self._section, times=times + 1)
+        else:
+            log.error("a request failed", listener=self._section, times=times + 1, exc_info=record.exc_info)
 
 
 async def _bind(host: str, port: int, section: str) -> list[socket.socket]:
