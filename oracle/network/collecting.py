@@ -28,6 +28,7 @@ from oracle.network.heard import Heard
 from oracle.network.ledger import Asked
 from oracle.network.messages import AnswerMessage, RefusalCode, Refused, ReportRequest, SignedRequest
 from oracle.network.rules import SignerRules
+from oracle.network.telling import TOLD_AFTER_S
 
 __all__ = ["AsksMember", "NetworkSigners", "OwnAnswers", "RequestKey"]
 
@@ -92,6 +93,8 @@ class _Collection:
     own: AnswerMessage | None = None
     is_over: bool = False
     problems: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, float] = field(default_factory=dict)
+    """Who gave this node a wrong answer, and until when it may tell its right one, as it may have told others."""
 
     @property
     def report(self) -> Report:
@@ -198,8 +201,9 @@ class NetworkSigners:
                 pending = [task for task in tasks if not task.done()]
                 if not in_grace and self._is_enough(collection, chosen):
                     until, in_grace = min(until, loop.time() + self._grace(collection)), True
-                left = until - loop.time()
-                if not pending or left <= 0:
+                told = self._told_by(collection)
+                left = min(max(until if pending else told, told), collection.began + seconds) - loop.time()
+                if left <= 0:
                     break
                 listening = asyncio.ensure_future(news.wait())
                 try:
@@ -217,6 +221,14 @@ class NetworkSigners:
             return self._grace_s
         return max(LEAST_GRACE_S, (asyncio.get_running_loop().time() - collection.began) / 2)
 
+    def _told_by(self, collection: _Collection) -> float:
+        """Return until when to wait for what those who gave a wrong answer here tell all: others have it, too.
+
+        A transmitter that went on at once would look to all others as if it had left them out.
+        """
+        there = self._found(collection)
+        return max((until for reporter, until in collection.wrong.items() if reporter not in there), default=-math.inf)
+
     async def _ask(self, reporter: str, collection: _Collection, seconds: float) -> None:
         """Ask a member. Its answer is heard, or what is wrong is noted."""
         client, request = self._members[reporter], collection.signed.request
@@ -225,6 +237,7 @@ class NetworkSigners:
             problem = await self._take(reporter, await client.ask(collection.signed, seconds), collection)
             if problem:
                 outcome = "invalid"
+                collection.wrong[reporter] = asyncio.get_running_loop().time() + TOLD_AFTER_S + LEAST_GRACE_S
             elif collection.is_over:
                 outcome = "late"
         except MemberSilent as error:

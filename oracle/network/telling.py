@@ -16,7 +16,7 @@ from oracle.core.concurrency import together
 from oracle.network.client import MemberClient, MemberInvalid, MemberSilent
 from oracle.network.messages import AnswerMessage, Refused
 
-__all__ = ["Teller"]
+__all__ = ["TOLD_AFTER_S", "Teller"]
 
 log = structlog.get_logger(__name__)
 

@@ -269,6 +269,21 @@ async def test_what_was_not_asked_for_is_not_used_and_is_noted(
     assert fault.request is not None and (bool(fault.answers) is (kind != "silence"))
 
 
+async def test_who_gives_the_holder_a_wrong_answer_and_tells_all_the_right_one_does_not_make_it_look_as_if_left_out(
+    holder: Collecting,
+) -> None:
+    """The others heard the right answer, and can't know that the holder did not get it when it asked."""
+    holder.let_all(101, 201)
+    liar = OTHERS[2]
+    holder.let_say(liar, lambda to: answer(liar, replace(to, round_ids=(8, 7)), (101, 201)))
+    collecting = asyncio.create_task(Collecting.collect(holder))
+    await until(lambda: len(holder.outcomes) == len(OTHERS))
+    assert not collecting.done()
+    await holder.heard.take(answer(liar, report(NOW), (101, 201)), told=True)
+    assert await collecting == sorted(MEMBERS)
+    assert holder.evidence.kinds == [("foreign", liar)], "what it gave the holder is evidence all the same"
+
+
 async def test_who_is_too_far_from_the_others_is_left_out_and_that_is_provable(holder: Collecting) -> None:
     holder.let(OTHERS[0], 100, 200)
     holder.let(OTHERS[1], 101, 200)
