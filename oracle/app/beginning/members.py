@@ -21,12 +21,14 @@ from oracle.config.network import committee_problems
 from oracle.core.errors import ConfigError
 from oracle.core.formats import checksum_address
 
-__all__ = ["PlannedMember", "PlannedNetwork", "clock_bound", "make_keys", "planned"]
+__all__ = ["NAMES", "PlannedMember", "PlannedNetwork", "clock_bound", "make_keys", "planned"]
 
 NAMES = (
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
-    "nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi",
+    "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "alef", "bet", "gimel", "dalet",
+    "he", "vav", "zayin",
 )  # fmt: skip
+"""Names of members, in order: as many as a committee may have."""
 
 FIRST_PORT = 9471
 FIRST_WEB_PORT = 9601
@@ -104,7 +106,7 @@ def planned(options: NetworkOptions) -> list[PlannedMember]:
     ]
     if len(names) > options.count:
         problems.append(f"--url and --reporter name {len(names)} members, but --network is {options.count}")
-    free = [each for each in (*NAMES, *(f"member-{number}" for number in range(1, 32))) if each not in names]
+    free = [each for each in NAMES if each not in names]
     names += free[: options.count - len(names)]
     reporters = {}
     for name, address in options.reporters:

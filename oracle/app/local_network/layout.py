@@ -10,18 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from oracle.app.beginning.members import NAMES
 from oracle.chain.keys.keystore import import_key
 from oracle.chain.local.anvil import Anvil
 from oracle.core.errors import DataError
 
-__all__ = ["NAMES", "FeedLayout", "Layout", "MemberPlace", "listening_ports", "places", "write_members"]
-
-NAMES = (
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi",
-    "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "alef", "bet", "gimel", "dalet",
-    "he", "vav", "zayin",
-)  # fmt: skip
-"""The members' names, in order: as many as a committee may have."""
+__all__ = ["FeedLayout", "Layout", "MemberPlace", "listening_ports", "places", "write_members"]
 
 PASSWORD = "local-network"
 _SCRYPT_COST = 2

@@ -237,7 +237,7 @@ def test_options_of_a_network_need_one(tmp_path: Path) -> None:
 
 def test_a_large_network_has_an_account_for_each(tmp_path: Path) -> None:
     found = made(tmp_path, "--network", "31")
-    assert len(found) == 31 and "member-31" not in found and "member-7" in found
+    assert len(found) == 31 and {"alpha", "omega", "zayin"} <= set(found)
     assert load_anvil_config(tmp_path / "net/anvil.toml").accounts == 32
     assert {config.keys.submitter.anvil_account for config in found.values()} == set(range(1, 32))
 
