@@ -1,4 +1,4 @@
-"""What anybody sends to a listener does not fill its log, and what is our mistake is there to be found."""
+"""A listener's log: what anybody sends does not fill it, and what is our mistake is there to be found."""
 
 from __future__ import annotations
 
