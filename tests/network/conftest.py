@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,13 +9,9 @@ import pytest_asyncio
 
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork
 from tests import circuits
+from tests.network.prices import price
 
 TURN_S = 2
-
-
-def price(feed: str, now: float) -> float:
-    """Return a price that moves in each turn, and never far."""
-    return 100.0 + 0.2 * math.sin(now / 7.0)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

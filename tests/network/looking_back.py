@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Collection, Sequence
 
 from oracle.app.local_network import LocalNetwork, NetworkMember
-from oracle.app.local_network.judging import evidence_of
+from oracle.app.local_network.judging import signed_answers
 from oracle.audit.calldata import read_submission
 from oracle.chain.hub import RoundAccepted, RoundEvent
 from oracle.chain.keys.signer import recover
 from oracle.feeds.journal.schema import network as tables
-from oracle.network.casebook import Case
-from oracle.network.ledger import Ledger
+from oracle.network.evidence import FaultKind
 
 __all__ = [
+    "PROVABLE",
     "assert_rounds_follow_each_other_once",
-    "cases_of",
+    "brought",
     "outcomes_of",
-    "signed_answers",
+    "rounds_of",
     "signers",
     "transmitter",
 ]
+
+PROVABLE = frozenset({FaultKind.CONTRADICTION, FaultKind.INVALID_SIGNATURE, FaultKind.FOREIGN, FaultKind.BEYOND_SPREAD})
+"""The kinds of faults that call a member a liar."""
 
 
 def transmitter(network: LocalNetwork, event: RoundEvent) -> int:
     """Return the number of the member that brought a round."""
     return next(each.place.index for each in network.members if each.place.address == event.submitter)
+
+
+async def rounds_of(network: LocalNetwork, turns: Collection[int]) -> list[RoundEvent]:
+    """Return the rounds that were observed in some turns."""
+    return [event for event in await network.rounds() if event.observed_at // network.layout.turn_s in turns]
+
+
+async def brought(network: LocalNetwork, events: Sequence[RoundEvent]) -> list[tuple[int, set[int]]]:
+    """Return who brought each round, and whose signatures it has: the members' numbers."""
+    return [(transmitter(network, event), await signers(network, event)) for event in events]
 
 
 async def signers(network: LocalNetwork, event: RoundEvent) -> set[int]:
@@ -37,20 +49,6 @@ async def signers(network: LocalNetwork, event: RoundEvent) -> set[int]:
     signed = read_submission(transaction.data).signed
     found = {recover(network.chain.chain_id, network.deployment.hub, signed.report, each) for each in signed.signatures}
     return {each.place.index for each in network.members if each.place.address in found}
-
-
-def signed_answers(network: LocalNetwork, member: NetworkMember, turn: int) -> dict[bytes, int]:
-    """Return the answers that a member signed in a turn, by the feeds' ids, as its ledger has them."""
-    deployed = network.deployment
-    ids = [each.feed_id for each in deployed.feeds.values()]
-    with member.journal() as journal:
-        ledger = Ledger(journal.store, chain_id=deployed.chain_id, hub=deployed.hub, committee=1, clock=time.time)
-        return {feed_id: each.answer for feed_id, each in ledger.observations(turn, ids).items()}
-
-
-def cases_of(member: NetworkMember) -> list[Case]:
-    """Return the evidence that a member keeps."""
-    return evidence_of(member)
 
 
 def outcomes_of(member: NetworkMember, asked: NetworkMember, turns: Collection[int]) -> Counter[str]:
@@ -69,7 +67,7 @@ def assert_rounds_follow_each_other_once(network: LocalNetwork, events: Sequence
         assert [event.round_id for event in mine] == list(range(mine[0].round_id, mine[0].round_id + len(mine)))
         turns = [event.observed_at // network.layout.turn_s for event in mine]
         assert len(set(turns)) == len(turns), "two rounds in one turn"
+        said = signed_answers(network, network.members, turns)
         for turn, event in zip(turns, mine, strict=True):
-            said = [signed_answers(network, member, turn).get(feed_id) for member in network.members]
-            assert event.answer in said
+            assert event.answer in said[feed_id, turn]
             assert transmitter(network, event) == network.holder(turn), "somebody else's turn"

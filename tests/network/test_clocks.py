@@ -7,7 +7,6 @@ quorum of members who agree on the time, and nothing is written.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,16 +15,11 @@ from pathlib import Path
 import pytest
 
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork
-from oracle.chain.hub import RoundEvent
+from oracle.app.local_network.judging import evidence_of
 from oracle.network.evidence import FaultKind
 from tests import circuits
-from tests.network.looking_back import (
-    assert_rounds_follow_each_other_once,
-    cases_of,
-    outcomes_of,
-    signers,
-    transmitter,
-)
+from tests.network.looking_back import PROVABLE, assert_rounds_follow_each_other_once, brought, outcomes_of, rounds_of
+from tests.network.prices import price
 
 pytestmark = [pytest.mark.slow, pytest.mark.attack]
 
@@ -63,10 +57,6 @@ class Played:
     accused: Mapping[int, Counter[FaultKind]]
 
 
-def price(feed: str, now: float) -> float:
-    return 100.0 + 0.2 * math.sin(now / 7.0)
-
-
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     return asyncio.run(play(tmp_path_factory.mktemp("clocks")))
@@ -89,13 +79,12 @@ async def play(folder: Path) -> Played:
         await restart(network, LATE, 0.0)
         after = await until_brought_by(network, LATE)
         events = await network.rounds()
-        for member in network.members:
-            await network.stop(member.place.index)
+        await network.stop_all()
         assert_rounds_follow_each_other_once(network, events)
         addresses = {member.place.address: member.place.index for member in network.members}
         accused: dict[int, Counter[FaultKind]] = {index: Counter() for index in addresses.values()}
         for index in RIGHT:
-            for case in cases_of(network.members[index]):
+            for case in evidence_of(network.members[index]):
                 accused[addresses[case.member]][case.kind] += 1
         return Played(late, right_again, early, both, after, accused)
 
@@ -125,15 +114,12 @@ async def until_brought_by(network: LocalNetwork, index: int) -> Clocked:
 
 
 async def seen(network: LocalNetwork, turns: range, off: int) -> Clocked:
-    def is_of(event: RoundEvent) -> bool:
-        return event.observed_at // TURN_S in turns
-
-    events = [event for event in await network.rounds() if is_of(event)]
+    events = await rounds_of(network, turns)
     blocks = [await network.rpc.block(event.block_number) for event in events]
     asked = [outcomes_of(network.members[index], network.members[off], turns) for index in RIGHT]
     return Clocked(
         turns,
-        [(transmitter(network, event), await signers(network, event)) for event in events],
+        await brought(network, events),
         [(event.observed_at, block.timestamp) for event, block in zip(events, blocks, strict=True)],
         sum(asked, Counter()),
     )
@@ -175,5 +161,4 @@ def test_no_time_is_signed_that_is_not_the_present(played: Played) -> None:
 
 
 def test_nobody_is_called_a_liar_for_a_clock(played: Played) -> None:
-    provable = {FaultKind.CONTRADICTION, FaultKind.INVALID_SIGNATURE, FaultKind.FOREIGN, FaultKind.BEYOND_SPREAD}
-    assert not any(kind in provable for kinds in played.accused.values() for kind in kinds), played.accused
+    assert not any(kind in PROVABLE for kinds in played.accused.values() for kind in kinds), played.accused

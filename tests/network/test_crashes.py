@@ -7,7 +7,6 @@ comes back after others have reported.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from oracle.app.local_network import FeedLayout, Layout, LocalNetwork
 from oracle.feeds.journal import Entry
 from tests import circuits
 from tests.network.looking_back import assert_rounds_follow_each_other_once
+from tests.network.prices import price
 
 TURN_S = 2
 STAGES = ("decided", "scored", "proven", "submitted")
@@ -42,10 +42,6 @@ class Death:
     rounds: int
 
 
-def price(feed: str, now: float) -> float:
-    return 100.0 + 2.0 * math.sin(now / 5.0)
-
-
 @pytest.fixture(scope="module")
 def deaths(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Death]:
     return asyncio.run(play(tmp_path_factory.mktemp("crashes")))
@@ -65,8 +61,7 @@ async def play(folder: Path) -> Mapping[str, Death]:
 
         assert await network.eventually(brings, "who died four times brings a round again")
         events = await network.rounds()
-        for member in network.members:
-            await network.stop(member.place.index)
+        await network.stop_all()
         assert_rounds_follow_each_other_once(network, events)
         return found
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import os
 import re
 import shlex
@@ -25,6 +24,7 @@ import pytest
 from eth_account import Account
 
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork, NetworkMember
+from oracle.app.local_network.judging import evidence_of
 from oracle.app.local_network.layout import MemberPlace, listening_ports
 from oracle.chain.hub import Committee
 from oracle.chain.keys.keystore import import_key
@@ -37,7 +37,8 @@ from oracle.network.turns import Transmitter, Turns
 from tests import circuits
 from tests.integration.test_operations import boxes
 from tests.integration.workspace import run_command
-from tests.network.looking_back import cases_of, signers
+from tests.network.looking_back import signers
+from tests.network.prices import price
 
 pytestmark = [pytest.mark.slow]
 
@@ -55,10 +56,6 @@ LAYOUT = Layout(
 )
 ALPHA, BETA, GAMMA, DELTA, EPSILON, ZETA, NEXT, ETA = range(8)
 """The numbers of the members: six from the beginning, then epsilon's next key, and a member that is added."""
-
-
-def price(feed: str, now: float) -> float:
-    return 100.0 + 0.2 * math.sin(now / 7.0)
 
 
 @dataclass(frozen=True)
@@ -257,7 +254,7 @@ async def play(folder: Path, document: str) -> Played:
         for each in events:
             rounds.setdefault(each.feed_id, Counter())[turns.at(each.observed_at)] += 1
         accused = Counter(
-            (each.member, each.kind) for member in network.members for each in cases_of(member) if each.turn >= first
+            (each.member, each.kind) for member in network.members for each in evidence_of(member) if each.turn >= first
         )
         places = {each.place.address: each.place.index for each in network.members}
         return Played(

@@ -16,12 +16,14 @@ from pathlib import Path
 import pytest
 
 from oracle.app.local_network import Layout, LocalNetwork
+from oracle.app.local_network.judging import evidence_of, signed_answers
 from oracle.app.local_network.ways import WAYS, Way, planned
 from oracle.chain.hub import RoundAccepted, RoundEvent
 from oracle.network.casebook import Case
 from oracle.network.evidence import FaultKind
 from tests import circuits
-from tests.network.looking_back import cases_of, outcomes_of, signed_answers
+from tests.network.looking_back import outcomes_of
+from tests.network.prices import price
 
 FAULTY = 3
 TURN_S = 2
@@ -72,10 +74,6 @@ class Played:
         return [event for event in self.events if event.observed_at // TURN_S == turn]
 
 
-def price(feed: str, now: float) -> float:
-    return 100.0 + 0.2 * math.sin(now / 7.0)
-
-
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     return asyncio.run(play(tmp_path_factory.mktemp("network")))
@@ -83,11 +81,13 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 async def play(folder: Path) -> Played:
     layout = Layout(turn_s=TURN_S)
-    async with LocalNetwork(layout, folder, circuits.folder(), prices=price, seed=16) as network:
+    async with LocalNetwork(layout, folder, circuits.artifacts(), prices=price, seed=16) as network:
         await network.start_all(faulty=[FAULTY])
         await network.until_rounds(4)
         first = network.turn() + 2
         ways = list(Way)
+        # It answers one of the three who can ask: in two turns in a row, one asks whom it does not answer.
+        ways.insert(ways.index(Way.SOME_MEMBERS), Way.SOME_MEMBERS)
         others = sum(not WAYS[way].in_own_turn for way in ways)
         turns = range(first, first + math.ceil(others * 4 / 3) + 4)
         plan = planned(turns, [network.holder(turn) == FAULTY for turn in turns], ways)
@@ -95,8 +95,7 @@ async def play(folder: Path) -> Played:
         # What was withheld is known when the turn after is over.
         await network.until_turn(turns[-1] + 3)
         events = await network.rounds()
-        for member in network.members:
-            await network.stop(member.place.index)
+        await network.stop_all()
         return read_back(network, plan, events)
 
 
@@ -104,11 +103,9 @@ def read_back(network: LocalNetwork, plan: Mapping[int, Way], events: Sequence[R
     feed_id = network.deployment.feeds["one"].feed_id
     faulty = network.members[FAULTY]
     honest = [member for member in network.members if member is not faulty]
-    signed = {
-        turn: [found[feed_id] for member in honest if feed_id in (found := signed_answers(network, member, turn))]
-        for turn in plan
-    }
-    cases = [case for member in honest for case in cases_of(member)]
+    said = signed_answers(network, honest, plan)
+    signed = {turn: said.get((feed_id, turn), []) for turn in plan}
+    cases = [case for member in honest for case in evidence_of(member)]
     outcomes = {turn: {each for member in honest for each in outcomes_of(member, faulty, [turn])} for turn in plan}
     return Played(plan, events, signed, cases, outcomes, faulty.place.address)
 

@@ -6,7 +6,6 @@ The chain is reached by everybody. So the side that has a quorum goes on, and no
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +13,11 @@ from pathlib import Path
 import pytest
 
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork
-from oracle.chain.hub import RoundEvent
+from oracle.app.local_network.judging import evidence_of
 from oracle.network.evidence import FaultKind
 from tests import circuits
-from tests.network.looking_back import (
-    assert_rounds_follow_each_other_once,
-    cases_of,
-    outcomes_of,
-    signers,
-    transmitter,
-)
+from tests.network.looking_back import PROVABLE, assert_rounds_follow_each_other_once, brought, outcomes_of, rounds_of
+from tests.network.prices import price
 
 pytestmark = [pytest.mark.slow, pytest.mark.attack]
 
@@ -59,10 +53,6 @@ class Parted:
     silent_many: int
 
 
-def price(feed: str, now: float) -> float:
-    return 100.0 + 0.2 * math.sin(now / 7.0)
-
-
 @pytest.fixture(scope="module")
 def parted(tmp_path_factory: pytest.TempPathFactory) -> Parted:
     return asyncio.run(play(tmp_path_factory.mktemp("partitions")))
@@ -82,10 +72,8 @@ async def play(folder: Path) -> Parted:
         network.heal()
         healed_again = await until_brought_by(network, 0, 3)
         events = await network.rounds()
-        for member in network.members:
-            await network.stop(member.place.index)
+        await network.stop_all()
         assert_rounds_follow_each_other_once(network, events)
-        provable = {FaultKind.CONTRADICTION, FaultKind.INVALID_SIGNATURE, FaultKind.FOREIGN, FaultKind.BEYOND_SPREAD}
         members = network.members
         return Parted(
             one_alone,
@@ -95,8 +83,8 @@ async def play(folder: Path) -> Parted:
             [
                 (member.place.index, case.member, case.kind)
                 for member in members
-                for case in cases_of(member)
-                if case.kind in provable
+                for case in evidence_of(member)
+                if case.kind in PROVABLE
             ],
             sum(outcomes_of(members[one], members[ALONE], one_alone.turns)["silent"] for one in MANY),
             sum(outcomes_of(members[ALONE], members[one], one_alone.turns)["silent"] for one in MANY),
@@ -122,11 +110,7 @@ async def until_brought_by(network: LocalNetwork, *indices: int) -> Phase:
 
 
 async def seen(network: LocalNetwork, turns: range) -> Phase:
-    def is_of(event: RoundEvent) -> bool:
-        return event.observed_at // TURN_S in turns
-
-    events = [event for event in await network.rounds() if is_of(event)]
-    return Phase(turns, [(transmitter(network, event), await signers(network, event)) for event in events])
+    return Phase(turns, await brought(network, await rounds_of(network, turns)))
 
 
 def test_the_side_with_a_quorum_goes_on_without_the_one_who_is_cut_off(parted: Parted) -> None:

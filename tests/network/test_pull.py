@@ -16,11 +16,11 @@ import aiohttp
 import pytest
 
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork
+from oracle.app.local_network.judging import evidence_of, signed_answers
 from oracle.chain.hub import RoundAccepted, RoundEvent
 from oracle.core.types import Outcome
 from oracle.network.evidence import FaultKind
 from tests import circuits
-from tests.network.looking_back import cases_of, signed_answers
 
 pytestmark = [pytest.mark.slow, pytest.mark.attack]
 
@@ -95,8 +95,7 @@ async def play(folder: Path) -> Played:
         await bring(network, following)
         await network.until_turn(network.turn() + 4)
         events = await network.rounds()
-        for member in network.members:
-            await network.stop(member.place.index)
+        await network.stop_all()
         kept = {member.place.index: offered(network, member.place.index) for member in network.members}
         return Played(
             waiting,
@@ -110,7 +109,7 @@ async def play(folder: Path) -> Played:
             [
                 f"{member.name}: {case.kind}, {case.summary}"
                 for member in network.members
-                for case in cases_of(member)
+                for case in evidence_of(member)
                 if case.kind is not FaultKind.SILENCE  # they are stopped one after the other
             ],
         )
@@ -144,8 +143,7 @@ def offered(network: LocalNetwork, index: int) -> Sequence[int]:
 
 def honest(network: LocalNetwork, event: RoundEvent) -> Sequence[int]:
     turn = event.observed_at // TURN_S
-    found = [signed_answers(network, member, turn).get(event.feed_id) for member in network.members]
-    return [each for each in found if each is not None]
+    return signed_answers(network, network.members, [turn]).get((event.feed_id, turn), [])
 
 
 def test_reports_are_kept_by_the_holders_and_not_sent(played: Played) -> None:

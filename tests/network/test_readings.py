@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,12 @@ import pytest
 
 from oracle.app.audit import audit, readings_places
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork, NetworkMember
+from oracle.app.local_network.judging import evidence_of
 from oracle.audit.report import AuditReport, ReadingsFault, ReadingsReport
 from oracle.network.casebook import Case
 from oracle.network.evidence import FaultKind
 from tests import circuits
-from tests.network.looking_back import cases_of
+from tests.network.prices import price
 
 pytestmark = [pytest.mark.slow, pytest.mark.attack]
 
@@ -36,10 +36,6 @@ class Played:
     later: AuditReport
     cases: list[Case]
     members: dict[str, str]
-
-
-def price(feed: str, now: float) -> float:
-    return 100.0 + 0.2 * math.sin(now / 7.0)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +58,7 @@ async def play(folder: Path) -> Played:
         loser = network.members[LOSES].place.address
 
         async def found() -> list[Case] | None:
-            cases = [case for index in (0, CHANGES, 3) for case in cases_of(network.members[index])]
+            cases = [case for index in (0, CHANGES, 3) for case in evidence_of(network.members[index])]
             return [case for case in cases if case.kind is FaultKind.READINGS] or None
 
         cases = await network.eventually(found, f"{loser} is found to have no readings")

@@ -7,7 +7,6 @@ transaction or by the next holder. Nothing is written twice, and nobody is held 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,19 +15,18 @@ from pathlib import Path
 import pytest
 
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork
-from oracle.app.local_network.judging import signed_answers
+from oracle.app.local_network.judging import evidence_of, signed_answers
 from oracle.chain.hub import RoundAccepted, RoundEvent
 from oracle.core.types import Outcome
 from oracle.feeds.journal import Entry
-from oracle.network.evidence import FaultKind
 from tests import circuits
-from tests.network.looking_back import cases_of
+from tests.network.looking_back import PROVABLE
+from tests.network.prices import price
 
 pytestmark = [pytest.mark.slow, pytest.mark.attack]
 
 TURN_S = 3
 FAR = 1
-LIES = (FaultKind.CONTRADICTION, FaultKind.INVALID_SIGNATURE, FaultKind.FOREIGN, FaultKind.BEYOND_SPREAD)
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,6 @@ class Reorganised:
     events: Sequence[RoundEvent]
     honest: dict[int, list[int]]
     accused: Sequence[str]
-
-
-def price(feed: str, now: float) -> float:
-    return 100.0 + 0.2 * math.sin(now / 7.0)
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +88,7 @@ async def play(folder: Path) -> Reorganised:
         await network.until_rounds(4)
 
         events = await network.rounds()
-        for each in network.members:
-            await network.stop(each.place.index)
+        await network.stop_all()
         with network.members[FAR].journal() as journal:
             report = min(
                 (each for each in journal.rows("one") if each.observed_at > last.observed_at),
@@ -113,8 +106,8 @@ async def play(folder: Path) -> Reorganised:
             [
                 f"{each.name}: {case.kind}, {case.summary}"
                 for each in network.members
-                for case in cases_of(each)
-                if case.kind in LIES
+                for case in evidence_of(each)
+                if case.kind in PROVABLE
             ],
         )
 

@@ -8,7 +8,6 @@ learns of it stops to sign.
 from __future__ import annotations
 
 import asyncio
-import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ import pytest
 from eth_account import Account
 
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork, NetworkMember, nursery, process
+from oracle.app.local_network.judging import evidence_of, signed_answers
 from oracle.app.local_network.layout import listening_ports
 from oracle.app.local_network.ways import Way
 from oracle.chain.hub import RoundEvent
@@ -30,7 +30,8 @@ from oracle.network.ledger import Ledger
 from oracle.network.messages import AnswerMessage, Refused, ReportRequest, SignedRequest
 from oracle.network.terms import fingerprint
 from tests import circuits
-from tests.network.looking_back import cases_of, signed_answers, transmitter
+from tests.network.looking_back import transmitter
+from tests.network.prices import price
 
 pytestmark = [pytest.mark.slow, pytest.mark.attack]
 
@@ -69,10 +70,6 @@ class Played:
     after: Sequence[int]
 
 
-def price(feed: str, now: float) -> float:
-    return 100.0 + 0.2 * math.sin(now / 7.0)
-
-
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     return asyncio.run(play(tmp_path_factory.mktemp("signer")))
@@ -94,11 +91,15 @@ async def play(folder: Path) -> Played:
         first = network.turn() + 1
         after = await until_brought(network, first)
         events = await network.rounds()
-        for member in network.members:
-            await network.stop(member.place.index)
+        await network.stop_all()
         assert_written_once(network, events)
-        kept = {turn for turn in range(first - 60, first) if signed_answers(network, network.members[VICTIM], turn)}
+        kept = signed_turns(network, range(first - 60, first))
         return Played(events, left(network), lost, kept, asked_again, told_of_lie, second, stopped, after)
+
+
+def signed_turns(network: LocalNetwork, turns: range) -> set[int]:
+    """Return those of some turns of which the victim's ledger has something."""
+    return {turn for _, turn in signed_answers(network, [network.members[VICTIM]], turns)}
 
 
 def assert_written_once(network: LocalNetwork, events: Sequence[RoundEvent]) -> None:
@@ -134,7 +135,7 @@ async def set_back(network: LocalNetwork) -> tuple[set[int], Sequence[str]]:
 
     async def signed() -> set[int] | None:
         now = network.turn()
-        found = {turn for turn in range(before + 1, now + 1) if signed_answers(network, victim, turn)}
+        found = signed_turns(network, range(before + 1, now + 1))
         return found if len(found) >= 2 and now in found and network.holder(now) != VICTIM else None
 
     lost = await network.eventually(signed, "two more turns that the victim signed")
@@ -188,7 +189,7 @@ async def lied_to(network: LocalNetwork) -> set[int]:
         found = {
             index
             for index in HONEST
-            for case in cases_of(network.members[index])
+            for case in evidence_of(network.members[index])
             if (case.kind, case.member) == (FaultKind.CONTRADICTION, liar)
         }
         return found if found == set(HONEST) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork, nursery, process
+from oracle.app.local_network.judging import evidence_of
 from oracle.network.evidence import FaultKind
 from tests import circuits
-from tests.network.looking_back import cases_of, signers, transmitter
+from tests.network.looking_back import signers, transmitter
+from tests.network.prices import price
 from tests.postgres import Postgres
 
 TURN_S = 2
@@ -46,9 +47,6 @@ def taken_over(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> 
 
 async def play(folder: Path, database: str) -> TakenOver:
     layout = Layout(turn_s=TURN_S, transmitters=2, feeds=(FeedLayout("one"),))
-
-    def price(feed: str, now: float) -> float:
-        return 100.0 + 2.0 * math.sin(now / 5.0)
 
     async with LocalNetwork(layout, folder / "members", circuits.artifacts(), prices=price, seed=5) as network:
         member = network.members[TWICE]
@@ -90,7 +88,7 @@ async def play(folder: Path, database: str) -> TakenOver:
         for other in network.members[1:]:
             await network.stop(other.place.index)
         address = member.place.address
-        accused = [each.kind for other in network.members[1:] for each in cases_of(other) if each.member == address]
+        accused = [each.kind for other in network.members[1:] for each in evidence_of(other) if each.member == address]
         return TakenOver(before, log.read_text(encoding="utf-8"), signed, brought, accused)
 
 

@@ -8,7 +8,6 @@ answer, and no other.
 from __future__ import annotations
 
 import asyncio
-import math
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork, SourceTrouble
-from oracle.app.local_network.judging import signed_answers
+from oracle.app.local_network.judging import evidence_of, signed_answers
 from oracle.app.local_network.ways import Way
 from oracle.chain.hub import RoundAccepted, RoundEvent, RoundHeld
 from oracle.network.evidence import FaultKind
 from tests import circuits
-from tests.network.looking_back import cases_of, signers, transmitter
+from tests.network.looking_back import signers, transmitter
+from tests.network.prices import price
 
 pytestmark = [pytest.mark.slow, pytest.mark.attack]
 
@@ -73,10 +73,6 @@ class Phases:
     beyond: Mapping[str, Sequence[Answered]]
 
 
-def price(feed: str, now: float) -> float:
-    return 100.0 + 0.2 * math.sin(now / 7.0)
-
-
 @pytest.fixture(scope="module")
 def phases(tmp_path_factory: pytest.TempPathFactory) -> Phases:
     return asyncio.run(play(tmp_path_factory.mktemp("two")))
@@ -111,11 +107,10 @@ async def play(folder: Path) -> Phases:
         for index in LIARS:
             network.misbehave(index, {}, Way.TIMES_TEN)
         beyond = await until_accepted(network, "wide")
-        for member in network.members:
-            await network.stop(member.place.index)
+        await network.stop_all()
         return Phases(
             silent,
-            {case.member for index in HONEST for case in cases_of(network.members[index]) if case.turn >= since
+            {case.member for index in HONEST for case in evidence_of(network.members[index]) if case.turn >= since
              and case.kind is FaultKind.SILENCE and case.turn < since + 3},
             {network.members[index].place.address for index in LIARS},
             returned,

@@ -317,6 +317,10 @@ class LocalNetwork:
         """Ask a member to end, and return its exit code."""
         return await asyncio.to_thread(self.members[index].stop)
 
+    async def stop_all(self) -> list[int]:
+        """Ask all members that run to end, all at once, and return their exit codes."""
+        return await asyncio.gather(*(self.stop(member.place.index) for member in self.members if member.runs))
+
     def _end_all(self) -> None:
         for member in self.members:
             member.kill()
