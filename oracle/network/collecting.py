@@ -94,7 +94,7 @@ class _Collection:
     is_over: bool = False
     problems: dict[str, str] = field(default_factory=dict)
     wrong: dict[str, float] = field(default_factory=dict)
-    """Who gave this node a wrong answer, and until when it may tell its right one, as it may have told others."""
+    """The members that gave this node a wrong answer, and until when each may tell its right one: others may have it."""
 
     @property
     def report(self) -> Report:

@@ -19,7 +19,7 @@ ROUNDS = 100
 LIAR = OTHERS[2]
 START, STEP, NOISE = 10**8, 200_000, 50_000
 SPREAD = 0.1
-"""Of the feed, as a share of the lowest answer: see `Terms`."""
+"""The spread of the feed, as a share of the lowest answer: see `Terms`."""
 
 
 def furthest(honest: list[int], direction: int) -> int:
