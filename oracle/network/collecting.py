@@ -94,7 +94,7 @@ class _Collection:
     is_over: bool = False
     problems: dict[str, str] = field(default_factory=dict)
     wrong: dict[str, float] = field(default_factory=dict)
-    """The members that gave this node a wrong answer, and until when each may tell its right one: others may have it."""
+    """Members that gave this node a wrong answer, and until when each may tell its right one, which others may have."""
 
     @property
     def report(self) -> Report:
