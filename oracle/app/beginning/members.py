@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from oracle.app.beginning.files import NewFiles
 from oracle.app.beginning.options import NAME, NetworkOptions
+from oracle.app.member_names import NAMES
 from oracle.chain.keys import keystore
 from oracle.config import CommitteeConfig, NetworkConfig
 from oracle.config.explain import problems as explained
@@ -21,14 +22,7 @@ from oracle.config.network import committee_problems
 from oracle.core.errors import ConfigError
 from oracle.core.formats import checksum_address
 
-__all__ = ["NAMES", "PlannedMember", "PlannedNetwork", "clock_bound", "make_keys", "planned"]
-
-NAMES = (
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi",
-    "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "alef", "bet", "gimel", "dalet",
-    "he", "vav", "zayin",
-)  # fmt: skip
-"""Names of members, in order: as many as a committee may have."""
+__all__ = ["PlannedMember", "PlannedNetwork", "clock_bound", "make_keys", "planned"]
 
 FIRST_PORT = 9471
 FIRST_WEB_PORT = 9601

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oracle.app.beginning.members import NAMES
+from oracle.app.member_names import NAMES
 from oracle.chain.keys.keystore import import_key
 from oracle.chain.local.anvil import Anvil
 from oracle.core.errors import DataError

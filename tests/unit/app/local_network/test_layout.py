@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from oracle.app.beginning.members import NAMES
 from oracle.app.local_network import Layout, MemberPlace
 from oracle.app.local_network.layout import places, write_members
+from oracle.app.member_names import NAMES
 from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import WELL_KNOWN_MNEMONIC, derive_accounts
 from oracle.config import Config, load
