@@ -32,8 +32,9 @@ test: setup ## run the Python and Solidity tests, except those that need a Ray c
 	@# Both run side by side: the longest Solidity test has one thread, and the Python workers end one after the other.
 	@$(MAKE) --no-print-directory -j2 test-python test-contracts
 
-# Tests run in the order of the folders, not of the files' sizes: short ones come last, so both workers end together.
-PYTEST = $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not ray and not chaos_long"
+# Tests run in the order of the folders, not of the files' sizes: short ones come last, so the workers end together. Three of
+# them suit two cores: networks of tests mostly wait for their turns.
+PYTEST = $(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not ray and not chaos_long"
 
 test-python: setup ## run the Python tests (ARGS="-k gate")
 	$(PYTEST) $(ARGS)

@@ -25,7 +25,7 @@ LOSES, CHANGES = 1, 2
 NAMES = ("alpha", "beta", "gamma", "delta")
 
 LOST = "CREATE TRIGGER loses AFTER INSERT ON readings BEGIN DELETE FROM readings WHERE hash = NEW.hash; END"
-CHANGED = 'UPDATE readings SET document = CAST(replace(CAST(document AS TEXT), \'"value":"1\', \'"value":"2\') AS BLOB)'
+CHANGED = 'UPDATE readings SET document = CAST(replace(CAST(document AS TEXT), \'"value":"\', \'"value":"1\') AS BLOB)'
 
 
 @dataclass(frozen=True)

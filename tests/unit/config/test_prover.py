@@ -17,7 +17,7 @@ def test_batch_sizes_are_ascending_and_what_the_contract_takes(read: Load) -> No
     assert read().prover.batch_sizes == (1,)
     assert sizes("[16, 1, 4]") == (1, 4, 16)
     for text, says in (
-        ("[]", "at least 1"),
+        ("[]", "1 or more are needed"),
         ("[1, 1]", "has a batch size twice"),
         ("[0]", "from 1 to 64"),
         ("[65]", "from 1 to 64"),
