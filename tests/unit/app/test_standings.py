@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from typing import Any
 
 import click
 import pytest
+import sqlalchemy as sa
 
 from oracle.app import standings
 from oracle.app.standings import check_evidence, export_evidence, find_evidence, network_status
@@ -19,10 +21,11 @@ from oracle.cli.render.network import print_checked, print_evidence, print_netwo
 from oracle.config import Config
 from oracle.core.errors import ConfigError, DataError, JournalError
 from oracle.feeds.journal import Journal
+from oracle.feeds.journal.schema import network as tables
 from oracle.network.casebook import Casebook
 from oracle.network.evidence import FaultKind, MemberFault
 from oracle.network.exporting import export
-from oracle.network.ledger import HeardMessage, Ledger
+from oracle.network.ledger import Asked, HeardMessage, Ledger
 from oracle.network.proofs import CaseFinding
 from tests.unit.config.texts import MINIMAL, address, configured, networked
 from tests.unit.network.signed import CHAIN_ID, COMMITTEE, FEEDS, HUB, MEMBERS, TERMS, TURN_S, answer, report
@@ -45,6 +48,7 @@ class Deployed:
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     """Return the configuration of a member whose journal has heard something, and has seen two faults."""
+    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(standings, "load_deployment", lambda path: Deployed())
     text = networked()
     for number, member in enumerate(MEMBERS, 1):
@@ -61,6 +65,11 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
                 for each in MEMBERS
             ]
         )
+        ledger.note([], [Asked(reporters[0], TURN, NOW + 5, "answered", 0.25, NOW + 5.5)])
+        account = {"account": MEMBERS[0], "block": 7, "rank": 3.0, "even": 2.5, "left_out": [reporters[3]]}
+        with journal.store.transaction() as connection:
+            row = {"tx_hash": bytes(32), "transmitter": reporters[0], "turn": TURN, "observed_at": NOW + 5}
+            connection.execute(sa.insert(tables.brought).values(**row, details=json.dumps(account), at=NOW + 7.0))
         book = Casebook(journal.store, reporters, clock=clock)
         book.note(MemberFault(FaultKind.SILENCE, reporters[1], TURN, "gave no answer in 5 s"))
         book.note(MemberFault(FaultKind.FLOOD, reporters[2], TURN, "[red]too many[/] \x1b[2J"))
@@ -85,6 +94,16 @@ def test_the_standings_are_there_while_no_daemon_runs(config: Config, capsys: py
     print_network(view, as_json=False)
     shown = capsys.readouterr().out
     assert f"turn {TURN} is {view.turn.holder}'s since" in shown and "silence 1" in shown
+    assert f"then it is {view.turn.following}'s" in " ".join(shown.split())
+
+
+def test_it_is_shown_who_answers_how_fast_how_far_off_and_what_transmitters_bring(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_network(network_status(config, {}, now=NOW + 10.0), as_json=False)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "m1 1 of 1 answered 1 0.25 s 0.25 s 0 σ +0 σ 0 σ 4 s ago" in lines
+    assert any(re.fullmatch(rf"m1 \d+ 1 1 3\.00 2\.50 m4 1 {MEMBERS[0]}", line) for line in lines), lines
 
 
 def test_evidence_is_shown_by_member_kind_and_time(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
