@@ -39,6 +39,7 @@ def test_a_short_network_is_played_read_back_and_audited(
     assert sum(counted["injected"] for counted in network["faults"].values()) == 4
     assert 0 < network["due_to_confirmed_s"]["p50"] <= network["due_to_confirmed_s"]["p95"] < 2
     assert network["messages_per_round"] > 6
+    assert 0 <= network["late"] < 2 * network["turns"], "each of two feeds is due once in a turn"
     audit = summary["audit"]
     assert audit["ok"] and audit["failed"] == 0 and audit["problems"] == []
     assert audit["verified"] >= network["rounds"]
