@@ -43,6 +43,7 @@ EVIDENCE: Mapping[Way, frozenset[FaultKind]] = {
     Way.TIMES_TEN: frozenset({FaultKind.BEYOND_SPREAD}),
     Way.TENTH: frozenset({FaultKind.BEYOND_SPREAD}),
     Way.LIES_TO_ONE: frozenset({FaultKind.CONTRADICTION}),
+    Way.FLOODS: frozenset({FaultKind.BAD_REQUEST}),
     Way.CLOCK_OFF: frozenset({FaultKind.REFUSAL}),
     Way.WITHHOLDS: frozenset({FaultKind.WITHHELD}),
     Way.WORSE_SET: frozenset({FaultKind.LEFT_OUT}),
