@@ -58,11 +58,7 @@ async def measure_reporter(
             idle = (_cpu(process) - before) / (time.monotonic() - since)
             for index in range(TRANSMITTERS):
                 await running.start([index], folder / f"transmitting-{index}")
-            await running.until_rounds(await running.rounds() + TRANSMITTERS)
-            before, since, first = _cpu(process), time.monotonic(), await running.rounds()
-            await running.until_rounds(first + ROUNDS)
-            rounds, seconds = await running.rounds() - first, time.monotonic() - since
-            used = (_cpu(process) - before - idle * seconds) / rounds
+            await running.until_rounds(await running.rounds() + ROUNDS)
             memory = process.memory_info().rss
             await running.stop()
         finally:
@@ -75,7 +71,6 @@ async def measure_reporter(
         "turn_s": case.turn_s,
         "start_s": round(start_s, 2),
         "rss_mb": megabytes(memory),
-        "cpu_ms_per_round": round(1_000 * used, 1),
         "looking_cpu_share": round(idle, 4),
     }
 

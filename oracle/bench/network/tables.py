@@ -60,7 +60,6 @@ def rounds(report: Report) -> str:
             "asked, told",
             "kB a round",
             "CPU of a reporter",
-            "its memory",
         ),
         "--:",
     )
@@ -83,7 +82,6 @@ def rounds(report: Report) -> str:
                 f"{of['messages_per_round'].get('/v1/report', 0):g}, {of['messages_per_round'].get('/v1/answer', 0):g}",
                 f"{of['bytes_per_round'] / 1_000:,.0f}",
                 f"{of['reporter_cpu_ms_per_round']:g} ms" if "reporter_cpu_ms_per_round" in of else "–",
-                f"{of['reporter_rss_mb']:.0f} MB" if "reporter_rss_mb" in of else "–",
             ]
         )
     beyond = f"{EXPECTED_BEYOND_S * 1_000:g} ms"
@@ -119,14 +117,13 @@ def loopback(report: Report) -> str:
 def reporter(report: Report) -> str:
     """Return the table of what a plain reporter takes."""
     columns = {"feeds": "--:"} | dict.fromkeys(
-        ("start until it answers", "memory", "CPU of a round", "CPU of looking at its sources"), "--:"
+        ("start until it answers", "memory", "CPU of looking at its sources"), "--:"
     )
     rows = [
         [
             str(of["feeds"]),
             f"{of['start_s']:.2f} s",
             f"{of['rss_mb']:.0f} MB",
-            f"{of['cpu_ms_per_round']:g} ms",
             f"{of['looking_cpu_share']:.1%} of a core",
         ]
         for of in report["reporter"]["cases"]
@@ -205,7 +202,7 @@ def soak(report: Report) -> str:
         ["rounds twice", str(of["double"])],
         ["answers outside the honest range", str(of["outside"])],
         ["evidence that honest members have of the faulty one", evidence],
-        ["evidence that they have of each other: whoever is killed in its turn brings nothing", of_killed],
+        ["evidence that they have of each other: whoever is killed is silent, and brings nothing", of_killed],
         ["time", f"{of['seconds']:,.0f} s, turns of {of['turn_s']} s"],
         ["due → confirmed, p50, p95", _pair(of["due_to_confirmed_s"])],
         ["memory of a member", f"{of['memory_first_mb']:.0f} → {of['memory_last_mb']:.0f} MB"],
