@@ -1,7 +1,7 @@
 """A transmitter dies at each stage of a report, in its turn: nothing is sent twice, and the network goes on.
 
 It stops itself when the stage is in its journal, and is killed there: nothing can be flushed, and nobody is told. It
-comes back after others have reported.
+comes back after others have reported; or within its turn, and goes on with what it had.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import psutil
 import pytest
 
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork
+from oracle.core.types import Outcome
 from oracle.feeds.journal import Entry
 from tests import circuits
 from tests.network.looking_back import assert_rounds_follow_each_other_once
 from tests.network.prices import price
 
 TURN_S = 2
+LONG_TURN_S = 10
+"""Seconds of a turn in which a process dies and comes back."""
 STAGES = ("decided", "scored", "proven", "submitted")
 DIES = 0
 
@@ -68,6 +71,17 @@ async def play(folder: Path) -> Mapping[str, Death]:
 
 async def die(network: LocalNetwork, stage: str) -> Death:
     """Let a transmitter die at a stage, and come back after another one has reported."""
+    left, sent = await killed_at(network, stage)
+    rounds = await network.until_rounds(1)
+    await network.start(DIES)
+    entry = await end_of(network, left)
+    sent_then = await network.rpc.nonce(network.members[DIES].place.address)
+    await network.stop(DIES)
+    return Death(left.stage.name.lower(), (sent, sent_then), entry, len(rounds))
+
+
+async def killed_at(network: LocalNetwork, stage: str) -> tuple[Entry, int]:
+    """Start a transmitter, and kill it at a stage. Return what its journal has open, and what it had sent."""
     member = await network.start(DIES, pause_at=stage)
     process = psutil.Process(member.pid)
 
@@ -75,23 +89,22 @@ async def die(network: LocalNetwork, stage: str) -> Death:
         return process.status() == psutil.STATUS_STOPPED
 
     await network.eventually(has_stopped, f"{member.name} stops when its report is {stage}")
-    address = member.place.address
-    sent = await network.rpc.nonce(address)
+    sent = await network.rpc.nonce(member.place.address)
     await network.kill(DIES)
     [left] = open_reports(network)
-    rounds = await network.until_rounds(1)
-    await network.start(DIES)
+    return left, sent
+
+
+async def end_of(network: LocalNetwork, left: Entry) -> Entry:
+    """Wait for the end of a report that was left open, and return it."""
+    member = network.members[DIES]
 
     async def ended() -> Entry | None:
         with member.journal() as journal:
             found = [entry for entry in journal.rows() if entry.key == left.key and entry.outcome is not None]
         return found[0] if found else None
 
-    entry = await network.eventually(ended, f"the report that was {stage} ends")
-    sent_then = await network.rpc.nonce(address)
-
-    await network.stop(DIES)
-    return Death(left.stage.name.lower(), (sent, sent_then), entry, len(rounds))
+    return await network.eventually(ended, f"{left.key}, which was {left.stage.name.lower()}, ends")
 
 
 def open_reports(network: LocalNetwork) -> Sequence[Entry]:
@@ -120,3 +133,24 @@ def test_a_transaction_that_was_signed_is_followed_and_no_other_is_sent_for_it(d
         "the one that was signed: another's report came first, it changes nothing"
     )
     assert death.ended.outcome is not None and death.ended.outcome.value == "superseded"
+
+
+async def test_who_comes_back_within_its_turn_goes_on_with_what_it_had_and_sends_it_once(tmp_path: Path) -> None:
+    layout = Layout(turn_s=LONG_TURN_S, transmitters=1, feeds=(FeedLayout("one"),))
+    async with LocalNetwork(layout, tmp_path, circuits.artifacts(), prices=price, seed=4) as network:
+        await network.start_all(range(1, layout.members))
+        for stage in ("proven", "submitted"):
+            left, sent = await killed_at(network, stage)
+            turn = network.turn(left.observed_at)
+            await network.start(DIES)
+            entry = await end_of(network, left)
+            assert network.turn(entry.finished_at) == turn, "it was in time: else this test tries something else"
+            assert entry.outcome is Outcome.ACCEPTED, f"{stage}: {entry.reason}"
+            # Its signer is silent for the rest of the turn, so there is nothing else that it could send.
+            await network.until_turn(turn + 1)
+            assert await network.rpc.nonce(network.members[DIES].place.address) == sent + 1
+            rounds = [each for each in await network.rounds() if network.turn(each.observed_at) == turn]
+            assert [each.observed_at for each in rounds] == [left.observed_at]
+            await network.stop(DIES)
+        await network.stop_all()
+        assert_rounds_follow_each_other_once(network, await network.rounds())

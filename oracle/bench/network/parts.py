@@ -14,7 +14,8 @@ from eth_account.signers.local import LocalAccount
 
 from oracle.chain.keys.signer import ReporterKey
 from oracle.core.formats import keccak
-from oracle.core.types import FeedState, Kind, Status
+from oracle.core.gate import empty_feed
+from oracle.core.types import FeedState, Kind
 from oracle.feeds.journal import Journal
 from oracle.feeds.observe import Sighting
 from oracle.network.chain_view import ChainView
@@ -194,7 +195,9 @@ async def open_loose_members(
     committee = LooseCommittee(tuple(str(each.address) for each in accounts), quorum)
     turns = Turns(TURN_S, 2.0, [Transmitter(committee.reporters[0])])
     rules = SignerRules(CHAIN_ID, HUB, COMMITTEE, turns, frozenset(committee.reporters), frozenset(), bytes(32))
-    hub = LooseHub(committee, {each: _state(each) for each in feeds})
+    hub = LooseHub(
+        committee, {each: empty_feed(each, Kind.RELATIVE, 10_000, 60, 1, committee=COMMITTEE) for each in feeds}
+    )
     clock = SetClock()
     async with contextlib.AsyncExitStack() as stack:
         found = [LooseMember(account, rules, hub, folder, clock) for account in accounts]
@@ -243,27 +246,3 @@ def _sighting(feed_id: bytes, answer: int, now: int) -> Sighting:
         SourceReading(f"source-{at}", "example.com", SourceOutcome.AGREES, value, answer, now) for at in range(SOURCES)
     )
     return Sighting(name, feed_id, answer, now, SOURCES, FeedReadings(rule, sources, answer))
-
-
-def _state(feed_id: bytes) -> FeedState:
-    return FeedState(
-        feed_id=feed_id,
-        status=Status.EMPTY,
-        paused=False,
-        round_id=0,
-        answer=0,
-        observed_at=0,
-        published_at=0,
-        last_report_at=0,
-        model_number=1,
-        repeats=0,
-        variance=0,
-        returns=(0,) * 12,
-        peers=(),
-        peer_answers=(),
-        committee=COMMITTEE,
-        held=None,
-        kind=Kind.RELATIVE,
-        sigma=10_000,
-        heartbeat=60,
-    )

@@ -45,9 +45,7 @@ def print_network(view: NetworkView, *, as_json: bool) -> None:
         highlight=False,
     )
     console.print(f"turns {view.first_turn} to {view.last_turn}, as this node heard and asked:", highlight=False)
-    table = new_table(
-        "member", "answered", "asked", "p50", "p95", "distance", "bias", "largest", "last heard", "faults"
-    )
+    table = new_table("member", "answered", "asked", "p50, p95", "distance", "bias", "largest", "heard", "faults")
     for each in view.members:
         table.add_row(*_member(each, view.now))
     console.print(table)
@@ -131,8 +129,7 @@ def _member(member: MemberStanding, now: float) -> list[str]:
         name,
         f"{member.answered:,} of {member.reports:,}",
         _counted(member.asked),
-        _seconds(member.delay_p50_s),
-        _seconds(member.delay_p95_s),
+        ", ".join(_seconds(each) for each in (member.delay_p50_s, member.delay_p95_s) if each is not None),
         _sigma(member.distance),
         _sigma(member.bias, signed=True),
         _sigma(member.largest),
@@ -158,8 +155,8 @@ def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{escape(name)} {count:,}" for name, count in sorted(counts.items()))
 
 
-def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g} s"
+def _seconds(value: float) -> str:
+    return f"{value:.3g} s"
 
 
 def _sigma(value: float | None, *, signed: bool = False) -> str:

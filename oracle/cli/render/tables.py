@@ -6,8 +6,9 @@ from rich.table import Table
 
 
 def new_table(*columns: str) -> Table:
-    """Return an empty table without borders, whose cells fold where they are too long."""
+    """Return an empty table without borders. Cells that are too long fold; no word of a header is broken."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        longest = max((len(word) for word in column.split()), default=0)
+        table.add_column(column, overflow="fold", min_width=longest)
     return table

@@ -102,7 +102,7 @@ def test_it_is_shown_who_answers_how_fast_how_far_off_and_what_transmitters_brin
 ) -> None:
     print_network(network_status(config, {}, now=NOW + 10.0), as_json=False)
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert "m1 1 of 1 answered 1 0.25 s 0.25 s 0 σ +0 σ 0 σ 4 s ago" in lines
+    assert "m1 1 of 1 answered 1 0.25 s, 0.25 s 0 σ +0 σ 0 σ 4 s ago" in lines
     assert any(re.fullmatch(rf"m1 \d+ 1 1 3\.00 2\.50 m4 1 {MEMBERS[0]}", line) for line in lines), lines
 
 
@@ -188,3 +188,12 @@ def test_the_command_knows_all_kinds_of_faults() -> None:
     (option,) = [each for each in evidence_group.params if each.name == "kind"]
     assert isinstance(option.type, click.Choice)
     assert set(option.type.choices) == {str(each) for each in FaultKind}
+
+
+def test_no_word_of_a_header_is_broken_at_80_columns(
+    config: Config, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    print_network(network_status(config, {}, now=NOW + 10.0), as_json=False)
+    shown = capsys.readouterr().out.split()
+    assert {"member", "answered", "asked", "distance", "largest", "faults", "brought", "accounts"} <= set(shown)
