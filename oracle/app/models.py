@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from oracle.app.srs import srs_cache
 from oracle.chain.local import toolchain
 from oracle.chain.local.solc import compile_standard
 from oracle.core import encoding
+from oracle.core.cores import usable_cores
 from oracle.core.errors import ArtifactError, ConfigError, DataError
 from oracle.core.privacy import PRIVATE_SCORES, ModelPrivacy, privacy_of
 from oracle.proving import artifact, split, tuning
@@ -182,7 +182,7 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
             visibility=request.visibility,
             objective=request.objective,
             memory=_bytes(options.memory_limit) or split.default_memory(),
-            cores=options.cores or os.cpu_count() or 1,
+            cores=options.cores or usable_cores(),
             engine=engine,
             folder=Path(folder),
             progress=progress,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from oracle.core.cores import usable_cores
 from oracle.core.privacy import ModelPrivacy, privacy_of, privacy_problems, refused_word
 from oracle.core.settings import ConfigPath, Seconds, Section, wrong, wrong_each
 
@@ -36,13 +36,6 @@ def _batches(sizes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 BatchSizes = Annotated[tuple[int, ...], Field(min_length=1, max_length=MAX_CIRCUITS), AfterValidator(_batches)]
-
-
-def _cores() -> int:
-    try:
-        return max(1, len(os.sched_getaffinity(0)))
-    except AttributeError:  # not on macOS and Windows
-        return max(1, os.cpu_count() or 1)
 
 
 def _artifact_cache() -> Path:
@@ -83,7 +76,7 @@ class ProverConfig(Section):
 
     backend: Literal["local", "ray"] = "local"
     ray_address: Annotated[str, Field(min_length=1)] | None = None
-    workers: Annotated[int, Field(ge=1, le=1_024)] = Field(default_factory=_cores)
+    workers: Annotated[int, Field(ge=1, le=1_024)] = Field(default_factory=usable_cores)
     memory_mb: Annotated[int, Field(ge=64)] | None = None
     queue: Annotated[int, Field(ge=0, le=1_000_000)] = 64
     proof_cache: ConfigPath | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import psutil
 
+from oracle.core.cores import usable_cores
 from oracle.core.errors import DataError, MemoryExceeded
 from oracle.proving import imported
 from oracle.proving.artifact import Artifact
@@ -89,7 +89,7 @@ class ChainProver:
         deadline: float | None = None,
     ) -> None:
         self._chain = chain
-        self._cores = cores or os.cpu_count() or 1
+        self._cores = cores or usable_cores()
         self._memory = memory or default_memory()
         self._deadline = deadline
         self._make = make_prover or self._local
