@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from oracle.chain.transport import answers
-from oracle.chain.transport.answers import Block, Log, Market, Receipt, Sent, Transaction
+from oracle.chain.transport import answers, traces
+from oracle.chain.transport.answers import AccountProof, Block, Log, Market, Receipt, Sent, Transaction
 from oracle.chain.transport.endpoint import Endpoint
 from oracle.chain.transport.interface import Doubt, EndpointState, NodeError, Transport
 from oracle.chain.transport.reverts import ErrorDecoder
+from oracle.chain.transport.traces import CallFrame
+from oracle.core.concurrency import together
 from oracle.core.errors import ChainUnavailable, PayerEmpty, TransactionRejected
 from oracle.core.formats import to_hex
 
 BlockTag: TypeAlias = int | str
-"""A block's number, or "latest", "pending", "earliest"."""
+"""A block's number, or "latest", "pending", "safe", "finalized", "earliest"."""
 
 LOCAL_CHAIN_IDS = frozenset({31337, 1337})
 _LOCAL_CLIENTS = ("anvil", "hardhat")
 _FEE_BLOCKS = 10
+_AT_ONCE = 16
+"""Requests under way at once, where one question takes many."""
 
 # No standard says how these are worded: geth, nethermind, erigon, besu, reth, anvil and hardhat are covered.
 _SEND_ANSWERS: tuple[tuple[tuple[str, ...], Sent], ...] = (
@@ -131,17 +136,38 @@ class Rpc:
 
     # --- accounts and contracts --------------------------------------------------------------------------------
 
-    async def code(self, address: str) -> bytes:
+    async def code(self, address: str, block: BlockTag = "latest") -> bytes:
         """Return the runtime code at an address; empty if there is none."""
-        return answers.data(await self.request("eth_getCode", address, "latest"), "eth_getCode")
+        return answers.data(await self.request("eth_getCode", address, _tag(block)), "eth_getCode")
 
-    async def balance(self, address: str) -> int:
+    async def balance(self, address: str, block: BlockTag = "latest") -> int:
         """Return an account's balance in wei."""
-        return answers.number(await self.request("eth_getBalance", address, "latest"), "eth_getBalance")
+        return answers.number(await self.request("eth_getBalance", address, _tag(block)), "eth_getBalance")
 
-    async def nonce(self, address: str, which: BlockTag = "latest") -> int:
+    async def nonce(self, address: str, block: BlockTag = "latest") -> int:
         """Return how many transactions an account has sent; with "pending", those in the node's pool included."""
-        return answers.number(await self.request("eth_getTransactionCount", address, _tag(which)), "nonce")
+        return answers.number(await self.request("eth_getTransactionCount", address, _tag(block)), "nonce")
+
+    async def storage(self, address: str, slots: Sequence[int], block: BlockTag = "latest") -> list[bytes]:
+        """Return 32-byte words of a contract's storage, in the order of `slots`. Several are asked for at a time.
+
+        Name a block's number if the words have to belong together.
+        """
+        free = asyncio.Semaphore(_AT_ONCE)
+
+        async def word(slot: int) -> bytes:
+            async with free:
+                found = await self.request("eth_getStorageAt", address, f"{slot:#066x}", _tag(block))
+            return answers.word(found, "eth_getStorageAt")
+
+        return list(await together(*(word(slot) for slot in slots)))
+
+    async def proof(self, address: str, block: BlockTag = "latest") -> AccountProof | None:
+        """Return an account's code hash and storage root at a block; None if the node has no `eth_getProof`."""
+        try:
+            return answers.proof(await self.request("eth_getProof", address, [], _tag(block)))
+        except NodeError:
+            return None
 
     async def call(
         self,
@@ -254,6 +280,22 @@ class Rpc:
         if found is None or answers.field(found, "blockNumber", "receipt", optional=True) is None:
             return None
         return answers.receipt(found)
+
+    async def trace(self, tx_hash: bytes) -> CallFrame | None:
+        """Return the calls that a mined transaction made, as a tree.
+
+        None if the node has neither `debug_traceTransaction` nor `trace_transaction`, or can't trace this transaction.
+        """
+        try:
+            return traces.call_tracer(
+                await self.request("debug_traceTransaction", to_hex(tx_hash), {"tracer": "callTracer"})
+            )
+        except NodeError:
+            pass
+        try:
+            return traces.parity(await self.request("trace_transaction", to_hex(tx_hash)))
+        except NodeError:
+            return None
 
     async def logs(
         self, address: str, first: int, last: int, topics: Sequence[Sequence[bytes] | None] = (), chunk: int = 5_000

@@ -16,6 +16,7 @@ from oracle.core.formats import checksum_address, from_hex
 
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 _DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_WORD = re.compile(r"0[xX][0-9a-fA-F]{0,64}")
 _ADDRESS_BYTES = 20
 
 
@@ -32,7 +33,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """An event as the node has it, not decoded."""
+    """An event as the node has it, not decoded.
+
+    Most chains count `log_index` through a block, a few through a transaction: `place` orders the logs of both.
+    """
 
     address: str
     topics: tuple[bytes, ...]
@@ -40,6 +44,13 @@ class Log:
     block_number: int
     tx_hash: bytes
     log_index: int
+    block_hash: bytes = b""
+    tx_index: int = 0
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """The log's place on the chain: block, transaction, index."""
+        return self.block_number, self.tx_index, self.log_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,22 @@ class Transaction:
     nonce: int
     gas: int
     block_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountProof:
+    """An account as `eth_getProof` shows it at one block. Its Merkle proof is not verified.
+
+    Attributes:
+        code_hash: Keccak-256 of the runtime code.
+        storage_hash: The storage root: equal for two accounts only if all their storage is equal.
+    """
+
+    address: str
+    balance: int
+    nonce: int
+    code_hash: bytes
+    storage_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +156,13 @@ def data(value: Any, what: str) -> bytes:
     return from_hex(value)
 
 
+def word(value: Any, what: str) -> bytes:
+    """Parse 32 bytes. Some nodes leave zeros out in front."""
+    if not isinstance(value, str) or _WORD.fullmatch(value) is None:
+        raise ChainUnavailable(f"the RPC endpoint answers {_shown(value)} where {what} needs 32 bytes")
+    return int(value[2:] or "0", 16).to_bytes(32)
+
+
 def address(value: Any, what: str) -> str:
     """Parse an address, and return it with its checksum."""
     if len(data(value, what)) != _ADDRESS_BYTES:
@@ -179,6 +213,18 @@ def receipt(found: Any) -> Receipt:
     )
 
 
+def proof(found: Any) -> AccountProof:
+    """Parse an account's proof."""
+    what = "proof"
+    return AccountProof(
+        address=address(field(found, "address", what), what),
+        balance=number(field(found, "balance", what), what),
+        nonce=number(field(found, "nonce", what), what),
+        code_hash=word(field(found, "codeHash", what), what),
+        storage_hash=word(field(found, "storageHash", what), what),
+    )
+
+
 def log(found: Any) -> Log:
     """Parse an event."""
     return Log(
@@ -188,6 +234,8 @@ def log(found: Any) -> Log:
         block_number=number(field(found, "blockNumber", "log"), "log"),
         tx_hash=data(field(found, "transactionHash", "log"), "log"),
         log_index=number(field(found, "logIndex", "log"), "log"),
+        block_hash=data(field(found, "blockHash", "log"), "log"),
+        tx_index=number(found.get("transactionIndex") or "0x0", "log"),
     )
 
 
