@@ -1,16 +1,13 @@
-"""Find the artifacts whose verifiers a hub has, and verify proofs with them."""
+"""Find the artifacts whose verifiers a hub has."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from oracle.audit.history import AuditedModel
-from oracle.audit.report import ReportDraft
+from oracle.audit.report import ProblemKind, ReportDraft
 from oracle.chain.deploy import PUBLIC_CEREMONY, srs_origin
 from oracle.chain.rpc import Rpc
 from oracle.core.encoding import decode_features
@@ -18,13 +15,10 @@ from oracle.core.errors import ArtifactError
 from oracle.core.formats import keccak, to_hex
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import Artifact
-from oracle.proving.verification import LocalVerifier
 
 
 class DeployedCircuits:
     """The circuits of a hub's models, as far as the auditor has artifacts of them.
-
-    Use it as a context manager, which ends the child processes that verify.
 
     Args:
         folder: Folder with the models' artifacts; files that only a prover needs may be missing from them.
@@ -34,19 +28,10 @@ class DeployedCircuits:
     def __init__(self, rpc: Rpc, folder: Path, draft: ReportDraft) -> None:
         self._rpc = rpc
         self._draft = draft
-        self._stack = ExitStack()
         self._architectures: dict[int, Mapping[str, Any]] = {}
         self._artifacts, self._unreadable = _load_artifacts(folder)
-        self._verifiers: dict[Path, LocalVerifier] = {}
+        self._deployed: dict[tuple[int, int], Artifact] = {}
         self._is_lacking = False
-
-    def __enter__(self) -> DeployedCircuits:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
 
     def add_architecture(self, architecture_id: int, architecture: Mapping[str, Any]) -> None:
         """Take over an architecture that was added to the hub, as its event describes it."""
@@ -60,7 +45,6 @@ class DeployedCircuits:
         """
         architecture = self._architectures[model["architectureId"]]
         model_hash = model["modelHash"] if architecture["bindsModel"] else None
-        found: dict[int, LocalVerifier] = {}
         problem = ""
         circuits = zip(architecture["batchSizes"], architecture["verifiers"], architecture["codeHashes"], strict=True)
         for batch, address, code_hash in circuits:
@@ -70,14 +54,10 @@ class DeployedCircuits:
                 problem = (
                     f"no artifact here is of model {number} with {batch} windows (verifier code {to_hex(code_hash)})"
                 )
-                self._draft.problems.append(problem)
+                self._draft.problem(ProblemKind.ARTIFACT, problem)
                 self._is_lacking = True
             else:
-                found[batch] = self._verifier(artifact)
-
-        async def check_proof(batch: int, proof: bytes, instances: tuple[int, ...]) -> bool:
-            return (await asyncio.to_thread(found[batch].verify, proof, instances)).verified
-
+                self._deployed[number, batch] = artifact
         return AuditedModel(
             number=number,
             features=decode_features(architecture["features"]),
@@ -85,33 +65,37 @@ class DeployedCircuits:
             model_hash=model_hash,
             score_unit=model["scoreUnit"],
             batches=tuple(architecture["batchSizes"]),
-            check_proof=None if problem else check_proof,
             problem=problem,
         )
+
+    def artifact(self, model_number: int, batch: int) -> Artifact:
+        """Return the artifact of a model's circuit for so many windows. There is one if its `problem` is empty."""
+        return self._deployed[model_number, batch]
 
     def report_unreadable(self) -> None:
         """Report the artifacts that can't be read: as problems if an artifact is lacking, otherwise as notes.
 
         A folder may have artifacts of other releases, or of no concern; where one is lacking they may be the reason.
         """
-        (self._draft.problems if self._is_lacking else self._draft.notes).extend(self._unreadable)
+        for text in self._unreadable:
+            self._say(ProblemKind.ARTIFACT, text, is_problem=self._is_lacking)
 
     async def _check_verifier(self, number: int, address: str, code_hash: bytes, artifact: Artifact | None) -> None:
         code = await self._rpc.code(address)
         if keccak(code) != code_hash:
-            self._draft.problems.append(
-                f"model {number}: the verifier at {address} does not have the code that the hub pinned"
-            )
+            text = f"model {number}: the verifier at {address} does not have the code that the hub pinned"
+            self._draft.problem(ProblemKind.CODE, text)
         origins = {srs_origin(code), *(() if artifact is None else (artifact.manifest.srs_origin,))}
         # The constant may stand anywhere in the code; the artifact's own SRS is known by its whole hash.
         if origins != {PUBLIC_CEREMONY}:
             text = f"model {number}: the verifier at {address} is keyed with a local SRS: whoever made it can forge"
-            (self._draft.notes if await self._rpc.is_local() else self._draft.problems).append(text)
+            self._say(ProblemKind.SRS, text, is_problem=not await self._rpc.is_local())
 
-    def _verifier(self, artifact: Artifact) -> LocalVerifier:
-        if artifact.path not in self._verifiers:
-            self._verifiers[artifact.path] = self._stack.enter_context(LocalVerifier(artifact))
-        return self._verifiers[artifact.path]
+    def _say(self, kind: ProblemKind, text: str, *, is_problem: bool) -> None:
+        if is_problem:
+            self._draft.problem(kind, text)
+        else:
+            self._draft.notes.append(text)
 
 
 def _load_artifacts(folder: Path) -> tuple[dict[tuple[str, int | None], Artifact], list[str]]:

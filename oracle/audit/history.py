@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,9 +73,7 @@ class AuditedModel:
     Attributes:
         model_hash: None if the architecture binds no model.
         batches: Batch sizes for which the architecture has verifiers, ascending.
-        check_proof: Verifies a proof (batch size, proof, instances); None if no artifact here has a verifier with the
-            deployed code.
-        problem: Why `check_proof` is None.
+        problem: Why its proofs can't be verified; empty if they can.
     """
 
     number: int
@@ -84,7 +82,6 @@ class AuditedModel:
     model_hash: int | None
     score_unit: int
     batches: tuple[int, ...]
-    check_proof: Callable[[int, bytes, tuple[int, ...]], Awaitable[bool]] | None
     problem: str = ""
 
 

@@ -1,7 +1,4 @@
-"""Judge one report as the hub must have done, feed by feed, and compare with what it did.
-
-Pure, except for `AuditedModel.check_proof`.
-"""
+"""Judge one report as the hub must have done, feed by feed, and compare with what it did. Pure."""
 
 from __future__ import annotations
 
@@ -51,6 +48,19 @@ class DerivedWindow:
     signed: DerivedAnswer
     peer_answers: tuple[int, ...]
     features: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The statement that a submission's proof has to show.
+
+    Attributes:
+        batch: The number of windows of the circuit.
+        instances: The circuit's instances.
+    """
+
+    batch: int
+    instances: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -165,25 +175,22 @@ def derive_window(
     return DerivedWindow(signed, tuple(peer.answer for peer in peers), features)
 
 
-async def proof_problem(audited: AuditedSubmission, model: AuditedModel, windows: Sequence[tuple[int, ...]]) -> str:
-    """Verify the proof for the instances that the hub must have built: step 5.
+def statement(audited: AuditedSubmission, model: AuditedModel, windows: Sequence[tuple[int, ...]]) -> Statement:
+    """Return the statement that the hub must have built for the proof: step 5.
 
-    Returns:
-        What is wrong; empty if the proof holds.
+    Raises:
+        Unproven: No proof can hold for it.
     """
     batch = next((size for size in model.batches if size >= len(windows)), None)
     if batch is None:
-        return f"the model has no circuit for {len(windows)} feeds"
+        raise Unproven(f"the model has no circuit for {len(windows)} feeds")
     scores = audited.submission.scores
     if len(scores[0]) != model.outputs:
-        return f"{len(scores[0])} scores where the model has {model.outputs}"
-    if model.check_proof is None:
-        return model.problem or "there is no artifact here for the deployed verifier"
+        raise Unproven(f"{len(scores[0])} scores where the model has {model.outputs}")
     try:
-        instances = encoding.instances(model.model_hash, windows, scores, batch)
+        return Statement(batch, encoding.instances(model.model_hash, windows, scores, batch))
     except ValueError as error:
-        return str(error)
-    return "" if await model.check_proof(batch, audited.submission.proof, instances) else "the proof does not verify"
+        raise Unproven(str(error)) from None
 
 
 def judge_report(

@@ -25,16 +25,17 @@ from oracle.audit.judge import (
     derive_window,
     judge_report,
     outcome_problem,
-    proof_problem,
+    statement,
 )
-from oracle.audit.report import Finding
+from oracle.audit.proofs import ProofTask
+from oracle.audit.report import Check, Finding, FindingKind
 from oracle.core.formats import to_hex
 from oracle.core.gate import empty_feed
 from oracle.core.types import FeedState, Outcome, Round
 
 
 class Auditor:
-    """Replays what happened at a hub, in the order in which the chain has it. Pure, but for the proofs' verification.
+    """Replays what happened at a hub, in the order in which the chain has it. Pure: proofs are left to others.
 
     Args:
         recover: Returns the address that signed a report; raises ValueError if nobody did.
@@ -42,6 +43,7 @@ class Auditor:
 
     Attributes:
         findings: One for each feed that a report judged, in their order.
+        tasks: The proofs that are still to be verified. A finding is verified only once its proof is.
     """
 
     def __init__(self, recover: Recover, reports: list[AuditedReport] | None = None) -> None:
@@ -53,6 +55,7 @@ class Auditor:
         self._states: dict[bytes, FeedState] = {}
         self._rounds: dict[tuple[bytes, int], Round] = {}
         self.findings: list[Finding] = []
+        self.tasks: list[ProofTask] = []
 
     def add_model(self, model: AuditedModel) -> None:
         """Take over a model that was added to the hub."""
@@ -83,7 +86,7 @@ class Auditor:
         """Take over a committee's new reporters."""
         self._committees[number] = AuditedCommittee(frozenset(reporters), quorum, epoch)
 
-    async def transaction(self, transaction: RoundTransaction) -> list[str]:
+    def transaction(self, transaction: RoundTransaction) -> list[str]:
         """Audit all submissions of one transaction, in their order.
 
         Returns:
@@ -98,7 +101,7 @@ class Auditor:
                 problems.append(f"transaction {transaction.tx_hash}: its calldata can't be read: {error}")
                 continue
             count = len(call.signed.report.due)
-            await self.submission(
+            self.submission(
                 AuditedSubmission(
                     tx_hash=transaction.tx_hash,
                     block_number=transaction.block_number,
@@ -114,7 +117,7 @@ class Auditor:
             )
         return problems
 
-    async def submission(self, audited: AuditedSubmission) -> None:
+    def submission(self, audited: AuditedSubmission) -> None:
         """Verify one submission and take over what it must have done."""
         report = audited.submission.signed.report
         said = {outcome.feed_id: outcome for outcome in audited.outcomes}
@@ -125,12 +128,38 @@ class Auditor:
                 self._find(audited, position, said.get(report.feed_ids[position]), str(error))
             return
         model = self._models[audited.submission.model_number]
-        in_proof = await proof_problem(audited, model, [window.features for window in windows])
+        waiting: list[int] = []
+        stated, in_proof = None, ""
+        try:
+            stated = statement(audited, model, [window.features for window in windows])
+        except Unproven as error:
+            in_proof = str(error)
         for position, window, scores in zip(report.due, windows, audited.submission.scores, strict=True):
             outcome = said.get(report.feed_ids[position])
             # Taken over even if the proof is bad: later proofs are about the history that the hub has.
             in_outcome = self._take_over(audited, position, scores, window, outcome)
-            self._find(audited, position, outcome, in_proof or in_outcome)
+            if problem := in_proof or in_outcome:
+                self._find(audited, position, outcome, problem)
+            elif model.problem:
+                self._find(audited, position, outcome, model.problem, Check.UNCHECKED)
+            else:
+                waiting.append(len(self.findings))
+                self._find(audited, position, outcome, "", Check.VERIFIED)
+        if stated is not None and waiting:
+            number, proof = audited.submission.model_number, audited.submission.proof
+            self.tasks.append(ProofTask(tuple(waiting), number, stated.batch, proof, stated.instances))
+
+    def settle(self, task: ProofTask, result: bool | str) -> None:
+        """Take over the verification of a proof.
+
+        Args:
+            result: True if the proof holds; otherwise False, or why it can't be verified.
+        """
+        if result is True:
+            return
+        check, problem = (Check.UNCHECKED, result) if result else (Check.FAILED, "the proof does not verify")
+        for at in task.findings:
+            self.findings[at] = replace(self.findings[at], check=check, problem=problem)
 
     @property
     def feeds(self) -> Mapping[bytes, AuditedFeed]:
@@ -192,17 +221,30 @@ class Auditor:
             self._rounds[feed_id, made.round_id] = made
         return outcome_problem(said, judgement.outcome)
 
-    def _find(self, audited: AuditedSubmission, position: int, said: ReportOutcome | None, problem: str) -> None:
+    def _find(
+        self,
+        audited: AuditedSubmission,
+        position: int,
+        said: ReportOutcome | None,
+        problem: str,
+        check: Check = Check.FAILED,
+    ) -> None:
         report = audited.submission.signed.report
         feed = self._feeds.get(report.feed_ids[position])
         self.findings.append(
             Finding(
                 feed=feed.description if feed else to_hex(report.feed_ids[position]),
+                decimals=feed.decimals if feed else 0,
+                kind=FindingKind.ROUND,
                 round_id=report.round_ids[position],
                 outcome=said.outcome if said else Outcome.FAILED,
+                confirmed=said is not None and said.confirmed,
                 answer=said.answer if said else 0,
                 observed_at=report.observed_at,
+                block_number=audited.block_number,
+                block_time=audited.block_time,
                 tx_hash=audited.tx_hash,
+                check=check,
                 problem=problem,
             )
         )

@@ -1,4 +1,4 @@
-"""The result of an audit: one finding for each feed that a report judged, and what is wrong beyond single rounds."""
+"""The result of an audit: one finding for each feed that a report judged, and what is wrong beyond single reports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,68 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from oracle.chain.transport.answers import Block
+from oracle.core.formats import to_hex
 from oracle.core.types import Outcome
+
+
+class Check(StrEnum):
+    """The result of checking a report.
+
+    Attributes:
+        VERIFIED: Everything about it holds.
+        FAILED: Something about it does not hold.
+        UNCHECKED: It can be neither verified nor refuted, because something is missing that the check needs.
+    """
+
+    VERIFIED = "verified"
+    FAILED = "failed"
+    UNCHECKED = "unchecked"
+
+
+class FindingKind(StrEnum):
+    """The kind of report that a finding is about.
+
+    Attributes:
+        ROUND: A report that the feed's active model judged: it became a round, or is held.
+        SHADOW: A report that a proposed model judged: it only counts for the model's activation.
+    """
+
+    ROUND = "round"
+    SHADOW = "shadow"
+
+
+class ProblemKind(StrEnum):
+    """The part of a hub, or of what the auditor has, that a problem is about.
+
+    Attributes:
+        CODE: Code on the chain is not the code that belongs there.
+        STORAGE: The hub's storage is not what its history leads to.
+        HISTORY: The history is not whole, or contradicts itself.
+        CHAIN: The chain was reorganised during the audit, or endpoints contradict each other.
+        ARTIFACT: An artifact is missing, damaged, or not the one that is deployed.
+        SRS: A verifier is keyed with an SRS that is not the public ceremony's.
+        NODE: The node can't give what the audit needs.
+    """
+
+    CODE = "code"
+    STORAGE = "storage"
+    HISTORY = "history"
+    CHAIN = "chain"
+    ARTIFACT = "artifact"
+    SRS = "srs"
+    NODE = "node"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong beyond single reports."""
+
+    kind: ProblemKind
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -15,22 +76,34 @@ class Finding:
 
     Attributes:
         feed: The feed's description, or its id if it was never added.
+        decimals: Decimal places of its answers.
+        kind: The kind of report.
         outcome: What the hub says that it did; FAILED if it emitted nothing.
-        problem: The first thing that does not hold; empty if everything does.
+        confirmed: True if the hub says that reports confirmed an answer which the model calls anomalous.
+        observed_at: The report's time, unix seconds.
+        block_time: Unix seconds.
+        check: The result of the check.
+        problem: The first thing that does not hold, or that is missing; empty if everything holds.
     """
 
     feed: str
+    decimals: int
+    kind: FindingKind
     round_id: int
     outcome: Outcome
+    confirmed: bool
     answer: int
     observed_at: int
+    block_number: int
+    block_time: int
     tx_hash: str
+    check: Check
     problem: str
 
     @property
     def verified(self) -> bool:
         """True if everything about it holds."""
-        return not self.problem
+        return self.check is Check.VERIFIED
 
 
 class ReadingsFault(StrEnum):
@@ -119,50 +192,78 @@ class ReadingsReport:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """All findings of an audit.
+    """All findings of an audit, which is about the hub as it was at one block: the pinned block.
 
     Attributes:
-        problems: What is wrong beyond single rounds: code, state, artifacts that are missing.
+        block_number: The pinned block.
+        block_hash: Its hash, as hex.
+        block_time: Its time, unix seconds.
+        problems: What is wrong beyond single reports: code, storage, history, artifacts that are missing.
         notes: What the reader should know, although nothing is wrong.
         readings: The readings behind the signatures; None if they were not asked for.
     """
 
     hub: str
     chain_id: int
+    block_number: int
+    block_hash: str
+    block_time: int
     findings: tuple[Finding, ...]
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
     readings: ReadingsReport | None = None
 
     @property
     def verified(self) -> int:
         """The number of findings that hold."""
-        return sum(finding.verified for finding in self.findings)
+        return self._count(Check.VERIFIED)
 
     @property
     def failed(self) -> int:
         """The number of findings that do not hold."""
-        return len(self.findings) - self.verified
+        return self._count(Check.FAILED)
+
+    @property
+    def unchecked(self) -> int:
+        """The number of findings that could be neither verified nor refuted."""
+        return self._count(Check.UNCHECKED)
 
     @property
     def ok(self) -> bool:
-        """True if every finding holds and nothing else is wrong."""
-        return not self.problems and self.failed == 0 and (self.readings is None or self.readings.ok)
+        """True if every finding holds, nothing else is wrong, and nothing was left unchecked."""
+        whole = self.verified == len(self.findings)
+        return whole and not self.problems and (self.readings is None or self.readings.ok)
+
+    def _count(self, check: Check) -> int:
+        return sum(finding.check is check for finding in self.findings)
 
 
 @dataclass
 class ReportDraft:
     """A report while the audit runs: problems and notes in the order in which they are found."""
 
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     readings: ReadingsReport | None = None
 
-    def finish(self, hub: str, chain_id: int, findings: Sequence[Finding]) -> AuditReport:
-        """Return the finished report."""
+    def problem(self, kind: ProblemKind, text: str) -> None:
+        """Take over something that is wrong, once."""
+        found = Problem(kind, text)
+        if found not in self.problems:
+            self.problems.append(found)
+
+    def finish(self, hub: str, chain_id: int, block: Block, findings: Sequence[Finding]) -> AuditReport:
+        """Return the finished report.
+
+        Args:
+            block: The pinned block.
+        """
         return AuditReport(
             hub=hub,
             chain_id=chain_id,
+            block_number=block.number,
+            block_hash=to_hex(block.hash),
+            block_time=block.timestamp,
             findings=tuple(findings),
             problems=tuple(self.problems),
             notes=tuple(self.notes),

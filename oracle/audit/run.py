@@ -10,9 +10,10 @@ from oracle.audit.circuits import DeployedCircuits
 from oracle.audit.fetch import read_history
 from oracle.audit.history import AdminEvent, AuditedFeed, AuditedReport
 from oracle.audit.judge import state_differences
+from oracle.audit.proofs import ProofPool
 from oracle.audit.readings import FetchReadings, ReadingsPlace, audit_readings
 from oracle.audit.replay import Auditor
-from oracle.audit.report import AuditReport, ReportDraft
+from oracle.audit.report import AuditReport, Problem, ProblemKind, ReportDraft
 from oracle.chain.deploy import code_problems
 from oracle.chain.hub import Hub
 from oracle.chain.keys import signer
@@ -55,12 +56,13 @@ async def audit_hub(
         ChainUnavailable: The endpoint does not answer, or lacks the history.
     """
     draft = ReportDraft()
-    with DeployedCircuits(rpc, folder, draft) as circuits:
+    circuits = DeployedCircuits(rpc, folder, draft)
+    with ProofPool(circuits) as pool:
         # 1. The code at the address is this release's.
         chain_id = await rpc.chain_id()
         if not await rpc.code(hub):
             raise DeploymentError(f"there is no contract at {hub} on chain {chain_id}")
-        draft.problems += await code_problems(rpc, hub)
+        draft.problems += [Problem(ProblemKind.CODE, text) for text in await code_problems(rpc, hub)]
         # 2. Every report is what the hub must have made of it.
         reports: list[AuditedReport] | None = None if readings is None else []
         auditor = Auditor(lambda *signed: signer.recover(chain_id, hub, *signed), reports)
@@ -71,8 +73,10 @@ async def audit_hub(
                 if isinstance(happened, AdminEvent):
                     await _administer(happened, auditor, circuits)
                 else:
-                    draft.problems += await auditor.transaction(happened)
+                    draft.problems += [Problem(ProblemKind.HISTORY, text) for text in auditor.transaction(happened)]
             first, read, last = last + 1, last, await rpc.block_number()
+        async for task, result in pool.verify(auditor.tasks):
+            auditor.settle(task, result)
         # 3. The hub's state is what its history leads to.
         await _compare_state(Hub(rpc, hub), auditor, draft, read)
         circuits.report_unreadable()
@@ -90,7 +94,7 @@ async def audit_hub(
                 return readings.places.get(reporter, readings.elsewhere)
 
             draft.readings = await audit_readings(young, auditor.feeds, place, readings.fetch)
-        return draft.finish(hub, chain_id, auditor.findings)
+        return draft.finish(hub, chain_id, await rpc.block(read), auditor.findings)
 
 
 async def _administer(event: AdminEvent, auditor: Auditor, circuits: DeployedCircuits) -> None:
@@ -114,15 +118,19 @@ async def _compare_state(hub: Hub, auditor: Auditor, draft: ReportDraft, block: 
     known = auditor.expected_states()
     for feed_id in await hub.feed_ids(block):
         if feed_id not in known:
-            draft.problems.append(
+            draft.problem(
+                ProblemKind.STORAGE,
                 f"feed {to_hex(feed_id)}: the hub has it, but its history does not: read from the block of the hub's "
-                "deployment on, from a node that has all of it"
+                "deployment on, from a node that has all of it",
             )
     for feed_id, expected in known.items():
         if problem := state_differences(expected, await hub.feed_state(feed_id, block)):
-            draft.problems.append(
-                f"feed {to_hex(feed_id)}: the hub's state is not what its history leads to: {problem}"
+            draft.problem(
+                ProblemKind.STORAGE,
+                f"feed {to_hex(feed_id)}: the hub's state is not what its history leads to: {problem}",
             )
     for (feed_id, round_id), round_ in auditor.expected_rounds().items():
         if (stored := await hub.round(feed_id, round_id, block)) != round_:
-            draft.problems.append(f"feed {to_hex(feed_id)}: round {round_id} is stored as {stored}, not {round_}")
+            draft.problem(
+                ProblemKind.STORAGE, f"feed {to_hex(feed_id)}: round {round_id} is stored as {stored}, not {round_}"
+            )

@@ -107,5 +107,9 @@ def summarise(
         "submissions": len(gas),
         "gas_per_submission": round(sum(gas) / len(gas)),
         "gas_per_observation": round(sum(gas) / len(events)),
-        "audit": {"verified": report.verified, "failed": report.failed, "problems": list(report.problems)},
+        "audit": {
+            "verified": report.verified,
+            "failed": report.failed,
+            "problems": [each.text for each in report.problems],
+        },
     }

@@ -119,7 +119,7 @@ def test_an_audit_elsewhere_reports_a_local_srs(
     report = proofs.run(audit(rig.hub.address, elsewhere.rpc_url, folder))
     rig.close()
     assert not report.ok
-    assert [problem for problem in report.problems if "local SRS" in problem] == list(report.problems) != []
+    assert [problem for problem in report.problems if "local SRS" in problem.text] == list(report.problems) != []
     assert (report.verified, report.failed) == (3, 0), "the proofs themselves hold; that says nothing here"
     assert not any("local SRS" in note for note in report.notes)
 
@@ -162,5 +162,5 @@ def test_an_audit_sees_through_a_disguised_verifier(
     report = proofs.run(audit(other.hub.address, elsewhere.rpc_url, audit_folder(tmp_path / "artifacts", artifact)))
     rig.close()
     assert report.verified == 1
-    assert ["local SRS" in problem for problem in report.problems] == [True]
+    assert ["local SRS" in problem.text for problem in report.problems] == [True]
     assert not report.ok

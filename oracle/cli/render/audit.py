@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from oracle.audit.report import AuditReport, ReadingsReport
+from oracle.audit.report import AuditReport, Check, ReadingsReport
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_table
 
@@ -21,7 +21,8 @@ def print_audit(report: AuditReport, *, as_json: bool) -> None:
     console = Console()
     table = new_table("feed", "round", "outcome", "answer", "observed at", "verified")
     for finding in report.findings:
-        mark = "[green]yes[/]" if finding.verified else f"[red]no: {escape(_visible(finding.problem))}[/]"
+        word = "no" if finding.check is Check.FAILED else finding.check.value
+        mark = "[green]yes[/]" if finding.verified else f"[red]{word}: {escape(_visible(finding.problem))}[/]"
         cells = (finding.round_id, finding.outcome.value, finding.answer, finding.observed_at)
         table.add_row(escape(_visible(finding.feed)), *(str(cell) for cell in cells), mark)
     console.print(table)
@@ -30,10 +31,11 @@ def print_audit(report: AuditReport, *, as_json: bool) -> None:
     for note in report.notes:
         console.print(f"note: {_visible(note)}", markup=False, highlight=False)
     for problem in report.problems:
-        console.print(f"[red]problem:[/] {escape(_visible(problem))}", highlight=False)
+        console.print(f"[red]problem:[/] {escape(_visible(problem.text))}", highlight=False)
     console.print(
         f"{report.verified} of {len(report.findings)} reports verified, {report.failed} failed, "
-        f"{len(report.problems)} other problems: hub {report.hub} on chain {report.chain_id}",
+        f"{report.unchecked} unchecked, {len(report.problems)} other problems: "
+        f"hub {report.hub} on chain {report.chain_id}",
         highlight=False,
     )
 
@@ -61,7 +63,7 @@ def _print_readings(console: Console, readings: ReadingsReport) -> None:
 
 def _document(report: AuditReport) -> dict[str, Any]:
     document = asdict(report)
-    document |= {"verified": report.verified, "failed": report.failed, "ok": report.ok}
+    document |= {"verified": report.verified, "failed": report.failed, "unchecked": report.unchecked, "ok": report.ok}
     if report.readings is not None:
         document["readings"]["ok"] = report.readings.ok
     return document

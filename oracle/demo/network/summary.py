@@ -107,10 +107,10 @@ def audited(report: AuditReport, faulty: Collection[str]) -> dict[str, Any]:
     named = Counter(finding.name for finding in findings)
     signatures = () if report.readings is None else report.readings.reporters
     return {
-        "ok": report.failed == 0 and not report.problems and set(named) <= set(faulty),
+        "ok": report.verified == len(report.findings) and not report.problems and set(named) <= set(faulty),
         "verified": report.verified,
         "failed": report.failed,
-        "problems": list(report.problems),
+        "problems": [each.text for each in report.problems],
         "readings": {
             "signatures": sum(each.signatures for each in signatures),
             "verified": sum(each.verified for each in signatures),

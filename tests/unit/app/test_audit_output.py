@@ -8,7 +8,11 @@ import pytest
 
 from oracle.audit.report import (
     AuditReport,
+    Check,
     Finding,
+    FindingKind,
+    Problem,
+    ProblemKind,
     ReadingsFault,
     ReadingsFinding,
     ReadingsReport,
@@ -22,13 +26,15 @@ HOSTILE = "[/] [bold]ETH \x1b[2J/ USD"
 
 @pytest.mark.parametrize("text", [HOSTILE, "[red]", "a\nb"])
 def test_what_a_hub_names_its_feeds_is_printed_as_text(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    finding = Finding(text, 1, Outcome.ACCEPTED, 1, 1, "0x", f"{text} is unknown")
-    report = AuditReport("0xHub", 1, (finding,), (f"{text} has code",), (f"{text} is odd",))
+    of = (text, 0, FindingKind.ROUND, 1, Outcome.ACCEPTED, False, 1, 1, 9, 1)
+    finding = Finding(*of, "0x", Check.FAILED, f"{text} is unknown")
+    problem = Problem(ProblemKind.CODE, f"{text} has code")
+    report = AuditReport("0xHub", 1, 9, "0x09", 1, (finding,), (problem,), (f"{text} is odd",))
     print_audit(report, as_json=False)
     said = capsys.readouterr().out
     assert "\x1b" not in said and "yes" not in said
     assert text.split("\x1b")[0].split("\n")[0].split()[0] in said
-    assert "0 of 1 reports verified, 1 failed, 1 other problems" in " ".join(said.split())
+    assert "0 of 1 reports verified, 1 failed, 0 unchecked, 1 other problems" in " ".join(said.split())
     print_audit(report, as_json=True)
     assert json.loads(capsys.readouterr().out)["findings"][0]["feed"] == text
 
@@ -37,7 +43,7 @@ def test_what_a_hub_names_its_feeds_is_printed_as_text(capsys: pytest.CaptureFix
 def test_what_a_reporter_s_readings_say_is_printed_as_text(capsys: pytest.CaptureFixture[str], text: str) -> None:
     figures = ReporterReadings("0xReporter", text, 3, 2, 5, 1, 2.5, 40)
     found = ReadingsFinding("0xReporter", text, "0xtx", 7, text, ReadingsFault.NOT_DERIVABLE, f"{text} says {text}")
-    report = AuditReport("0xHub", 1, (), (), (), ReadingsReport((figures,), (found,)))
+    report = AuditReport("0xHub", 1, 9, "0x09", 1, (), (), (), ReadingsReport((figures,), (found,)))
     assert not report.ok
     print_audit(report, as_json=False)
     said = " ".join(capsys.readouterr().out.split())

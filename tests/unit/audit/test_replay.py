@@ -1,8 +1,8 @@
-"""Tests of the auditor without a chain: its findings, and the state that it carries on. Each test decides on proofs."""
+"""Tests of the auditor without a chain: its findings, its tasks, and the state that it carries on."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from oracle.audit.history import AuditedFeed, AuditedModel, AuditedSubmission, ReportOutcome, RoundTransaction
 from oracle.audit.judge import state_differences
 from oracle.audit.replay import Auditor
+from oracle.audit.report import Check
 from oracle.chain.hub import RoundAccepted, Submission, encode_submission
 from oracle.chain.keys.signer import recover
 from oracle.core import encoding
@@ -40,12 +41,8 @@ def named(report: Report, signature: ReporterSignature) -> str:
     return signature.r.rstrip(b"\0").decode()
 
 
-def model(holds: bool = True, **changes: Any) -> AuditedModel:
-    async def check(batch: int, proof: bytes, instances: tuple[int, ...]) -> bool:
-        return holds
-
-    of: Callable[[int, bytes, tuple[int, ...]], Awaitable[bool]] = check
-    return replace(AuditedModel(1, encoding.window_features(14), 2, 5, 1_000, (1, 4), of), **changes)
+def model(**changes: Any) -> AuditedModel:
+    return replace(AuditedModel(1, encoding.window_features(14), 2, 5, 1_000, (1, 4)), **changes)
 
 
 def auditor(with_model: AuditedModel | None = None, *feeds: AuditedFeed) -> Auditor:
@@ -77,14 +74,14 @@ def submission(
     return AuditedSubmission("0x12", 9, block_time, made, outcomes)
 
 
-async def problem_of(of: Auditor, given: AuditedSubmission) -> str:
-    await of.submission(given)
+def problem_of(of: Auditor, given: AuditedSubmission) -> str:
+    of.submission(given)
     return of.findings[-1].problem
 
 
-async def test_what_holds_is_taken_over() -> None:
+def test_what_holds_is_taken_over() -> None:
     made = auditor()
-    await made.submission(submission())
+    made.submission(submission())
     (finding,) = made.findings
     assert finding.problem == ""
     assert (finding.feed, finding.outcome, finding.answer) == ("eth / USD", Outcome.ACCEPTED, ANSWER + 10)
@@ -126,28 +123,28 @@ FAR = (row(ALICE, ANSWER), row(BOB, ANSWER), row(CAROL, 2 * ANSWER))
         ),
     ],
 )
-async def test_what_the_hub_should_have_refused(given: AuditedSubmission, says: str) -> None:
-    assert await problem_of(auditor(), given) == says
+def test_what_the_hub_should_have_refused(given: AuditedSubmission, says: str) -> None:
+    assert problem_of(auditor(), given) == says
 
 
-async def test_a_model_that_was_not_active() -> None:
+def test_a_model_that_was_not_active() -> None:
     made = auditor()
     made.add_model(model(number=2))
-    assert await problem_of(made, submission(model_number=2)) == "model 2 was not active; 1 was"
+    assert problem_of(made, submission(model_number=2)) == "model 2 was not active; 1 was"
     made.change_model(FEED_ID, 2)
-    assert await problem_of(made, submission(model_number=2)) == ""
+    assert problem_of(made, submission(model_number=2)) == ""
 
 
-async def test_other_reporters_sign_in_another_epoch() -> None:
+def test_other_reporters_sign_in_another_epoch() -> None:
     made = auditor()
     made.change_reporters(1, 2, [STRANGER], 1)
-    assert "epoch 1" in await problem_of(made, submission())
-    assert await problem_of(made, submission((row(STRANGER, ANSWER + 10),), epoch=2)) == ""
+    assert "epoch 1" in problem_of(made, submission())
+    assert problem_of(made, submission((row(STRANGER, ANSWER + 10),), epoch=2)) == ""
 
 
-async def test_a_feed_of_another_committee() -> None:
+def test_a_feed_of_another_committee() -> None:
     made = auditor(None, replace(FEED, committee=2))
-    assert await problem_of(made, submission()) == "eth / USD is of committee 2, not of 1"
+    assert problem_of(made, submission()) == "eth / USD is of committee 2, not of 1"
 
 
 PEERED = replace(FEED, peers=(PEER_ID,))
@@ -155,86 +152,97 @@ LISTED = (Feature.MOVE, Feature.PEER_MOVE_0, Feature.PEER_SEEN_0, Feature.GAP)
 BOTH = tuple(row(name, ANSWER + 10, 2 * ANSWER) for name in (ALICE, BOB, CAROL))
 
 
-async def test_a_peer_is_signed_and_seen_and_nothing_is_written_of_it() -> None:
-    seen: list[tuple[int, ...]] = []
-
-    async def check(batch: int, proof: bytes, instances: tuple[int, ...]) -> bool:
-        seen.append(instances)
-        return True
-
-    made = auditor(model(features=LISTED, check_proof=check, model_hash=None, outputs=2), PEERED, PEER)
+def test_a_peer_is_signed_and_seen_and_nothing_is_written_of_it() -> None:
+    made = auditor(model(features=LISTED, model_hash=None, outputs=2), PEERED, PEER)
     ids: dict[str, Any] = {"feed_ids": (FEED_ID, PEER_ID)}
-    assert await problem_of(made, submission(BOTH, round_ids=(1, 0), **ids)) == ""
+    assert problem_of(made, submission(BOTH, round_ids=(1, 0), **ids)) == ""
     assert made.expected_states()[FEED_ID].peer_answers == (2 * ANSWER,)
     assert made.expected_states()[PEER_ID].round_id == 0
     later = NOW + 3_600
     moved = tuple(row(name, ANSWER + 10, 2 * ANSWER + ANSWER // 50) for name in (ALICE, BOB, CAROL))
     said = replace(SAID, round_id=2, observed_at=later)
     given = submission(moved, round_ids=(2, 0), observed_at=later, block_time=later, outcomes=(said,), **ids)
-    assert await problem_of(made, given) == ""
-    assert seen[-1][:4] == (0, 1_000, 1, 1_000)
+    assert problem_of(made, given) == ""
+    assert made.tasks[-1].instances[:4] == (0, 1_000, 1, 1_000)
 
 
-async def test_a_peer_that_is_missing() -> None:
+def test_a_peer_that_is_missing() -> None:
     made = auditor(None, PEERED, PEER)
-    assert await problem_of(made, submission()) == "a peer of the feed is not in the report"
+    assert problem_of(made, submission()) == "a peer of the feed is not in the report"
 
 
-async def test_a_reference_needs_the_quorum_too() -> None:
+def test_a_reference_needs_the_quorum_too() -> None:
     made = auditor(None, PEERED, PEER)
     rows = (*BOTH[:2], row(CAROL, ANSWER + 10, NO_ANSWER))
     given = submission(rows, feed_ids=(FEED_ID, PEER_ID), round_ids=(1, 0))
-    assert await problem_of(made, given) == "btc / USD has 2 answers where 3 are the quorum"
+    assert problem_of(made, given) == "btc / USD has 2 answers where 3 are the quorum"
 
 
 @pytest.mark.parametrize(
-    ("of", "says"),
+    ("of", "check", "says"),
     [
-        (model(holds=False), "the proof does not verify"),
-        (model(batches=()), "the model has no circuit for 1 feeds"),
-        (model(check_proof=None, problem="no artifact"), "no artifact"),
-        (model(check_proof=None), "there is no artifact here for the deployed verifier"),
+        (model(batches=()), Check.FAILED, "the model has no circuit for 1 feeds"),
+        (model(problem="no artifact"), Check.UNCHECKED, "no artifact"),
     ],
 )
-async def test_a_proof_that_is_not_shown_to_hold(of: AuditedModel, says: str) -> None:
+def test_a_proof_that_is_not_shown_to_hold(of: AuditedModel, check: Check, says: str) -> None:
     """The audit applies its report all the same: the history that follows is the hub's."""
     made = auditor(of)
-    assert await problem_of(made, submission()) == says
+    assert problem_of(made, submission()) == says
+    assert (made.findings[-1].check, made.tasks) == (check, [])
     assert made.expected_states()[FEED_ID].round_id == 1
 
 
-async def test_a_report_is_refused_as_a_whole() -> None:
+@pytest.mark.parametrize(
+    ("result", "check", "says"),
+    [
+        (True, Check.VERIFIED, ""),
+        (False, Check.FAILED, "the proof does not verify"),
+        ("the child crashed", Check.UNCHECKED, "the child crashed"),
+    ],
+)
+def test_a_proof_decides_on_its_findings(result: bool | str, check: Check, says: str) -> None:
+    made = auditor()
+    made.submission(submission())
+    (task,) = made.tasks
+    assert (task.findings, task.model_number, task.batch, task.proof) == ((0,), 1, 1, b"proof")
+    made.settle(task, result)
+    assert [(each.check, each.problem) for each in made.findings] == [(check, says)]
+    assert made.expected_states()[FEED_ID].round_id == 1
+
+
+def test_a_report_is_refused_as_a_whole() -> None:
     made = auditor(None, FEED, PEER)
-    await made.submission(submission(BOTH, feed_ids=(FEED_ID, PEER_ID), round_ids=(1, 7), scores=((-1, -1),) * 2))
+    made.submission(submission(BOTH, feed_ids=(FEED_ID, PEER_ID), round_ids=(1, 7), scores=((-1, -1),) * 2))
     assert [finding.problem for finding in made.findings] == ["signed for round 7, but 1 was next"] * 2
 
 
-async def test_a_signature_that_is_none() -> None:
+def test_a_signature_that_is_none() -> None:
     """A malformed signature is a finding like any other, and does not end the audit."""
     malformed = ReporterSignature((ANSWER,), bytes(32), bytes(32), bytes(32))
     made = Auditor(lambda report, each: recover(31337, "0x" + "11" * 20, report, each))
     made.add_model(model())
     made.add_committee(1, [ALICE], 1)
     made.add_feed(FEED)
-    assert "no valid signature" in await problem_of(made, submission((malformed,)))
+    assert "no valid signature" in problem_of(made, submission((malformed,)))
     assert made.expected_states()[FEED_ID].round_id == 0
 
 
-async def test_a_transaction_with_calls_that_can_and_cant_be_read() -> None:
+def test_a_transaction_with_calls_that_can_and_cant_be_read() -> None:
     event = RoundAccepted(FEED_ID, 1, ANSWER + 10, NOW, 1, (-5, -7), False, "0x" + "99" * 20, 9, b"\x12", 0)
     calldata = encode_submission(submission().submission)
     transaction = RoundTransaction("0x12", 9, NOW + 10, (event,), (calldata,))
     made = auditor()
-    assert await made.transaction(transaction) == []
+    assert made.transaction(transaction) == []
     assert [finding.problem for finding in made.findings] == [""]
-    problems = await auditor().transaction(replace(transaction, calls=(calldata[:4] + b"\xff" * 96,)))
+    problems = auditor().transaction(replace(transaction, calls=(calldata[:4] + b"\xff" * 96,)))
     assert problems[0].startswith("transaction 0x12: its calldata can't be read: ")
     assert problems[1] == "transaction 0x12: 1 rounds without a submission that carries them"
 
 
-async def test_the_state_of_the_hub_is_compared() -> None:
+def test_the_state_of_the_hub_is_compared() -> None:
     made = auditor()
-    await made.submission(submission())
+    made.submission(submission())
     expected = made.expected_states()[FEED_ID]
     assert state_differences(expected, replace(expected, paused=True)) == ""
     assert (

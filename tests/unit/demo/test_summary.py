@@ -93,7 +93,7 @@ def test_a_fault_of_several_ticks_counts_once_and_is_held_if_one_of_them_is() ->
         accepted(1_005),
         RoundHeld(FEED, 7, 9, 1_006, 1, (1,), HoldReason.ANOMALOUS, 0, PAYER, 6, b"\2" * 32, 0),
     ]
-    report = AuditReport("0x", 31337, (), ())
+    report = AuditReport("0x", 31337, 7, "0x07", 1_000, (), ())
     summary = summarise(events, {FEED: "one"}, [Act({"one": readings}, faults)], [1.0, 3.0], [100, 300], report)
     assert summary["faults"] == {"stuck": {"injected": 1, "held": 1}, "zero": {"injected": 1, "held": 0}}
     assert (summary["observations"], summary["accepted"], summary["held"]) == (7, 4, 3)
