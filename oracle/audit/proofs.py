@@ -33,6 +33,8 @@ class ProofTask:
         batch: The number of windows of the circuit.
         proof: The proof, in the verifier's encoding.
         instances: The instances that the hub must have built.
+        unsure: Why they are not certain; empty if they are. A proof that holds for them shows that they are right, and
+            one that does not leaves its findings unchecked.
     """
 
     findings: tuple[int, ...]
@@ -40,6 +42,7 @@ class ProofTask:
     batch: int
     proof: bytes
     instances: tuple[int, ...]
+    unsure: str = ""
 
 
 class Circuits(Protocol):
