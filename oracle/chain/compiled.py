@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any
@@ -40,6 +40,9 @@ NOWHERE = bytes(ADDRESS_BYTES)
 Links = Mapping[str, tuple[int, ...]]
 """Library → the offsets of its address in code, in bytes, ascending."""
 
+Places = tuple[tuple[int, int], ...]
+"""Places in code: (offset, length) in bytes, ascending."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -49,7 +52,7 @@ class Compiled:
         abi: The ABI, as solc writes it; empty for a library, which only the contracts that are linked with it call.
         bytecode: Creation code without the constructor's arguments. It has zeros in place of libraries' addresses.
         runtime: Deployed code. It has zeros in place of immutables and addresses.
-        immutables: Places of immutables: (offset, length) in bytes, ascending.
+        immutables: Places of immutables, by the variable's name.
         own_address: Places of a library's own address, likewise; empty for a contract.
         links: Places of libraries' addresses in `bytecode`.
         runtime_links: Places of libraries' addresses in `runtime`.
@@ -60,8 +63,8 @@ class Compiled:
     abi: tuple[Mapping[str, Any], ...]
     bytecode: bytes
     runtime: bytes
-    immutables: tuple[tuple[int, int], ...]
-    own_address: tuple[tuple[int, int], ...] = ()
+    immutables: Mapping[str, Places]
+    own_address: Places = ()
     links: Links = field(default_factory=dict)
     runtime_links: Links = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
@@ -123,13 +126,28 @@ class Compiled:
         if len(code) != len(self.runtime):
             return False
         masked = bytearray(code)
-        for offset, length in (*self.immutables, *self.own_address):
+        places = [each for found in self.immutables.values() for each in found]
+        for offset, length in (*places, *self.own_address):
             masked[offset : offset + length] = bytes(length)
         if address is not None:
             own = _address_bytes(self.name, address)
             if any(code[offset : offset + length] != own.rjust(length, b"\0") for offset, length in self.own_address):
                 return False
         return bytes(masked) == self.runtime
+
+    def immutables_in(self, code: bytes) -> dict[str, bytes]:
+        """Return the immutables of code found on a chain, by name, as words of 32 bytes. The code must match.
+
+        Raises:
+            DeploymentError: The code is too short, or has two values for one immutable.
+        """
+        found: dict[str, bytes] = {}
+        for name, places in self.immutables.items():
+            values = {code[offset : offset + length] for offset, length in places}
+            if len(values) != 1 or any(len(value) != places[0][1] for value in values):
+                raise DeploymentError(f"the code is not that of {self.name}: it has several values for {name}")
+            found[name] = values.pop()
+        return found
 
 
 def load(name: str) -> Compiled:
@@ -156,7 +174,7 @@ def to_json(contract: Compiled) -> dict[str, Any]:
         "abi": list(contract.abi),
         "bytecode": to_hex(contract.bytecode),
         "runtime": to_hex(contract.runtime),
-        "immutables": [list(each) for each in contract.immutables],
+        "immutables": {name: [list(each) for each in places] for name, places in contract.immutables.items()},
         "own_address": [list(each) for each in contract.own_address],
         "links": {name: list(offsets) for name, offsets in contract.links.items()},
         "runtime_links": {name: list(offsets) for name, offsets in contract.runtime_links.items()},
@@ -170,14 +188,18 @@ def from_json(name: str, found: Mapping[str, Any]) -> Compiled:
         abi=tuple(found["abi"]),
         bytecode=from_hex(found["bytecode"]),
         runtime=from_hex(found["runtime"]),
-        immutables=tuple((int(offset), int(length)) for offset, length in found["immutables"]),
-        own_address=tuple((int(offset), int(length)) for offset, length in found["own_address"]),
+        immutables={name: _places(places) for name, places in found["immutables"].items()},
+        own_address=_places(found["own_address"]),
         links={name: tuple(offsets) for name, offsets in found["links"].items()},
         runtime_links={name: tuple(offsets) for name, offsets in found["runtime_links"].items()},
     )
 
 
 # --- details ------------------------------------------------------------------------------------------------
+
+
+def _places(found: Iterable[tuple[int, int]]) -> Places:
+    return tuple((int(offset), int(length)) for offset, length in found)
 
 
 def _filled(code: bytes, links: Links, addresses: Mapping[str, bytes]) -> bytes:

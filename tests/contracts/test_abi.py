@@ -87,12 +87,16 @@ def test_fits_a_chain(name: str) -> None:
 
 def test_code_matches_whatever_its_immutables_are() -> None:
     contract = compiled.load("ZkAggregator")
-    assert contract.immutables
     code = bytearray(contract.runtime)
-    for offset, length in contract.immutables:
-        code[offset : offset + length] = b"\x01" * length
+    for number, places in enumerate(contract.immutables.values(), 1):
+        for offset, length in places:
+            code[offset : offset + length] = bytes([number]) * length
     assert contract.matches(bytes(code))
-    start, length = contract.immutables[-1]
+    assert contract.immutables_in(bytes(code))["_hub"] == bytes([sorted(contract.immutables).index("_hub") + 1]) * 32
+    start, length = contract.immutables["_hub"][-1]
+    code[start] ^= 1
+    with pytest.raises(DeploymentError, match="several values for _hub"):
+        contract.immutables_in(bytes(code))
     code[start + length] ^= 1
     assert not contract.matches(bytes(code))
     assert not contract.matches(bytes(code[:-1]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,15 +52,16 @@ def compile_contracts(sources: Mapping[str, str] = SOURCES) -> dict[str, Compile
             "metadata": {"bytecodeHash": profile["bytecode_hash"]},
             "remappings": list(profile.get("remappings", [])),
             "outputSelection": {
-                "*": {"*": ["abi"]},
+                "*": {"*": ["abi"], "": ["ast"]},
                 **{file: {name: ["abi", *_OUTPUTS]} for name, file in sources.items()},
             },
         },
     }
     output = compile_standard(request, profile["solc"])
+    variables = {key: name for file in output["sources"].values() for key, name in _variables(file["ast"])}
     interfaces = {name: found["abi"] for file in output["contracts"].values() for name, found in file.items()}
     return {
-        name: _compiled(name, output["contracts"][file][name], interfaces.get(f"I{name}", ()))
+        name: _compiled(name, output["contracts"][file][name], interfaces.get(f"I{name}", ()), variables)
         for name, file in sources.items()
     }
 
@@ -100,7 +101,17 @@ def with_imports(root: Path, files: Iterable[str], remappings: Iterable[tuple[st
     return dict(sorted(found.items()))
 
 
-def _compiled(name: str, output: Mapping[str, Any], interface: Iterable[Mapping[str, Any]]) -> Compiled:
+def _variables(ast: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Return the id and the name of each state variable of a file's contracts: solc names immutables by their ids."""
+    for contract in ast["nodes"]:
+        for node in contract.get("nodes", ()):
+            if node["nodeType"] == "VariableDeclaration":
+                yield str(node["id"]), node["name"]
+
+
+def _compiled(
+    name: str, output: Mapping[str, Any], interface: Iterable[Mapping[str, Any]], variables: Mapping[str, str]
+) -> Compiled:
     created, deployed = output["evm"]["bytecode"], output["evm"]["deployedBytecode"]
     spots = dict(deployed["immutableReferences"])
     own_address = spots.pop(_OWN_ADDRESS, [])
@@ -111,7 +122,7 @@ def _compiled(name: str, output: Mapping[str, Any], interface: Iterable[Mapping[
         abi=_named(output["abi"], interface),
         bytecode=bytecode,
         runtime=runtime,
-        immutables=_sorted(spot for each in spots.values() for spot in each),
+        immutables=dict(sorted((variables[key], _sorted(places)) for key, places in spots.items())),
         own_address=_sorted(own_address),
         links=links,
         runtime_links=runtime_links,
