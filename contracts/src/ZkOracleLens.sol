@@ -239,6 +239,7 @@ contract ZkOracleLens is IZkOracleLens {
         }
         (state.peers, state.peerAnswers) = _peers(words);
         state.committee = config.committee();
+        state.heldReports = HeldSlots.heldReports(uint256(words[3]));
         if (config.held()) {
             state.held = HeldSlots.unpack(uint256(words[2]), uint256(words[3]));
             state.lastReportAt = state.held.observedAt;

@@ -269,6 +269,54 @@ contract HoldsTest is OracleTest {
         assertEq(state.roundId, 2);
     }
 
+    /// @dev Who was not shown an event of a hold finds it by the count, also after the hold, and after the next one.
+    function test_heldReportsAreCountedFromHoldToHold() public {
+        _report(feedId, PRICE, -1);
+        assertEq(lens.feedState(hub, feedId).heldReports, 0);
+        for (uint256 i = 1; i <= 2; ++i) {
+            skip(60);
+            _report(feedId, 10e8, 1);
+            assertEq(lens.feedState(hub, feedId).heldReports, i);
+        }
+        skip(60);
+        _report(feedId, PRICE, -1);
+        assertEq(lens.feedState(hub, feedId).heldReports, 2);
+        // Another hold, which is confirmed. The report that ends it is not held.
+        for (uint256 i = 0; i < 3; ++i) {
+            skip(CONFIRM_DELAY);
+            _report(feedId, 50e8, 1);
+        }
+        IZkOracleLens.FeedState memory state = lens.feedState(hub, feedId);
+        assertEq(state.answer, 50e8);
+        assertEq(state.heldReports, 4);
+        // A hold for another reason counts, too, and the count says nothing of what is held.
+        skip(60);
+        _report(feedId, 0, -1);
+        state = lens.feedState(hub, feedId);
+        assertEq(state.heldReports, 5);
+        assertEq(state.held.confirmations, 0);
+        assertEq(state.held.firstGap, 1_000);
+    }
+
+    function test_heldReportsWrap() public {
+        _report(feedId, PRICE, -1);
+        skip(60);
+        _report(feedId, 10e8, 1);
+        _add(HubReader.feedSlot(feedId) + 3, 254 << 248);
+        assertEq(lens.feedState(hub, feedId).heldReports, 255);
+        IZkOracle.Held memory held = lens.feedState(hub, feedId).held;
+        skip(60);
+        _report(feedId, 10e8, 1);
+        assertEq(lens.feedState(hub, feedId).heldReports, 0);
+        assertEq(lens.feedState(hub, feedId).held.confirmations, held.confirmations + 1);
+        assertEq(lens.feedState(hub, feedId).held.firstGap, held.firstGap);
+        skip(60);
+        _report(feedId, PRICE, -1);
+        skip(60);
+        _report(feedId, 10e8, 1);
+        assertEq(lens.feedState(hub, feedId).heldReports, 1);
+    }
+
     function test_repeatsSaturateWhereTheyAreNotLimited() public {
         bytes32 limited = _addRepeatFeed(254);
         for (uint256 i = 0; i < 2; ++i) {

@@ -355,6 +355,7 @@ contract InvariantsTest is OracleTest {
         assertEq(state.peers, expected.peers, "peers");
         assertEq(abi.encode(state.peerAnswers), abi.encode(expected.peerAnswers), "bases");
         assertEq(abi.encode(state.held), abi.encode(expected.held), "held");
+        assertEq(state.heldReports, expected.heldReports, "held reports");
         assertEq(state.committee, expected.committee, "committee");
     }
 }

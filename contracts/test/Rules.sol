@@ -34,6 +34,7 @@ library Rules {
         uint16 previous;
         uint256 previousUntil;
         IZkOracle.Held held;
+        uint256 heldReports;
     }
 
     /// @dev What a report says about a feed: before the report is settled.
@@ -110,7 +111,10 @@ library Rules {
         if (reason != IZkOracle.HoldReason.NONE) {
             outcome = hold(feed, seen, draft.observedAt, reason, now_);
             (feed.held.modelNumber, feed.held.scoreRatio) = (draft.modelNumber, ratio(score));
-            if (outcome == Outcome.HELD) return outcome;
+            if (outcome == Outcome.HELD) {
+                feed.heldReports += 1;
+                return outcome;
+            }
         }
         delete feed.held;
         if (!isRepetition) feed.repeats = 0;

@@ -153,7 +153,8 @@ contract SlotsTest is Test {
         uint16[3] memory counts,
         uint8 reason,
         uint8 confirmations,
-        int24 ratio
+        int24 ratio,
+        uint8 heldReports
     ) public pure {
         IZkOracle.Held memory given = IZkOracle.Held({
             reason: IZkOracle.HoldReason(bound(reason, 0, 3)),
@@ -170,13 +171,13 @@ contract SlotsTest is Test {
             anomalousSeenAt: times[4],
             firstGap: counts[2]
         });
-        (uint256 words, uint256 rest) = HeldSlots.pack(given);
+        (uint256 words, uint256 rest) = HeldSlots.pack(given, heldReports);
         assertEq(abi.encode(HeldSlots.unpack(words, rest)), abi.encode(given));
         assertEq(HeldSlots.observedAt(rest), given.observedAt);
         assertEq(uint8(HeldSlots.reason(rest)), uint8(given.reason));
         assertEq(HeldSlots.firstGap(rest), given.firstGap);
         assertEq(HeldSlots.firstAnswer(words), given.firstAnswer);
-        assertLt(rest, 2 ** 248);
+        assertEq(HeldSlots.heldReports(rest), heldReports);
     }
 
     function testFuzz_peers(bytes32[2] memory ids, int128[2] memory answers, int128 later) public pure {

@@ -183,7 +183,7 @@ contract WindowsTest is OracleTest {
         (held.firstGap, held.observedAt) = (uint16(window.firstGap), uint32(window.observedAt) - 1);
         (held.firstObservedAt, held.firstSeenAt) = (held.observedAt, held.observedAt);
         // forge-lint: disable-end(unsafe-typecast)
-        (uint256 answers, uint256 rest) = HeldSlots.pack(held);
+        (uint256 answers, uint256 rest) = HeldSlots.pack(held, 0);
         _write(slot, Config.unwrap(HubReader.config(hub, id).withHeld(true)));
         _write(slot + 2, answers);
         _write(slot + 3, rest);

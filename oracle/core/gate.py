@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from oracle.core import encoding
-from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Outcome, Round, Status
+from oracle.core.types import HELD_REPORTS, FeedState, HeldAnswer, HoldReason, Kind, Outcome, Round, Status
 
 PATIENCE = 4
 """A hold ends after this many times the reports and the time of a confirmation, even if no level is agreed on."""
@@ -95,6 +95,7 @@ def empty_feed(
         peers=tuple(peers),
         peer_answers=(),
         committee=committee,
+        held_reports=0,
         held=None,
         kind=kind,
         sigma=sigma,
@@ -139,7 +140,8 @@ def judge(
     if reason is not HoldReason.NONE:
         held = _hold(state, policy, answer, observed_at, published_at, gap, ratio, reason)
         if not _is_confirmed(held, policy, published_at):
-            after = replace(state, status=Status.HELD, held=held, last_report_at=observed_at)
+            count_held = (state.held_reports + 1) % HELD_REPORTS
+            after = replace(state, status=Status.HELD, held=held, last_report_at=observed_at, held_reports=count_held)
             return Verdict(after, Outcome.HELD, reason)
     after = replace(
         state,

@@ -7,6 +7,9 @@ from enum import IntEnum, StrEnum
 
 SECONDS_A_DAY = 86_400
 
+HELD_REPORTS = 256
+"""The hub counts a feed's held reports modulo this number."""
+
 
 class Kind(IntEnum):
     """The measure of a move. The values are the contract's."""
@@ -106,6 +109,7 @@ class FeedState:
         peers: The ids of the feeds that every report of this one has to list.
         peer_answers: The answers of these feeds in the report of the latest accepted round; empty before the first.
         committee: The number of the feed's committee.
+        held_reports: How many reports of the feed were held so far, modulo `HELD_REPORTS`.
     """
 
     feed_id: bytes
@@ -123,6 +127,7 @@ class FeedState:
     peers: tuple[bytes, ...]
     peer_answers: tuple[int, ...]
     committee: int
+    held_reports: int
     held: HeldAnswer | None
     kind: Kind
     sigma: int

@@ -16,6 +16,7 @@ interface IZkOracleLens {
     /// @param returns_ The last accepted moves, newest first, in thousandths of sigma.
     /// @param peers The feeds that are signed with this one; `peerAnswers` are their answers in the report of the feed's
     /// last round. They count only if there is a round.
+    /// @param heldReports The held reports of the feed so far, modulo 256. Unlike `held`, it is kept when a hold ends.
     /// @param held All zero unless the status is HELD.
     struct FeedState {
         IZkOracle.Status status;
@@ -32,6 +33,7 @@ interface IZkOracleLens {
         bytes32[] peers;
         int128[] peerAnswers;
         uint32 committee;
+        uint8 heldReports;
         IZkOracle.Held held;
     }
 

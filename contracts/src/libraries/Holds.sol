@@ -36,7 +36,8 @@ library Holds {
         // forge-lint: disable-next-item(unsafe-typecast) -- until 2106
         uint32 seenAt = uint32(block.timestamp);
         IZkOracle.Held memory held;
-        if (config.held()) held = HeldSlots.unpack(feed.heldAnswers, feed.heldRest);
+        uint256 rest = feed.heldRest;
+        if (config.held()) held = HeldSlots.unpack(feed.heldAnswers, rest);
         if (held.reason == report.reason && isNear(config, report.answer, held.firstAnswer)) {
             held.confirmations = saturated(held.confirmations);
         } else {
@@ -55,7 +56,10 @@ library Holds {
         }
         if (!config.held()) feed.config = config.withHeld(true);
         (held.modelNumber, held.scoreRatio) = (report.modelNumber, report.scoreRatio);
-        (feed.heldAnswers, feed.heldRest) = HeldSlots.pack(held);
+        unchecked {
+            // The count wraps: a reader compares it modulo 256.
+            (feed.heldAnswers, feed.heldRest) = HeldSlots.pack(held, HeldSlots.heldReports(rest) + 1);
+        }
         emit IZkOracle.RoundHeld(
             report.feedId,
             report.roundId,

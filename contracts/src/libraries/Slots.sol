@@ -308,18 +308,25 @@ library RoundSlot {
 /// @dev A held answer takes two words:
 ///
 ///     | firstAnswer 128 | answer 128 |
-///     | empty 8 | firstGap 16 | anomalousSeenAt 32 | anomalousSince 32 | anomalies 16 | reason 8 | scoreRatio 24 |
+///     | heldReports 8 | firstGap 16 | anomalousSeenAt 32 | anomalousSince 32 | anomalies 16 | reason 8 | scoreRatio 24 |
 ///     | modelNumber 16 | confirmations 8 | observedAt 32 | firstSeenAt 32 | firstObservedAt 32 |
 ///
 /// They are valid only while the feed is held. They are not cleared, because writing them again is then cheaper.
+/// `heldReports` is the exception: it is carried from hold to hold and always valid. It counts the held reports of the
+/// feed, modulo 256, so that who reads the storage sees whether events of holds were kept from him.
 library HeldSlots {
-    function pack(IZkOracle.Held memory held) internal pure returns (uint256 answers, uint256 rest) {
+    function pack(IZkOracle.Held memory held, uint8 heldReports_)
+        internal
+        pure
+        returns (uint256 answers, uint256 rest)
+    {
         answers = uint256(uint128(held.answer)) | (uint256(uint128(held.firstAnswer)) << 128);
         rest = uint256(held.firstObservedAt) | (uint256(held.firstSeenAt) << 32) | (uint256(held.observedAt) << 64);
         rest |= (uint256(held.confirmations) << 96) | (uint256(held.modelNumber) << 104);
         rest |= (uint256(uint24(held.scoreRatio)) << 120) | (uint256(held.reason) << 144);
         rest |= (uint256(held.anomalies) << 152) | (uint256(held.anomalousSince) << 168);
         rest |= (uint256(held.anomalousSeenAt) << 200) | (uint256(held.firstGap) << 232);
+        rest |= uint256(heldReports_) << 248;
     }
 
     function observedAt(uint256 rest) internal pure returns (uint32) {
@@ -332,6 +339,11 @@ library HeldSlots {
 
     function firstGap(uint256 rest) internal pure returns (uint16) {
         return uint16(rest >> 232);
+    }
+
+    /// @notice The held reports of the feed so far, modulo 256, whether the feed is held or not.
+    function heldReports(uint256 rest) internal pure returns (uint8) {
+        return uint8(rest >> 248);
     }
 
     function firstAnswer(uint256 answers) internal pure returns (int128) {

@@ -134,6 +134,7 @@ class Hub:
             peers=tuple(found["peers"]),
             peer_answers=tuple(found["peerAnswers"]) if found["roundId"] else (),
             committee=found["committee"],
+            held_reports=found["heldReports"],
             held=self._held(found["held"]) if status is Status.HELD else None,
             kind=config.kind,
             sigma=config.sigma,

@@ -60,9 +60,27 @@ def test_any_positive_score_holds_and_leaves_the_answer_alone() -> None:
     verdict = report(before, 2_000_000, 200, ANOMALOUS)
     assert verdict.outcome is Outcome.HELD
     assert verdict.state.status is Status.HELD
-    kept = replace(verdict.state, status=before.status, held=None, last_report_at=before.last_report_at)
+    kept = replace(verdict.state, status=before.status, held=None, last_report_at=before.last_report_at, held_reports=0)
     assert kept == before
     assert verdict.state.held is not None and verdict.state.held.answer == 2_000_000
+
+
+def test_held_reports_are_counted_from_hold_to_hold_modulo_256() -> None:
+    state, now = started(), 200
+    for expected in range(1, 300):
+        verdict = report(state, 0, now, NORMAL)
+        assert (verdict.outcome, verdict.state.held_reports) == (Outcome.HELD, expected % 256)
+        accepted = report(verdict.state, 1_000_000 + expected % 2, now + 1, NORMAL)
+        assert accepted.state.held is None
+        assert accepted.state.held_reports == expected % 256, "the hold's end clears the count"
+        state, now = (accepted.state if expected % 3 else verdict.state), now + 2
+
+
+def test_the_report_that_confirms_a_hold_is_not_held() -> None:
+    state = started()
+    for observed_at in (200, 3_800, 7_400):
+        state = report(state, 2_000_000, observed_at, ANOMALOUS).state
+    assert (state.answer, state.held_reports) == (2_000_000, 2)
 
 
 def test_a_normal_report_clears_the_hold() -> None:

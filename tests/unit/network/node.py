@@ -71,7 +71,8 @@ def state(feed_id: bytes, round_id: int = 6, last_report_at: int = 1_000, commit
     return FeedState(
         feed_id=feed_id, status=Status.OK, paused=False, round_id=round_id, answer=100, observed_at=last_report_at,
         published_at=last_report_at, last_report_at=last_report_at, model_number=1, repeats=0, variance=0, returns=(),
-        peers=(), peer_answers=(), committee=committee, held=None, kind=Kind.RELATIVE, sigma=1_000, heartbeat=3_600,
+        peers=(), peer_answers=(), committee=committee, held_reports=0, held=None, kind=Kind.RELATIVE, sigma=1_000,
+        heartbeat=3_600,
     )  # fmt: skip
 
 

@@ -268,7 +268,7 @@ def test_what_a_shadow_period_emits_is_no_round_and_can_be_read() -> None:
 
 CONFIG = ("ETH / USD", 1, 8, 2, 5, 3_600, 600, 60, 7_200, 3_000, 20, 10_000, 3, [PEER])
 HELD = (3, -6, -7, 800, 805, 900, 2, 4, -9_000, 11, 650, 655, 1_500)
-STATE = (2, True, 6, 100, 700, 705, 950, 4, 254, 2**27, tuple(range(12)), [PEER], [-12], 3, HELD)
+STATE = (2, True, 6, 100, 700, 705, 950, 4, 254, 2**27, tuple(range(12)), [PEER], [-12], 3, 9, HELD)
 
 
 async def test_a_feed_s_terms() -> None:
@@ -294,6 +294,7 @@ async def test_a_held_feed_says_why_and_how_often_its_answer_was_repeated() -> N
     assert (state.status, state.repeats, state.last_report_at, state.variance) == (Status.HELD, 254, 950, 2**27)
     assert state.returns == tuple(range(12))
     assert (state.peers, state.peer_answers, state.committee) == ((PEER,), (-12,), 3)
+    assert state.held_reports == 9
     assert state.held is not None
     assert state.held.reason is HoldReason.REPEATED
     assert (state.held.answer, state.held.first_answer, state.held.score_ratio) == (-6, -7, -9_000)
