@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -111,7 +111,7 @@ class ProofPool:
 
     async def verify(
         self, tasks: Iterable[ProofTask] | AsyncIterable[ProofTask]
-    ) -> AsyncIterator[tuple[ProofTask, bool | str]]:
+    ) -> AsyncGenerator[tuple[ProofTask, bool | str], None]:
         """Yield each proof once it was verified, in any order: True or False, or why it can't be.
 
         Args:
@@ -136,6 +136,7 @@ class ProofPool:
                         done += 1
                         self._progress(Step.PROOFS, done, None)
                         yield task, True
+                        await asyncio.sleep(0)  # others, such as who interrupts, have their turn
                     else:
                         pending[loop.run_in_executor(self._threads, self._result, task)] = task
                     ended = [each for each in pending if each.done()]
@@ -150,6 +151,8 @@ class ProofPool:
         finally:
             for each in pending:
                 each.cancel()
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()
 
     def _result(self, task: ProofTask) -> bool | str:
         """Verify a proof in a child that is idle. Called in a thread, of which there are as many as children."""
