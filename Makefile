@@ -15,7 +15,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak network test-deep coverage snapshots check slither fmt bench detector-report lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak network test-deep coverage snapshots check slither symbolic mutants fmt bench detector-report lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ check: setup ## check lint, types, layers and formatting, and run the static ana
 slither: setup ## run the static analysis of contracts/src; part of `make check`
 	@$(PYTHON) scripts/bootstrap.py --slither
 	$(BIN)/python -m scripts.slither
+
+mutants: setup ## change the code in one place after the other: do the tests notice? hours (ARGS="solidity --sample 200 --seed 1")
+	@$(BIN)/python -m scripts.mutants $(ARGS)
 
 fmt: setup ## format Python and Solidity
 	$(BIN)/ruff check --fix --select I .
