@@ -59,6 +59,11 @@ def artifacts() -> Path:
     return folder() / "artifacts"
 
 
+def regenerated() -> Path:
+    """Return the folder of keys and bytecode that were made again."""
+    return folder() / "regenerated"
+
+
 def srs() -> SrsSource:
     """Return the reference strings that this machine generates, one for each k."""
     return SrsCache(folder() / "srs").source(SrsOrigin.INSECURE_LOCAL)

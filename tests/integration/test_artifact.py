@@ -284,7 +284,7 @@ def test_without_a_probe_it_is_an_auditors_copy_at_best(copy: Path) -> None:
 def test_an_artifact_of_an_earlier_release_is_told(copy: Path) -> None:
     document = json.loads((copy / MANIFEST).read_text())
     (copy / MANIFEST).write_text(json.dumps(document | {"schema": 1}))
-    with pytest.raises(ArtifactError, match="schema 1; this release reads 3"):
+    with pytest.raises(ArtifactError, match="schema 1; this release reads 4"):
         load(copy)
 
 

@@ -23,7 +23,7 @@ from oracle.claims.fairness.audit_set import AuditSet
 from oracle.cli import oracle
 from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.errors import ArtifactError, OracleError
-from oracle.proving.artifact import PROVER_FILES, Artifact
+from oracle.proving.artifact import PROVER_FILES, Artifact, publish
 from oracle.proving.verification import LocalVerifier
 from tests import circuits
 
@@ -66,7 +66,7 @@ def audit(circuit: Artifact, rows: AuditSet) -> FairnessAudit:
 
 @pytest.fixture(scope="module")
 def copy(circuit: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    return fairness.auditors_copy(circuit, tmp_path_factory.mktemp("auditor") / "circuit")
+    return publish(circuit, tmp_path_factory.mktemp("auditor") / "circuit")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_rates_are_those_of_the_model_that_claims_are_proven_of(
     given = FairnessAudit.load(tmp_path / "audit.json")
     theirs = AuditSet.load(tmp_path / "set.csv", fairness.features_of(copy))
     claims_hash = client.registered("credit").model_hash
-    report = fairness.verify(given, copy, verifier, theirs, claims_hash)
+    report = fairness.verify(given, copy, verifier, theirs, claims_hash, cache=circuits.regenerated())
     assert (report.problems, report.verified, report.batches, report.rows) == ((), 2, 2, ROWS)
     assert any("local reference string" in note for note in report.notes)
     # The rates are the model's own, row by row.
@@ -126,13 +126,14 @@ def test_rates_are_those_of_the_model_that_claims_are_proven_of(
     # Anyone with the architecture can make the same key with other weights; another architecture has another key.
     other = fairness.reweighted(MODEL)
     assert other.onnx != MODEL.onnx
-    report = fairness.verify(given, copy, verifier, theirs, claims_hash, other)
-    assert report.ok and not any("key was not made again" in note for note in report.notes)
+    report = fairness.verify(given, copy, verifier, theirs, claims_hash, other, cache=circuits.regenerated())
+    assert report.ok and not any("not from an architecture that you know" in note for note in report.notes)
     narrower = replace(
         MODEL, features=MODEL.features[1:], onnx=linear(sum(each.width for each in MODEL.features[1:])).onnx
     )
-    report = fairness.verify(given, copy, verifier, theirs, claims_hash, narrower)
-    assert report.problems == ("the circuit's key is not that of the architecture of credit",)
+    report = fairness.verify(given, copy, verifier, theirs, claims_hash, narrower, cache=circuits.regenerated())
+    assert report.problems[-1] == "the circuit's key is not that of the architecture of credit"
+    assert any("its settings differ: model_instance_shapes is" in each for each in report.problems)
     # Neither the published files nor the circuit's manifest contain a score.
     told = numbers((tmp_path / "audit.json").read_text()) | numbers((copy.path / "manifest.json").read_text())
     assert {audit.lo, audit.hi, audit.unit, audit.model_hash} <= told
@@ -146,7 +147,7 @@ def test_better_rates_are_found_out(
     def problems(
         altered: FairnessAudit, of: AuditSet = rows, model_hash: int | None = audit.model_hash
     ) -> Sequence[str]:
-        report: FairnessReport = fairness.verify(altered, copy, verifier, of, model_hash)
+        report: FairnessReport = fairness.verify(altered, copy, verifier, of, model_hash, cache=circuits.regenerated())
         assert not report.ok and (report.rates, report.differences) == ((), ())
         return report.problems
 
@@ -202,7 +203,7 @@ def test_better_rates_are_found_out(
     # A claim's circuit is not an audit's.
     claims = client.registered("credit").artifact
     with pytest.raises(ArtifactError, match="not the circuit of an audit"):
-        fairness.verify(audit, claims, verifier, rows, None)
+        fairness.verify(audit, claims, verifier, rows, None, cache=circuits.regenerated())
 
 
 def test_commands(

@@ -201,7 +201,7 @@ def strange_settings(copy: Path) -> None:
         (lambda copy: (copy / MANIFEST).write_text("{"), "not a manifest of this release"),
         (lambda copy: (copy / MANIFEST).write_bytes(b"\xff\xfe"), "not a manifest of this release"),
         (lambda copy: (copy / MANIFEST).write_text("[]"), "not a manifest of this release"),
-        (older, "schema 1; this release reads 3"),
+        (older, "schema 1; this release reads 4"),
         (lambda copy: (copy / "vk.key").unlink(), "lacks vk.key"),
         (lambda copy: (copy / "vk.key").write_bytes(b""), "vk.key is corrupt"),
         (lambda copy: (copy / "model.onnx").write_bytes(b""), "model.onnx is corrupt"),

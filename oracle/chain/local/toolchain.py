@@ -93,6 +93,11 @@ def build_dir() -> Path:
     return Path(platformdirs.user_cache_dir("verifiable-oracle", appauthor=False))
 
 
+def regenerated_dir() -> Path:
+    """Return the folder that keeps keys and bytecode which this machine made again: nobody else's may be put there."""
+    return build_dir() / "cache" / "regenerated"
+
+
 # --- versions -----------------------------------------------------------------------------------------------
 
 

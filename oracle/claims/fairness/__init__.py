@@ -5,7 +5,7 @@ the set, the proofs, the model's hash, and an auditor's copy of the circuit, whi
 """
 
 from oracle.claims.fairness.audit_set import AuditSet
-from oracle.claims.fairness.circuit import AuditCircuit, auditors_copy, build, features_of, reweighted
+from oracle.claims.fairness.circuit import AuditCircuit, build, features_of, reweighted
 from oracle.claims.fairness.proving import prove
 from oracle.claims.fairness.rates import differences, rates
 from oracle.claims.fairness.report import FairnessAudit, FairnessReport
@@ -16,7 +16,6 @@ __all__ = [
     "AuditSet",
     "FairnessAudit",
     "FairnessReport",
-    "auditors_copy",
     "build",
     "differences",
     "features_of",

@@ -9,7 +9,6 @@ It is the claim's circuit without salt and subject, so its model hash is that of
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from oracle.claims.models import ClaimFeature, ModelSpec
 from oracle.claims.statement import edges
 from oracle.core.errors import ArtifactError, ModelError
 from oracle.proving import artifact as artifacts
-from oracle.proving.artifact import AUDIT_FILES, MANIFEST, Artifact, Visibility
+from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.artifact.verifier import Compiler
 from oracle.proving.batches import Windows
 from oracle.proving.imported import corners
@@ -158,21 +157,6 @@ def build(
         cache=cache,
         progress=progress,
     )
-
-
-def auditors_copy(artifact: Artifact, folder: Path) -> Artifact:
-    """Copy the part of a circuit that a verifier needs: key and contract, but neither graph nor weights.
-
-    Raises:
-        ArtifactError: The folder exists, or can't be written.
-    """
-    try:
-        folder.mkdir(parents=True)
-        for name in (*AUDIT_FILES, MANIFEST):
-            shutil.copyfile(artifact.file(name), folder / name)
-    except OSError as error:
-        raise ArtifactError(f"no auditor's copy can be written to {folder}: {error.strerror}") from error
-    return artifacts.load(folder, prover=False)
 
 
 def reweighted(model: ModelSpec, seed: int = 0) -> ModelSpec:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from oracle.claims.fairness.audit_set import AuditSet
 from oracle.claims.fairness.circuit import AuditCircuit, batches_of, features_of, limit_of
 from oracle.claims.fairness.rates import GroupRate, differences, rates
 from oracle.claims.fairness.report import FairnessAudit, FairnessReport
 from oracle.claims.models import ModelSpec
-from oracle.proving.artifact import VK, Artifact, rebuilt_key
+from oracle.proving.artifact import Artifact, regenerate
 from oracle.proving.batches import Verifier, batch_problem
 
 
@@ -20,6 +21,8 @@ def verify(
     rows: AuditSet,
     model_hash: int | None,
     architecture: ModelSpec | None = None,
+    *,
+    cache: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> FairnessReport:
     """Verify an audit without believing anything that it says, and count rates from what is proven.
@@ -30,7 +33,8 @@ def verify(
         rows: The set, as the verifier has it.
         model_hash: Hash of the model whose claims are relied on, from the registry; None: only the audit states one.
         architecture: A model of the same features and layers, with any weights, from which the key is made again; None:
-            the verifier trusts the circuit's maker.
+            it is made again from the graph beside it, and the verifier trusts the maker that it is an audit's.
+        cache: See `artifact.regenerate`.
         progress: Called with the number of verified batches and of all batches.
 
     Raises:
@@ -53,9 +57,13 @@ def verify(
         problems.append("it was made with another circuit, or about another model than the circuit's")
     if architecture is None:
         notes.append(
-            "the key was not made again from the architecture: the key of another circuit may accept every row"
+            "the key was made again from the circuit's own graph, not from an architecture that you know: that of "
+            "another circuit may accept every row"
         )
-    elif rebuilt_key(AuditCircuit(architecture.circuit()), artifact) != artifact.manifest.files[VK]:
+    like = None if architecture is None else AuditCircuit(architecture.circuit())
+    again = regenerate(artifact, None, model=like, cache=cache)
+    problems += again.problems
+    if again.problems and architecture is not None:
         problems.append(f"the circuit's key is not that of the architecture of {architecture.name}")
     if artifact.manifest.srs_origin.value != "public-ceremony":
         notes.append("the circuit is keyed with a local reference string: whoever made it can forge proofs")

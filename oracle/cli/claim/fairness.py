@@ -92,6 +92,7 @@ def fairness_prove(
 
     from oracle.claims import fairness
     from oracle.claims.fairness.audit_set import AuditSet
+    from oracle.proving import artifact as artifacts
 
     spec = spec_of(model)
     constraint = constraint_of(spec, at_least, at_most, classes)
@@ -116,7 +117,7 @@ def fairness_prove(
     audit.save(out)
     click.echo(f"{out}: {len(audit.batches)} batches proven of the model {audit.model_hash:#066x}")
     if copy is not None:
-        fairness.auditors_copy(artifact, copy)
+        artifacts.publish(artifact, copy)
         click.echo(f"{copy}: the parts of the circuit that a verifier needs")
 
 
@@ -175,6 +176,7 @@ def fairness_demo(folder: Path, source: str, batch: int, rows: int) -> None:
     from oracle.claims.fairness import samples
     from oracle.claims.models import ModelSpec
     from oracle.cli.render.fairness import print_fairness
+    from oracle.proving import artifact as artifacts
 
     spec = ModelSpec.packaged("credit")
     found = samples.german_test_rows(spec) if source == "german" else samples.made_up(spec, rows, 1)
@@ -185,7 +187,7 @@ def fairness_demo(folder: Path, source: str, batch: int, rows: int) -> None:
         artifact = _build(spec, batch, folder, "insecure-local")
         audit = asyncio.run(fairness.prove(spec, artifact, found, AtLeast(0.6), progress=_progress))
         audit.save(public / "audit.json")
-        copy = fairness.auditors_copy(artifact, public / "circuit")
+        copy = artifacts.publish(artifact, public / "circuit")
         click.echo(
             "the owner gave out: " + ", ".join(sorted(each.name for each in public.rglob("*") if each.is_file()))
         )
@@ -222,13 +224,16 @@ def _build(spec: ModelSpec, batch: int, folder: Path, srs: str) -> Artifact:
 def _verified(
     audit: FairnessAudit, artifact: Artifact, set_file: Path, model_hash: int | None, architecture: ModelSpec | None
 ) -> FairnessReport:
+    from oracle.chain.local import toolchain
     from oracle.claims import fairness
     from oracle.claims.fairness.audit_set import AuditSet
     from oracle.proving.verification import LocalVerifier
 
     rows = AuditSet.load(set_file, fairness.features_of(artifact))
     with LocalVerifier(artifact) as verifier:
-        return fairness.verify(audit, artifact, verifier, rows, model_hash, architecture)
+        return fairness.verify(
+            audit, artifact, verifier, rows, model_hash, architecture, cache=toolchain.regenerated_dir()
+        )
 
 
 def _progress(done: int, total: int) -> None:

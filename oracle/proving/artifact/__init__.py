@@ -4,14 +4,15 @@
 
 An artifact is complete in itself: it carries the SRS that its keys were made from, so a cache of SRS files can be
 emptied without orphaning a deployed verifier. `model.onnx`, `circuit.ezkl` and `pk.key` are the prover's; an auditor
-needs none of them, and the first two hold the weights. Beside the manifest is `probe.json`, a first proof, which the
-hub asks for before it adds the model. No two proofs are the same, so no hash covers the probe.
+needs none of them, and the first two hold the weights. The others are for strangers (`publish`): whoever believes
+nobody makes the key and the bytecode again from them (`regenerate`). Beside the manifest is `probe.json`, a first
+proof, which the hub asks for before it adds the model. No two proofs are the same, so no hash covers the probe.
 """
 
 from oracle.proving.artifact.building import build
-from oracle.proving.artifact.keys import rebuilt_key
 from oracle.proving.artifact.loading import Artifact, load, srs_uses
 from oracle.proving.artifact.manifest import (
+    ARCHITECTURE,
     AUDIT_FILES,
     CIRCUIT,
     COMPILED,
@@ -29,8 +30,11 @@ from oracle.proving.artifact.manifest import (
     Manifest,
     Visibility,
 )
+from oracle.proving.artifact.publishing import publish
+from oracle.proving.artifact.regeneration import Regeneration, regenerate
 
 __all__ = [
+    "ARCHITECTURE",
     "AUDIT_FILES",
     "CIRCUIT",
     "COMPILED",
@@ -47,9 +51,11 @@ __all__ = [
     "VK",
     "Artifact",
     "Manifest",
+    "Regeneration",
     "Visibility",
     "build",
     "load",
-    "rebuilt_key",
+    "publish",
+    "regenerate",
     "srs_uses",
 ]

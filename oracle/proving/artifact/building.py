@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from filelock import FileLock
 from oracle.core import encoding
 from oracle.core.errors import ArtifactError, OracleError, ProverUnavailable
 from oracle.proving.artifact import verifier
+from oracle.proving.artifact.architecture import architecture_of, special_constants
 from oracle.proving.artifact.circuit import (
     arranged,
     check_windows,
@@ -26,9 +28,10 @@ from oracle.proving.artifact.circuit import (
     run_args,
     unprotected,
 )
-from oracle.proving.artifact.keys import settle, write_json
+from oracle.proving.artifact.keys import circuit_hash, settle, verifier_header, write_json
 from oracle.proving.artifact.loading import Artifact, load
 from oracle.proving.artifact.manifest import (
+    ARCHITECTURE,
     AUDIT_FILES,
     CIRCUIT,
     COMPILED,
@@ -149,7 +152,7 @@ class _Build:
             model, written = self._file(MODEL), self._file(SETTINGS)
             return dict(self.engine.call("gen_settings", model=model, settings=written, run_args=arguments))
 
-        _, settings, least = fitted(detector, self.visibility, generate)
+        arguments, settings, least = fitted(detector, self.visibility, generate)
         # 2 Circuit, SRS, keys and a first proof, which shows whether this k really holds the circuit.
         srs, proven = self._smallest_k(settings, least)
         # 3 The circuit equals the reference, also at the corners.
@@ -158,8 +161,11 @@ class _Build:
         # 4 The verifier.
         self.progress("verifier")
         proof_bytes = len(proven["proof"]) // 2
-        circuit_hash, code_hash = self._write_verifier(srs, proof_bytes)
-        # 5 The manifest.
+        circuit, code_hash = self._write_verifier(srs, proof_bytes)
+        # 5 The graph from which everybody can make the key again.
+        self.progress("architecture")
+        self._write_architecture(arguments | {"logrows": srs.k})
+        # 6 The manifest.
         manifest = Manifest(
             schema=SCHEMA,
             name=detector.name,
@@ -180,7 +186,7 @@ class _Build:
             srs_sha256=srs.sha256,
             srs_origin=srs.origin,
             verifier_code_hash="0x" + code_hash.hex(),
-            circuit_hash=circuit_hash,
+            circuit_hash=circuit,
             files={name: sha256_of(self.folder / name) for name in sorted((*PROVER_FILES, *AUDIT_FILES))},
             **manifest_facts(detector),
             hashed=self._hashed,
@@ -192,7 +198,7 @@ class _Build:
         if self._hashed:
             # A segment is not a feed's model, and the whole model does not publish the segment's window and scores.
             return
-        # 6 The probe: the first proof, which verified above.
+        # 7 The probe: the first proof, which verified above.
         calm = check_windows(detector)[0]
         probe = {"window": calm, "scores": detector.score_int(calm), "proof": proven["proof"]}
         write_json(self.folder / PROBE, {"artifact_hash": artifact_hash} | probe)
@@ -281,6 +287,43 @@ class _Build:
                     f"{expected}"
                 )
 
+    def _write_architecture(self, arguments: dict[str, Any]) -> None:
+        """Write the model's graph if it is public; otherwise the graph without its weights.
+
+        Args:
+            arguments: ezkl's run arguments of the circuit.
+        """
+        graph, scale = (self.folder / MODEL).read_bytes(), self.detector.param_scale
+        if self.visibility is Visibility.PRIVATE:
+            shown: list[str] = []
+            if not self._is_architecture(architecture_of(graph, scale), arguments):
+                # The reader of graphs simplified the model by some of its values, so that the key shows these.
+                shown = special_constants(graph)
+                if not self._is_architecture(architecture_of(graph, scale, shown), arguments):
+                    raise ArtifactError(
+                        f"the key of {self.detector.name} depends on its weights in a way that this release does not "
+                        "know, so nobody could make it again from the architecture: publish the model, or change it"
+                    )
+                for name in tuple(shown):
+                    fewer = [each for each in shown if each != name]
+                    if self._is_architecture(architecture_of(graph, scale, fewer), arguments):
+                        shown = fewer
+            graph = architecture_of(graph, scale, shown)
+        (self.folder / ARCHITECTURE).write_bytes(graph)
+
+    def _is_architecture(self, graph: bytes, arguments: dict[str, Any]) -> bool:
+        """Return True if ezkl makes the circuit's own settings of a graph, with its rows above all."""
+        stated = json.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))
+        model, written = self.folder / ".architecture.onnx", self.folder / ".architecture.json"
+        try:
+            model.write_bytes(graph)
+            made = self.engine.call("gen_settings", model=str(model), settings=str(written), run_args=arguments)
+            settle(made, arguments["logrows"])
+        finally:
+            model.unlink(missing_ok=True)
+            written.unlink(missing_ok=True)
+        return bool(made == stated)
+
     def _write_verifier(self, srs: SrsFile, proof_bytes: int) -> tuple[str, bytes]:
         """Generate, harden and compile the verifier. Return the circuit's hash and the code's hash."""
         folder, detector = self.folder, self.detector
@@ -292,23 +335,16 @@ class _Build:
             source=self._file(SOLIDITY),
         )
         generated = (folder / SOLIDITY).read_text(encoding="utf-8")
-        circuit_hash = digest(
-            {
-                "vk": sha256_of(folder / VK),
-                "srs": srs.sha256,
-                "generated": hashlib.sha256(generated.encode()).hexdigest(),
-                "ezkl": ezkl_version(),
-                "solc": verifier.SOLC_VERSION,
-                "hardening": verifier.HARDENING_VERSION,
-            }
+        found = circuit_hash(sha256_of(folder / VK), srs.sha256, generated)
+        header = verifier_header(
+            found,
+            batch=self.batch,
+            width=detector.width,
+            outputs=detector.outputs,
+            disclosure=detector.disclosure,
+            visibility=self.visibility,
+            srs=f"{srs.origin.value}, k = {srs.k}, SHA-256 {srs.sha256}",
         )
-        header = {
-            "Circuit": circuit_hash,
-            "Windows": f"{self.batch} of {detector.width} integers, {detector.outputs} {detector.disclosure}s each",
-            "Weights": f"{self.visibility.value} ({self.visibility.param_visibility})",
-            "Structured reference string": f"{srs.origin.value}, k = {srs.k}, SHA-256 {srs.sha256}",
-            "Generator": f"ezkl {ezkl_version()}, for solc {verifier.SOLC_VERSION}",
-        }
         hardened = verifier.harden(generated, proof_bytes, header)
         compiled = verifier.compile_verifier(hardened, self.compile_standard)
         public = verifier.is_public_ceremony(hardened)
@@ -317,4 +353,4 @@ class _Build:
         (folder / SOLIDITY).write_text(hardened, encoding="utf-8")
         code = {"abi": compiled.abi, "bytecode": compiled.bytecode.hex(), "runtime": compiled.runtime.hex()}
         write_json(folder / COMPILED, code)
-        return circuit_hash, compiled.code_hash
+        return found, compiled.code_hash

@@ -8,7 +8,7 @@ from typing import Any
 
 from oracle.core import encoding
 from oracle.core.errors import ArtifactError
-from oracle.proving.artifact.manifest import Visibility
+from oracle.proving.artifact.manifest import Manifest, Visibility
 from oracle.proving.cost import least_k
 from oracle.proving.interface import FeedModel, Provable, Tuned
 
@@ -19,6 +19,8 @@ LEAST_VERDICT_K = 7
 """The least k that is tried for a circuit with verdicts."""
 
 _MOST_VERDICT_K = 26
+
+_MOST_CHOSEN = 1 << 26
 
 _TABLE_MARGIN = 8
 """Rows of 2^k that a table can't have. With one row more ezkl takes a second column, and the proof grows."""
@@ -43,15 +45,47 @@ def run_args(detector: Provable, visibility: Visibility, k: int = LEAST_VERDICT_
     """
     verdict = detector.disclosure == "verdict" and not isinstance(detector, Tuned)
     base, legs = _digits(detector, k) if verdict else (2, 2)
-    arguments = {
+    arguments = _exact(detector.param_scale, visibility) | {"decomp_base": base, "decomp_legs": legs}
+    return arguments | (dict(detector.run_args()) if isinstance(detector, Tuned) else {})
+
+
+def stated_run_args(manifest: Manifest, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the run arguments that an artifact's circuit has to have, to make its settings and its key again.
+
+    A circuit's maker chooses its digits, its columns and k, which only decide the cost: they are taken from the
+    settings. All else follows from the manifest.
+
+    Args:
+        manifest: The artifact's.
+        settings: The artifact's.
+
+    Raises:
+        ArtifactError: With these digits a number could be taken apart in two ways, or they are none.
+    """
+    chosen = {name: settings["run_args"].get(name) for name in ("decomp_base", "decomp_legs", "num_inner_cols")}
+    if any(type(value) is not int or not 1 <= value < _MOST_CHOSEN for value in chosen.values()):
+        raise ArtifactError(f"the settings have digits or columns that no circuit has: {chosen}")
+    # A signed number has one way into digits as long as all of them stay below half of the field.
+    if 2 * chosen["decomp_base"] ** min(chosen["decomp_legs"], 254) >= encoding.FIELD_MODULUS:
+        raise ArtifactError(
+            f"{chosen['decomp_legs']} digits of base {chosen['decomp_base']} reach around the field: a prover could "
+            "choose the sign of a number"
+        )
+    arguments = _exact(manifest.param_scale, manifest.visibility) | chosen | {"logrows": manifest.k}
+    if rebase := (manifest.imported or {}).get("rebase"):
+        arguments["scale_rebase_multiplier"] = rebase
+    return arguments | {f"{end}_visibility": "hashed" for end in manifest.hashed}
+
+
+def _exact(param_scale: int, visibility: Visibility) -> dict[str, Any]:
+    """Return the run arguments of every circuit, but for its digits and those that a tuned one brings."""
+    return {
         "input_scale": 0,
-        "param_scale": detector.param_scale,
+        "param_scale": param_scale,
         # A rebase divides, and a division accepts floor and ceiling: the scores would not be exact.
         "scale_rebase_multiplier": 1_000,
         "lookup_range": [0, 1],
         "num_inner_cols": 1,
-        "decomp_base": base,
-        "decomp_legs": legs,
         # The contract derives and clips the inputs itself, and the outputs are polynomials of them.
         "ignore_range_check_inputs_outputs": True,
         "disable_freivalds": True,
@@ -59,7 +93,6 @@ def run_args(detector: Provable, visibility: Visibility, k: int = LEAST_VERDICT_
         "output_visibility": "public",
         "param_visibility": visibility.param_visibility,
     }
-    return arguments | (dict(detector.run_args()) if isinstance(detector, Tuned) else {})
 
 
 def fitted(

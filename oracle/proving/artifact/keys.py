@@ -1,18 +1,16 @@
-"""The settings and keys of a circuit, the same in each build."""
+"""The settings of a circuit and the words above its verifier, the same in each build."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from oracle.proving.artifact.circuit import run_args
-from oracle.proving.artifact.loading import Artifact
-from oracle.proving.artifact.manifest import CIRCUIT, MODEL, PK, SETTINGS, SRS, VK
-from oracle.proving.engine.child import EngineProcess
-from oracle.proving.hashing import sha256_of
-from oracle.proving.interface import Provable
+from oracle.proving.artifact import verifier
+from oracle.proving.artifact.manifest import Visibility
+from oracle.proving.engine.version import ezkl_version
+from oracle.proving.hashing import digest
 
 
 def settle(settings: dict[str, Any], k: int) -> None:
@@ -26,38 +24,47 @@ def settle(settings: dict[str, Any], k: int) -> None:
     settings["timestamp"] = 0
 
 
-def rebuilt_key(detector: Provable, like: Artifact) -> str:
-    """Return the SHA-256 of the verifying key of a detector's circuit, made with an artifact's digits, k and SRS.
-
-    Hashed weights are witness, and in no key. So if this is the artifact's own key, the artifact's circuit has the
-    detector's architecture, whoever built it: an auditor does not need the weights to know.
+def circuit_hash(vk_sha256: str, srs_sha256: str, generated: str) -> str:
+    """Return the hash of everything that makes a verifier.
 
     Args:
-        detector: Has the architecture, with any weights.
-        like: The artifact; an auditor's copy will do.
-
-    Returns:
-        The hash; "" if the circuit has another number of rows or instances than the artifact's.
-
-    Raises:
-        ArtifactError: The circuit can't be built.
+        vk_sha256: SHA-256 of the verifying key.
+        srs_sha256: SHA-256 of the SRS.
+        generated: The verifier as ezkl generated it.
     """
-    manifest = like.manifest
-    stated = json.loads((like.path / SETTINGS).read_text(encoding="utf-8"))
-    digits = {name: stated["run_args"][name] for name in ("decomp_base", "decomp_legs")}
-    with tempfile.TemporaryDirectory(prefix="oracle-key-") as name, EngineProcess() as engine:
-        folder = Path(name)
-        model, written, circuit, vk, pk = (str(folder / each) for each in (MODEL, SETTINGS, CIRCUIT, VK, PK))
-        Path(model).write_bytes(detector.to_onnx(manifest.batch))
-        arguments = run_args(detector, manifest.visibility) | digits
-        settings = engine.call("gen_settings", model=model, settings=written, run_args=arguments)
-        if any(settings[name] != stated[name] for name in ("num_rows", "model_instance_shapes")):
-            return ""
-        settle(settings, manifest.k)
-        write_json(Path(written), settings)
-        engine.call("compile_circuit", model=model, circuit=circuit, settings=written)
-        engine.call("setup", circuit=circuit, vk=vk, pk=pk, srs=like.file(SRS))
-        return sha256_of(Path(vk))
+    return digest(
+        {
+            "vk": vk_sha256,
+            "srs": srs_sha256,
+            "generated": hashlib.sha256(generated.encode()).hexdigest(),
+            "ezkl": ezkl_version(),
+            "solc": verifier.SOLC_VERSION,
+            "hardening": verifier.HARDENING_VERSION,
+        }
+    )
+
+
+def verifier_header(
+    circuit: str, *, batch: int, width: int, outputs: int, disclosure: str, visibility: Visibility, srs: str
+) -> dict[str, str]:
+    """Return the comments above a verifier.
+
+    Args:
+        circuit: The circuit's hash.
+        batch: Windows of a proof.
+        width: Integers of a window.
+        outputs: Published integers of a window.
+        disclosure: "score" or "verdict".
+        visibility: Visibility of the weights.
+        srs: Origin, k and hash of the SRS, in words.
+    """
+    return {
+        "Circuit": circuit,
+        "Windows": f"{batch} of {width} integers, {outputs} {disclosure}s each",
+        "Weights": f"{visibility.value} ({visibility.param_visibility})",
+        "Structured reference string": srs,
+        "Generator": f"ezkl {ezkl_version()}, for solc {verifier.SOLC_VERSION}",
+    }
 
 
 def write_json(path: Path, document: object) -> None:

@@ -12,17 +12,20 @@ from oracle.core.errors import DataError
 from oracle.proving.hashing import digest
 from oracle.proving.srs.files import SrsOrigin
 
-SCHEMA = 3
+SCHEMA = 4
 
 MODEL, SETTINGS, CIRCUIT = "model.onnx", "settings.json", "circuit.ezkl"
 VK, PK, SRS = "vk.key", "pk.key", "kzg.srs"
 SOLIDITY, COMPILED = "Verifier.sol", "verifier.json"
+ARCHITECTURE = "architecture.onnx"
+"""The graph from which anyone can make the key again: a public model's own, or a private one's without its weights."""
+
 MANIFEST, PROBE = "manifest.json", "probe.json"
 DETECTOR = "detector.json"
 """The model file beside the artifact's own. A deployed model is run from it, whatever is configured by now."""
 
 PROVER_FILES = (MODEL, CIRCUIT, PK)
-AUDIT_FILES = (SETTINGS, VK, SRS, SOLIDITY, COMPILED)
+AUDIT_FILES = (SETTINGS, VK, SRS, SOLIDITY, COMPILED, ARCHITECTURE)
 
 DISCLOSURES = ("score", "verdict")
 
