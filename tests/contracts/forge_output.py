@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from oracle.chain.compiled import Compiled
+from oracle.chain.compiled import Compiled, load
 from oracle.chain.local.contracts import _compiled, deployed_profile
 from oracle.core.formats import keccak
 
@@ -29,7 +29,8 @@ def current(root: Path, name: str, file: str) -> Compiled | None:
         return None
     for document, metadata in _outputs(root, Path(file).name, name):
         if _is_current(root, metadata, name, file):
-            return _compiled(name, {"abi": metadata["output"]["abi"], "evm": _code(document)}, interface)
+            code = _code(document)
+            return _compiled(name, {"abi": metadata["output"]["abi"], "evm": code}, interface, _names(name, code))
     return None
 
 
@@ -78,6 +79,17 @@ def _has_current_sources(root: Path, metadata: Mapping[str, Any]) -> bool:
 
 def _hash_of(source: Path) -> str:
     return "0x" + keccak(source.read_bytes()).hex() if source.is_file() else ""
+
+
+def _names(name: str, code: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of immutables by their ids: forge keeps no syntax tree, so they are the packaged ones' names.
+
+    tests/integration/test_verify_deployment.py checks them: a hub has the values under these names.
+    """
+    packaged = {places: variable for variable, places in load(name).immutables.items()}
+    references = code["deployedBytecode"]["immutableReferences"]
+    spots = {key: tuple(sorted((each["start"], each["length"]) for each in found)) for key, found in references.items()}
+    return {key: packaged.get(places, f"unknown {key}") for key, places in spots.items()}
 
 
 def _code(document: Mapping[str, Any]) -> dict[str, Any]:

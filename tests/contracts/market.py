@@ -112,7 +112,7 @@ def _compile(version: str, sources: Mapping[str, str]) -> dict[str, Compiled]:
             tuple(each["abi"]),
             bytes.fromhex(each["evm"]["bytecode"]["object"]),
             bytes.fromhex(each["evm"]["deployedBytecode"]["object"]),
-            (),
+            {},
         )
         for name, each in found.items()
     }

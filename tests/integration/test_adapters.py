@@ -23,6 +23,7 @@ from oracle.chain.deploy.adapters import (
     deploy_adapter,
     factory_interface,
 )
+from oracle.chain.deploy.create2 import Creation
 from oracle.chain.deploy.steps import Steps
 from oracle.chain.hub import aggregator_interface
 from oracle.chain.keys import keystore
@@ -78,9 +79,10 @@ async def bench(rpc: Rpc, mocks: dict[str, Compiled], tmp_path: Path) -> Bench:
     steps = Steps(rpc, Sender(rpc, account, poll_s=0.01), tmp_path / "31337.json", said.append, 20)
     await steps.open()
     arguments = Interface(mocks["MockHub"].abi).encode_constructor(feed_id_of(FEED), 4_200)
-    hub = await steps.contract("hub", mocks["MockHub"].bytecode + arguments)
-    uptime = await steps.contract("uptime feed", mocks["MockUptimeFeed"].bytecode)
-    factory = await steps.contract("factory", compiled.load("ZkAggregatorFactory").bytecode)
+    hub = await steps.contract("hub", Creation("MockHub", mocks["MockHub"].bytecode, arguments))
+    uptime = await steps.contract("uptime feed", Creation("MockUptimeFeed", mocks["MockUptimeFeed"].bytecode))
+    code = compiled.load("ZkAggregatorFactory").bytecode
+    factory = await steps.contract("factory", Creation("ZkAggregatorFactory", code))
     return Bench(steps, AdapterPlace(factory, hub, feed_id_of(FEED), FEED, 8), uptime, said)
 
 

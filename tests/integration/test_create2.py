@@ -78,7 +78,6 @@ async def test_other_code_at_the_proxy_s_address_is_not_trusted(rpc: Rpc, accoun
     assert await has_proxy(rpc)
     wanted = creation(account.address)
     await rpc.request("anvil_setCode", PROXY, to_hex(PROXY_CODE[:-1] + b"\xf4"))
-    await rpc.request("anvil_setCode", wanted.address, "0x00")
     assert not await has_proxy(rpc)
     made = await create(rpc, sender(rpc, account), wanted)
     assert (made.way, made.address == wanted.address) == ("transaction", False)

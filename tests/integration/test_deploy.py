@@ -30,6 +30,7 @@ from oracle.chain.deploy import (
     load_deployment,
 )
 from oracle.chain.deploy.adapters import PLAIN, AdapterMode, AdapterTerms
+from oracle.chain.deploy.create2 import PROXY, Creation, create
 from oracle.chain.deploy.file import DeployedCommittee
 from oracle.chain.hub import Hub, hub_interface
 from oracle.chain.keys import keystore
@@ -159,6 +160,57 @@ async def test_a_second_run_sends_nothing(rpc: Rpc, account: LocalAccount, path:
     first = await run(plan(), rpc, account, path)
     nonce = await rpc.nonce(account.address)
     assert await run(plan(), rpc, account, path) == first
+    assert await rpc.nonce(account.address) == nonce
+
+
+async def test_without_its_file_a_deployment_is_found(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    """Addresses follow from code, arguments and salt."""
+    first = await run(plan(), rpc, account, path)
+    assert {each.creation for each in first.created.values()} == {"create2"}
+    assert set(first.created) == {
+        *(first.hub, first.lens, first.factory, first.verifiers[0].address), *first.libraries.values()
+    }  # fmt: skip
+    nonce = await rpc.nonce(account.address)
+    path.unlink()  # noqa: ASYNC240
+    second = await run(plan(), rpc, account, path)
+    assert await rpc.nonce(account.address) == nonce
+    gone = {address: each.model_copy(update={"tx_hash": None}) for address, each in first.created.items()}
+    assert second == first.model_copy(update={"created": gone})
+    # Another salt makes another hub of the same contracts.
+    third = await run(plan(salt=b"\1" * 32), rpc, account, path.with_name("other.json"))
+    assert (third.hub != first.hub, third.libraries) == (True, first.libraries)
+
+
+@pytest.mark.attack
+async def test_somebody_else_creates_our_hub_first(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    """They pay for it, and gain nothing: the admin and the guardian are arguments."""
+    first = await run(plan(), rpc, account, path)
+    creation, libraries = first.created[first.hub], first.libraries
+    code = compiled.load("ZkOracle").link(libraries).bytecode
+    ours = Creation("ZkOracle", code, creation.arguments, b"\2" * 32)
+    stranger = await keystore.local_chain_key(3, rpc)
+    assert (await create(rpc, Sender(rpc, stranger, poll_s=0.01), ours)).address == ours.address
+    found = await run(plan(salt=ours.salt), rpc, account, path.with_name("other.json"))
+    assert (found.hub, found.created[ours.address].tx_hash) == (ours.address, None)
+    hub = Hub(rpc, found.hub)
+    assert await hub.read("defaultAdmin") == account.address
+    for role in ("DEFAULT_ADMIN_ROLE", "GUARDIAN_ROLE"):
+        assert not await hub.read("hasRole", await hub.read(role), stranger.address)
+
+
+async def test_a_chain_without_the_proxy(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    await rpc.request("anvil_setCode", PROXY, "0x")
+    said: list[str] = []
+    deployment = await run(plan(), rpc, account, path, said.append)
+    assert said[0].startswith("chain 31337 has no deterministic deployment proxy at 0x4e59b448")
+    hub = deployment.created[deployment.hub]
+    assert (hub.creation, hub.salt, hub.contract) == ("transaction", None, "ZkOracle")
+    assert hub.tx_hash is not None
+    receipt = await rpc.receipt(hub.tx_hash)
+    assert receipt is not None
+    assert receipt.contract_address == deployment.hub
+    nonce = await rpc.nonce(account.address)
+    assert await run(plan(), rpc, account, path) == deployment
     assert await rpc.nonce(account.address) == nonce
 
 
@@ -491,9 +543,11 @@ async def test_a_hub_that_is_linked_with_another_library(rpc: Rpc, account: Loca
 async def test_another_contract_than_the_hub_names(
     rpc: Rpc, account: LocalAccount, path: Path, step: str, view: str
 ) -> None:
+    """The file names a copy with the right code."""
     await run(plan(), rpc, account, path)
     found = document(path)
-    del found["steps"][step]
+    await rpc.request("anvil_setCode", OTHER, "0x" + (await rpc.code(found["steps"][step]["address"])).hex())
+    found["steps"][step]["address"] = OTHER
     store(path, found)
     with pytest.raises(DeploymentError, match=f"names 0x.* as its {view}, not 0x"):
         await run(plan(), rpc, account, path)

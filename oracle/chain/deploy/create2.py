@@ -6,10 +6,11 @@ chains. Whoever creates them, they are the same: all power in them is given to a
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Literal
 
-from oracle.chain.rpc import BlockTag, Rpc
+from oracle.chain.rpc import Rpc
 from oracle.chain.transport.reverts import ErrorDecoder
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import ChainUnavailable, ContractRejected, DeploymentError
@@ -26,6 +27,9 @@ PROXY_CODE = bytes.fromhex(
 
 NO_SALT = bytes(32)
 """The salt of contracts that are the same for everybody, and of all others where none is configured."""
+
+_NOTHING = b"\0"
+"""Init code that creates a contract without code."""
 
 _MAX_INIT_CODE = 49_152  # EIP-3860
 
@@ -104,45 +108,44 @@ def create2_address(salt: bytes, init_code: bytes, creator: str = PROXY) -> str:
     return checksum_address(to_hex(keccak(b"\xff" + from_hex(creator) + salt + keccak(init_code))[12:]))
 
 
-async def has_proxy(rpc: Rpc, block: BlockTag = "latest") -> bool:
-    """Return True if the chain has the deterministic deployment proxy, with exactly its known code."""
-    found = await rpc.request("eth_getCode", PROXY, hex(block) if isinstance(block, int) else block)
-    return bool(found == to_hex(PROXY_CODE))
+async def has_proxy(rpc: Rpc) -> bool:
+    """Return True if the chain has the deterministic deployment proxy, and contracts come to the addresses that follow.
+
+    The code at its address has to be exactly the known one, and a simulated creation to give the address of EIP-1014:
+    there are chains with other rules.
+    """
+    if await rpc.code(PROXY) != PROXY_CODE:
+        return False
+    salt = secrets.token_bytes(32)
+    try:
+        made = await rpc.call(PROXY, salt + _NOTHING)
+    except ContractRejected:
+        return False
+    return to_hex(made) == create2_address(salt, _NOTHING).lower()
 
 
-async def creation_call(
-    rpc: Rpc, creation: Creation, sender: str, decode: ErrorDecoder | None = None, *, has_it: bool | None = None
-) -> CreationCall:
-    """Return the transaction that creates a contract, once it was simulated.
+def creation_call(creation: Creation, *, with_proxy: bool) -> CreationCall:
+    """Return the transaction that creates a contract.
 
     Args:
-        sender: The address that will send it.
-        decode: Decodes the constructor's custom errors. The proxy swallows them, so a plain creation is simulated.
-        has_it: True if the chain has the proxy; None: find out.
+        with_proxy: True if the chain has the deterministic deployment proxy.
 
     Raises:
-        ContractRejected: The constructor refuses; the message is the reason.
         DeploymentError: The code is too large for a chain.
-        ChainUnavailable: No answer.
     """
     if len(creation.init_code) > _MAX_INIT_CODE:
         raise DeploymentError(
             f"{creation.contract}: its creation code has {len(creation.init_code):,} bytes, a chain takes "
             f"{_MAX_INIT_CODE:,}"
         )
-    if not (await has_proxy(rpc) if has_it is None else has_it):
-        return CreationCall(None, creation.init_code, None)
-    data = creation.salt + creation.init_code
-    try:
-        made = await rpc.call(PROXY, data, sender=sender)
-    except ContractRejected:
-        # Simulated without the proxy, the constructor gives its reason.
-        await rpc.estimate_gas(None, creation.init_code, sender=sender, decode=decode)
-        raise
-    if to_hex(made) != creation.address.lower():
-        # A chain with another rule for addresses: nothing would follow from the salt.
-        return CreationCall(None, creation.init_code, None)
-    return CreationCall(PROXY, data, creation.address)
+    if with_proxy:
+        return CreationCall(PROXY, creation.salt + creation.init_code, creation.address)
+    return CreationCall(None, creation.init_code, None)
+
+
+async def require_creatable(rpc: Rpc, creation: Creation, sender: str, decode: ErrorDecoder | None) -> None:
+    """Raise ContractRejected with the constructor's reason if it refuses. The proxy would swallow the reason."""
+    await rpc.estimate_gas(None, creation.init_code, sender=sender, decode=decode)
 
 
 async def create(
@@ -160,19 +163,21 @@ async def create(
         TransactionPending: It is not mined within the deadline.
         ChainUnavailable: No answer.
     """
-    is_known = await has_proxy(rpc)
-    if is_known and await rpc.code(creation.address):
-        return Created(creation.address, "create2", None)
-    wanted = await creation_call(rpc, creation, sender.address, decode, has_it=is_known)
-    transaction = await sender.sign(wanted.to, wanted.data, decode)
+    wanted = creation_call(creation, with_proxy=await has_proxy(rpc))
+    if wanted.address is not None and await rpc.code(wanted.address):
+        return Created(wanted.address, "create2", None)
+    try:
+        transaction = await sender.sign(wanted.to, wanted.data, decode)
+    except ContractRejected:
+        await require_creatable(rpc, creation, sender.address, decode)
+        raise
     await sender.broadcast(transaction)
     receipt = await sender.wait(transaction.tx_hash, deadline_s)
-    address = wanted.address or receipt.contract_address
     if wanted.address is not None and await rpc.code(wanted.address):
         # Reverted or not: if somebody else was faster, the same contract is there.
         return Created(wanted.address, "create2", receipt.tx_hash if receipt.succeeded else None)
-    if not receipt.succeeded or address is None:
+    if not receipt.succeeded:
         raise ContractRejected(f"{creation.contract}: its creation reverted, with {receipt.gas_used:,} gas used")
-    if wanted.address is not None:
+    if wanted.address is not None or receipt.contract_address is None:
         raise ChainUnavailable(f"{creation.contract}: mined, but {rpc.name} does not show it yet; run again")
-    return Created(address, "transaction", receipt.tx_hash)
+    return Created(receipt.contract_address, "transaction", receipt.tx_hash)

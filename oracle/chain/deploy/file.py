@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from oracle.core.errors import DeploymentError
 from oracle.core.formats import checksum_address, from_hex, to_hex
 
-FORMAT = 3
+FORMAT = 4
 
 
 def _from_hex(value: object) -> object:
@@ -48,11 +48,31 @@ Hash32 = Annotated[
     Field(min_length=32, max_length=32),
     PlainSerializer(to_hex),
 ]
+HexBytes = Annotated[bytes, BeforeValidator(_from_hex), PlainSerializer(to_hex)]
 FieldElement = Annotated[int, BeforeValidator(_number_from_hex), PlainSerializer(lambda value: f"{value:#066x}")]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeployedContract(_Part):
+    """The way in which a contract came to its address.
+
+    Attributes:
+        contract: The contract's name, for instance "ZkOracle"; "verifier" if it was generated.
+        creation: "create2" if the address follows from creation code, arguments and salt; "transaction" if only the
+            transaction shows them, because the chain has no deterministic deployment proxy.
+        salt: 32 bytes; None for a plain creation.
+        arguments: The constructor's arguments, encoded.
+        tx_hash: The transaction that created it; None if somebody had created it before.
+    """
+
+    contract: str
+    creation: Literal["create2", "transaction"]
+    salt: Hash32 | None
+    arguments: HexBytes
+    tx_hash: Hash32 | None
 
 
 class DeployedVerifier(_Part):
@@ -125,6 +145,7 @@ class Deployment(_Part):
         models: Models, by the number that the hub gave them.
         feeds: Feeds, by their names in the configuration.
         registry: Looks feeds up by base and quote; None if no feed is listed.
+        created: The way in which each contract came to its address, by address; adapters follow from the factory.
     """
 
     chain_id: int
@@ -140,22 +161,24 @@ class Deployment(_Part):
     committees: dict[str, DeployedCommittee]
     feeds: dict[str, DeployedFeed]
     registry: Address | None = None
+    created: dict[Address, DeployedContract] = Field(default_factory=dict)
 
 
 class Step(_Part):
-    """One transaction of a deployment. `raw` is kept until it is mined."""
+    """One transaction of a deployment. `raw` is kept until it is mined; `made` tells of the contract that it made."""
 
     tx_hash: Hash32
     nonce: int
     raw: str | None
     block: int | None = None
     address: Address | None = None
+    made: DeployedContract | None = None
 
 
 class DeploymentFile(_Part):
     """The content of the deployment file: the result of the latest finished run, and the steps to the next one."""
 
-    format: Literal[3]
+    format: Literal[4]
     chain_id: int
     deployment: Deployment | None
     steps: dict[str, Step]
@@ -190,7 +213,7 @@ def read_file(path: Path) -> DeploymentFile | None:
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise DeploymentError(
             f"{path}: is not a deployment file of this release: {where}: {first['msg'].removeprefix('Value error, ')}. "
-            "Restore it, or move it away to deploy anew"
+            "Restore it, or move it away and run `oracle deploy`: it finds what is on the chain"
         ) from error
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from oracle.chain.deploy.create2 import NO_SALT
 from oracle.chain.deploy.terms import AdapterTerms
 from oracle.chain.hub import HubFeedConfig
 from oracle.config.committees import DEFAULT_COMMITTEE
@@ -122,6 +123,8 @@ class DeployPlan:
         guardian: May pause and roll back; None makes it the deployer.
         adds_model: True if feeds may be judged by another model by now. Then the plan's model is only added, and can be
             proposed for them. If False, that is an error, because the plan may be wrong.
+        salt: The salt of the hub's and the registry's addresses, 32 bytes: with another salt, the same settings make
+            another hub. All other contracts are the same for all hubs.
     """
 
     committees: tuple[CommitteePlan, ...]
@@ -131,6 +134,7 @@ class DeployPlan:
     admin: str | None = None
     guardian: str | None = None
     adds_model: bool = False
+    salt: bytes = NO_SALT
 
     def circuits(self) -> list[tuple[str, list[VerifierArtifact]]]:
         """Return the models with their circuits, smallest batch first, as the hub wants them."""

@@ -10,6 +10,7 @@ from oracle.chain.abi.interface import Interface
 from oracle.chain.compiled import Compiled
 from oracle.chain.contract import read
 from oracle.chain.deploy.check import require_code
+from oracle.chain.deploy.create2 import Creation
 from oracle.chain.deploy.steps import Steps
 from oracle.core.errors import ContractRejected
 
@@ -21,7 +22,12 @@ def registry_interface() -> Interface:
 
 
 async def deploy_registry(
-    steps: Steps, contract: Compiled, pairs: Mapping[str, tuple[Sequence[str], str]], change_delay: int, admin: str
+    steps: Steps,
+    contract: Compiled,
+    pairs: Mapping[str, tuple[Sequence[str], str]],
+    change_delay: int,
+    admin: str,
+    salt: bytes,
 ) -> str:
     """Deploy the registry, propose the feeds that are not listed, and confirm those that were proposed long enough ago.
 
@@ -30,13 +36,15 @@ async def deploy_registry(
     Args:
         pairs: A feed's name to its pair and its adapter.
         change_delay: Seconds between a proposal and its confirmation.
+        salt: The salt of its address.
 
     Returns:
         The registry's address.
     """
     interface = registry_interface()
     arguments = interface.encode_constructor(steps.sender.address, change_delay)
-    address = await steps.contract("registry", contract.bytecode + arguments)
+    creation = Creation(contract.name, contract.bytecode, arguments, salt)
+    address = await steps.contract("registry", creation, interface.decode_error)
     await require_code(steps.rpc, address, contract, steps.path)
     waiting = False
     for name, (pair, aggregator) in pairs.items():

@@ -21,6 +21,7 @@ from oracle.chain.deploy.check import (
     require_public_srs,
     srs_origin,
 )
+from oracle.chain.deploy.create2 import Creation
 from oracle.chain.deploy.file import (
     DeployedAdapter,
     DeployedCommittee,
@@ -29,6 +30,7 @@ from oracle.chain.deploy.file import (
     DeployedVerifier,
     Deployment,
 )
+from oracle.chain.deploy.origin import first_block
 from oracle.chain.deploy.plan import CommitteePlan, DeployPlan, FeedPlan, VerifierArtifact
 from oracle.chain.deploy.registry import deploy_registry
 from oracle.chain.deploy.steps import Progress, Steps
@@ -96,9 +98,7 @@ class DeploymentRun:
         check_plan(self.plan)
         await require_public_srs(self.plan, self.rpc)
         await self.steps.open()
-        hub_step = self.steps.file.steps.get("hub")
-        if hub_step is not None and hub_step.address is not None:
-            await self._check_existing(Hub(self.rpc, hub_step.address))
+        await self._check_existing()
         self.libraries = {name: await self._library(name) for name in self.contracts["ZkOracle"].needs}
         self.factory = await self._apart("factory", "ZkAggregatorFactory")
         self.lens = await self._apart("lens", "ZkOracleLens")
@@ -126,8 +126,12 @@ class DeploymentRun:
         self.steps.progress(f"done: hub {hub.address} on chain {deployment.chain_id}")
         return deployment
 
-    async def _check_existing(self, hub: Hub) -> None:
+    async def _check_existing(self) -> None:
         """Compare what exists with the plan, before anything is sent: deploying can't change it."""
+        place = self._planned_hub()
+        if place is None or not await self.rpc.code(place):
+            return
+        hub = Hub(self.rpc, place)
         existing = set(await hub.feed_ids())
         numbers = {each.name: await self._find_committee(hub, each) for each in self.plan.committees}
         for committee in self.plan.committees:
@@ -151,17 +155,37 @@ class DeploymentRun:
                 return number
         return None
 
+    def _planned_hub(self) -> str | None:
+        """Return the hub's address by the file or by its creation; None if nothing tells it."""
+        apart = {name: Creation(name, self.contracts[name].bytecode) for name in self.contracts["ZkOracle"].needs}
+        libraries = {name: self.steps.place_of(f"library {name}", each) for name, each in apart.items()}
+        factory, lens = (
+            self.steps.place_of(step, Creation(name, self.contracts[name].bytecode))
+            for step, name in (("factory", "ZkAggregatorFactory"), ("lens", "ZkOracleLens"))
+        )
+        known = {name: place for name, place in libraries.items() if place is not None}
+        if factory is None or lens is None or len(known) < len(libraries):
+            return None
+        return self.steps.place_of("hub", self._hub_creation(known, factory, lens))
+
+    def _hub_creation(self, libraries: Mapping[str, str], factory: str, lens: str) -> Creation:
+        contract = self.contracts["ZkOracle"].link(libraries)
+        arguments = hub_interface().encode_constructor(
+            self.deployer, self.guardian, self.plan.change_delay, factory, lens
+        )
+        return Creation(contract.name, contract.bytecode, arguments, self.plan.salt)
+
     # --- the steps ---------------------------------------------------------------------------------------------
 
     async def _library(self, name: str) -> str:
-        address = await self.steps.contract(f"library {name}", self.contracts[name].bytecode)
+        address = await self.steps.contract(f"library {name}", Creation(name, self.contracts[name].bytecode))
         await require_code(self.rpc, address, self.contracts[name], self.steps.path)
         return address
 
     async def _apart(self, step: str, name: str) -> str:
         """Deploy a contract that the hub only names, and that takes no arguments."""
         contract = self.contracts[name]
-        address = await self.steps.contract(step, contract.bytecode)
+        address = await self.steps.contract(step, Creation(name, contract.bytecode))
         await require_code(self.rpc, address, contract, self.steps.path)
         return address
 
@@ -169,7 +193,7 @@ class DeploymentRun:
         """Deploy a circuit's verifier. Private models of one architecture share it: it is found by its code's hash."""
         expected = from_hex(artifact.manifest.verifier_code_hash)
         name = f"verifier {expected.hex()[:16]}"
-        address = await self.steps.contract(name, artifact.verifier().bytecode)
+        address = await self.steps.contract(name, Creation("verifier", artifact.verifier().bytecode))
         code = await self.rpc.code(address)
         if keccak(code) != expected:
             raise DeploymentError(
@@ -185,10 +209,8 @@ class DeploymentRun:
 
     async def _hub(self) -> Hub:
         contract = self.contracts["ZkOracle"].link(self.libraries)
-        arguments = hub_interface().encode_constructor(
-            self.deployer, self.guardian, self.plan.change_delay, self.factory, self.lens
-        )
-        hub = Hub(self.rpc, await self.steps.contract("hub", contract.bytecode + arguments))
+        creation = self._hub_creation(self.libraries, self.factory, self.lens)
+        hub = Hub(self.rpc, await self.steps.contract("hub", creation, hub_interface().decode_error))
         await require_code(self.rpc, hub.address, contract, self.steps.path)
         for view, expected in (("aggregatorFactory", self.factory), ("lens", self.lens)):
             if (found := await hub.read(view)) != expected:
@@ -311,7 +333,8 @@ class DeploymentRun:
         if not pairs:
             return None
         contract = self.contracts["ZkFeedRegistry"]
-        return await deploy_registry(self.steps, contract, pairs, self.plan.change_delay, self.admin)
+        delay, salt = self.plan.change_delay, self.plan.salt
+        return await deploy_registry(self.steps, contract, pairs, delay, self.admin, salt)
 
     async def _hand_over(self, hub: Hub) -> None:
         """Offer the hub to its admin, who has to accept: a mistyped address can't take it away."""
@@ -329,6 +352,14 @@ class DeploymentRun:
                 f"the hub is still {self.deployer}'s: {self.admin} must call acceptDefaultAdminTransfer() "
                 f"once {self.plan.change_delay} s have passed"
             )
+
+    async def _first_block(self, hub: str) -> int:
+        """Return the block of the hub's creation; where only an old state would tell, a block before it."""
+        step = self.steps.file.steps.get("hub")
+        if step is not None and step.block is not None:
+            return step.block
+        before = self.steps.file.deployment
+        return before.block if before is not None and before.hub == hub else await first_block(self.rpc, hub)
 
     async def _finish(
         self,
@@ -356,13 +387,14 @@ class DeploymentRun:
             libraries=self.libraries,
             lens=self.lens,
             factory=self.factory,
-            block=self.steps.file.steps["hub"].block or 0,
+            block=await self._first_block(hub.address),
             deployer=self.deployer if before is None else before.deployer,
             verifiers=tuple({each.address: each for each in verifiers}.values()),
             models=dict(models),
             committees=committees,
             feeds=dict(feeds),
             registry=registry,
+            created={**({} if before is None else before.created), **self.steps.created},
         )
         if before is not None and before.hub == hub.address and before.hub_code_hash != deployment.hub_code_hash:
             raise DeploymentError(f"the code of the hub at {hub.address} is not the one that was deployed")

@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from oracle.chain.deploy.file import FORMAT, DeploymentFile, Step, read_file, write_file
+from oracle.chain.deploy.create2 import PROXY, Creation, creation_call, has_proxy, require_creatable
+from oracle.chain.deploy.file import FORMAT, DeployedContract, DeploymentFile, Step, read_file, write_file
 from oracle.chain.hub import hub_interface
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
-from oracle.chain.transport.reverts import describe_revert
+from oracle.chain.transport.reverts import ErrorDecoder, describe_revert
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import ChainUnavailable, ContractRejected, DeploymentError, StateMoved
 from oracle.core.formats import from_hex, to_hex
@@ -38,9 +39,12 @@ class Steps:
 
     Attributes:
         file: The content of the deployment file, once it was opened.
+        has_proxy: True if contracts are created through the deterministic deployment proxy; known once it was opened.
+        created: The way in which each contract of this run came to its address.
     """
 
     file: DeploymentFile
+    has_proxy: bool
 
     def __init__(self, rpc: Rpc, sender: Sender, path: Path, progress: Progress, deadline_s: float) -> None:
         self.rpc = rpc
@@ -48,6 +52,7 @@ class Steps:
         self.path = path
         self.progress = progress
         self.deadline_s = deadline_s
+        self.created: dict[str, DeployedContract] = {}
 
     async def open(self) -> None:
         """Read the deployment file if it is of this very chain; else begin an empty one, where that is safe.
@@ -57,6 +62,12 @@ class Steps:
         """
         chain_id = await self.rpc.chain_id()
         self.file = DeploymentFile(format=FORMAT, chain_id=chain_id, deployment=None, steps={})
+        self.has_proxy = await has_proxy(self.rpc)
+        if not self.has_proxy:
+            self.progress(
+                f"chain {chain_id} has no deterministic deployment proxy at {PROXY}: contracts are created by plain "
+                f"transactions, which {self.path} records; their addresses follow from nothing"
+            )
         found = read_file(self.path)
         if found is None:
             return
@@ -76,21 +87,77 @@ class Steps:
                 return
         self.file = found
 
-    async def contract(self, name: str, code: bytes) -> str:
-        """Deploy a contract, unless that was done, and return its address. Raises as `once`."""
+    def place_of(self, name: str, creation: Creation) -> str | None:
+        """Return the address that a contract has or will have: by the file, or by its creation; None: nobody knows."""
+        step = self.file.steps.get(name)
+        if step is not None and step.address is not None:
+            return step.address
+        return creation.address if self.has_proxy else None
+
+    async def contract(self, name: str, creation: Creation, decode: ErrorDecoder | None = None) -> str:
+        """Create a contract, unless it is there, and return its address.
+
+        With the deterministic deployment proxy, its address follows from its creation, so that it is found without the
+        file, too, whoever created it.
+
+        Args:
+            name: The step's name.
+            decode: Decodes the constructor's custom errors.
+
+        Raises:
+            DeploymentError: Its code is too large for a chain.
+            ContractRejected, TransactionPending, ChainUnavailable: As `once`.
+        """
 
         async def find() -> str | None:
             step = self.file.steps.get(name)
-            return step.address if step is not None else None
+            if step is not None:
+                return step.address
+            return creation.address if self.has_proxy and await self.rpc.code(creation.address) else None
 
-        return await self.once(name, None, code, find)
+        wanted = creation_call(creation, with_proxy=self.has_proxy)
+        try:
+            address = await self.once(name, wanted.to, wanted.data, find, makes=wanted.address)
+        except ContractRejected:
+            if (found := await find()) is None:
+                await require_creatable(self.rpc, creation, self.sender.address, decode)
+                raise
+            address = found  # whoever was faster has created the same contract
+        self.created[address] = self._made(name, address, creation)
+        return address
 
-    async def once(self, name: str, to: str | None, data: bytes, find: Callable[[], Awaitable[T | None]]) -> T:
+    def _made(self, name: str, address: str, creation: Creation) -> DeployedContract:
+        """Return how a contract came to its address. A step that made it keeps that: another run may plan otherwise."""
+        step = self.file.steps.get(name)
+        if step is not None and step.made is not None:
+            return step.made
+        follows = self.has_proxy and address == creation.address
+        made = DeployedContract(
+            contract=creation.contract,
+            creation="create2" if follows else "transaction",
+            salt=creation.salt if follows else None,
+            arguments=creation.arguments,
+            tx_hash=None if step is None else step.tx_hash,
+        )
+        if step is not None:
+            self.save(steps={**self.file.steps, name: step.model_copy(update={"made": made})})
+        return made
+
+    async def once(
+        self,
+        name: str,
+        to: str | None,
+        data: bytes,
+        find: Callable[[], Awaitable[T | None]],
+        *,
+        makes: str | None = None,
+    ) -> T:
         """Send a transaction, unless its effect is there already.
 
         Args:
             name: The step's name, in the file and for progress.
-            to: None deploys `data`.
+            to: None creates a contract from `data`.
+            makes: The address of the contract that a call of the proxy creates.
             find: Looks for the effect of the transaction; returns None if it is not there.
 
         Returns:
@@ -105,7 +172,7 @@ class Steps:
             if (found := await find()) is not None:
                 return found
             try:
-                await self._transact(name, to, data)
+                await self._transact(name, to, data, makes)
             except StateMoved as error:
                 # Another transaction of this key took the nonce. The signed one can never be mined: forget it.
                 self.progress(f"{name}: {error}; trying again")
@@ -117,7 +184,7 @@ class Steps:
             raise ChainUnavailable(f"{name}: mined, but {self.rpc.name} does not show it yet; run again")
         raise ChainUnavailable(f"{name}: other transactions of {self.sender.address} keep coming first; run again")
 
-    async def _transact(self, name: str, to: str | None, data: bytes) -> None:
+    async def _transact(self, name: str, to: str | None, data: bytes, makes: str | None) -> None:
         """Sign, write down, send, wait, write down."""
         step = self.file.steps.get(name)
         if step is not None and step.raw is not None and step.nonce > await self.rpc.nonce(self.sender.address):
@@ -141,7 +208,7 @@ class Steps:
             self.save(steps={key: each for key, each in self.file.steps.items() if key != name})
             raise await self._why_reverted(name, to, data, receipt)
         self.progress(f"{name}: mined in block {receipt.block_number}")
-        address = receipt.contract_address if to is None else None
+        address = receipt.contract_address or makes
         done = step.model_copy(update={"raw": None, "block": receipt.block_number, "address": address})
         self.save(steps={**self.file.steps, name: done})
         self.progress(f"{name}: done")
