@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
-from eth_account import Account
 from eth_account.messages import SignableMessage
 from eth_account.signers.local import LocalAccount
+from eth_keys.datatypes import Signature
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
 from oracle.chain.keys.typed import TypedData, readings_hash, report_message, typed_report, typed_request
+from oracle.core.formats import checksum_address, keccak, to_hex
 from oracle.core.report import NO_READINGS, Report, ReporterSignature
 from oracle.core.types import SignedTransaction
 
@@ -190,10 +192,17 @@ def _recover(message: SignableMessage, v: int, r: int, s: int) -> str:
         raise ValueError("no valid signature: its s is above half the order of the curve")
     if v not in (27, 28):
         raise ValueError(f"no valid signature: its v is {v}, not 27 or 28")
+    digest = keccak(b"\x19" + message.version + message.header + message.body)
     try:
-        return str(Account.recover_message(message, vrs=(v, r, s)))
+        return _address(Signature(vrs=(v - 27, r, s)).recover_public_key_from_msg_hash(digest).to_bytes())
     except (BadSignature, ValidationError) as error:
         raise ValueError(f"no valid signature: {error}") from error
+
+
+@lru_cache(maxsize=4_096)
+def _address(public_key: bytes) -> str:
+    """Return the address of a public key. Few keys sign most reports, and its checksum costs as much as a recovery."""
+    return checksum_address(to_hex(keccak(public_key)[-20:]))
 
 
 def _signed(account: LocalAccount, typed: TypedData) -> tuple[int, bytes, bytes]:
