@@ -188,9 +188,9 @@ class Hub:
         """Return the ids of all feeds, in the order in which they were added."""
         return tuple(await self.look("feedIds", block=block))
 
-    async def committee_count(self) -> int:
+    async def committee_count(self, block: BlockTag = "latest") -> int:
         """Return the number of committees that the hub has; `committee` takes 1 to this number."""
-        return int(await self.look("committeeCount"))
+        return int(await self.look("committeeCount", block=block))
 
     async def committee(self, number: int, block: BlockTag = "latest") -> Committee:
         """Return a committee. Raises: ContractRejected if no committee has this number."""
@@ -205,14 +205,14 @@ class Hub:
             active_from=found["proposedFrom"] or None,
         )
 
-    async def aggregator(self, feed_id: bytes) -> str | None:
+    async def aggregator(self, feed_id: bytes, block: BlockTag = "latest") -> str | None:
         """Return the address of the linked Chainlink adapter; None if there is none."""
-        found: str = await self.read("aggregator", feed_id)
+        found: str = await self.read("aggregator", feed_id, block=block)
         return found if int(found, 16) else None
 
-    async def proposals(self, feed_id: bytes) -> Proposals:
+    async def proposals(self, feed_id: bytes, block: BlockTag = "latest") -> Proposals:
         """Return the proposals for a feed."""
-        found = await self.look("proposals", feed_id)
+        found = await self.look("proposals", feed_id, block=block)
         return Proposals(
             model=found["model"] or None,
             model_from=found["modelFrom"] or None,
@@ -264,22 +264,22 @@ class Hub:
         digest: bytes = await self.look("reportDigest", *of, answers, readings)
         return digest
 
-    async def model_count(self) -> int:
+    async def model_count(self, block: BlockTag = "latest") -> int:
         """Return the number of models that the hub has; `model` takes 1 to this number."""
-        return int(await self.look("modelCount"))
+        return int(await self.look("modelCount", block=block))
 
-    async def model(self, number: int) -> HubModel:
+    async def model(self, number: int, block: BlockTag = "latest") -> HubModel:
         """Return a model. Raises: ContractRejected if no model has this number."""
-        found = await self.look("model", number)
+        found = await self.look("model", number, block=block)
         return HubModel(found["modelHash"], found["architectureId"], found["artifactHash"], found["scoreUnit"])
 
-    async def architecture_count(self) -> int:
+    async def architecture_count(self, block: BlockTag = "latest") -> int:
         """Return the number of architectures that the hub has."""
-        return int(await self.look("architectureCount"))
+        return int(await self.look("architectureCount", block=block))
 
-    async def architecture(self, architecture_id: int) -> Architecture:
+    async def architecture(self, architecture_id: int, block: BlockTag = "latest") -> Architecture:
         """Return an architecture. Raises: ContractRejected if no architecture has this id."""
-        found = await self.look("architecture", architecture_id)
+        found = await self.look("architecture", architecture_id, block=block)
         return Architecture(
             features=tuple(enum_member(Feature, code, self.address) for code in found["features"]),
             outputs=found["outputs"],
