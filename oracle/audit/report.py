@@ -76,10 +76,14 @@ class Finding:
 
     Attributes:
         feed: The feed's description, or its id if it was never added.
+        feed_id: Its id, as hex.
         decimals: Decimal places of its answers.
         kind: The kind of report.
-        outcome: What the hub says that it did; FAILED if it emitted nothing.
+        outcome: What the hub says that it did; FAILED if it emitted nothing. Of a shadow's report: what the proposed
+            model's scores lead to.
         confirmed: True if the hub says that reports confirmed an answer which the model calls anomalous.
+        reason: Why it is held, in words; empty if it is not.
+        confirmations: How many reports have confirmed the held answer so far.
         observed_at: The report's time, unix seconds.
         block_time: Unix seconds.
         check: The result of the check.
@@ -87,11 +91,14 @@ class Finding:
     """
 
     feed: str
+    feed_id: str
     decimals: int
     kind: FindingKind
     round_id: int
     outcome: Outcome
     confirmed: bool
+    reason: str
+    confirmations: int
     answer: int
     observed_at: int
     block_number: int
@@ -191,6 +198,44 @@ class ReadingsReport:
 
 
 @dataclass(frozen=True)
+class AuditedCircuit:
+    """A circuit of one of the hub's models.
+
+    Attributes:
+        batch: The number of its windows.
+        verifier: The address of its verifier.
+        artifact_hash: The artifact that the auditor has of it; empty if there is none.
+        key_from: "model" or "architecture": the verifying key was made again from it. Empty: it was not.
+        srs: The origin of the SRS, as `SrsOrigin` names it; empty if it is not known.
+        is_tied: True if the code at the verifier's address follows from this key, these settings and this SRS.
+    """
+
+    model_number: int
+    batch: int
+    verifier: str
+    artifact_hash: str
+    key_from: str
+    srs: str
+    is_tied: bool
+
+
+@dataclass(frozen=True)
+class ComparedStorage:
+    """The comparison of the hub's storage with its history.
+
+    Attributes:
+        words: How many words were compared.
+        differing: How many of them are not what the history leads to.
+        root: "whole": the hub's storage root follows from these words, so that there are no others. "differs": it does
+            not. "not compared": the node does not give it, or it was not asked for.
+    """
+
+    words: int
+    differing: int
+    root: str
+
+
+@dataclass(frozen=True)
 class AuditReport:
     """All findings of an audit, which is about the hub as it was at one block: the pinned block.
 
@@ -201,6 +246,13 @@ class AuditReport:
         problems: What is wrong beyond single reports: code, storage, history, artifacts that are missing.
         notes: What the reader should know, although nothing is wrong.
         readings: The readings behind the signatures; None if they were not asked for.
+        circuits: The circuits of the hub's models.
+        storage: The comparison of the hub's storage; None if there was none.
+        choice: The restriction to some reports, in words; empty: all were proven.
+        not_proven: How many reports were replayed, but neither proven nor listed, because they were not chosen.
+        proofs: How many proofs were verified, earlier ones of a record included.
+        seconds: How long the audit took.
+        endpoints: The names of the RPC endpoints that were asked.
     """
 
     hub: str
@@ -212,6 +264,13 @@ class AuditReport:
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
     readings: ReadingsReport | None = None
+    circuits: tuple[AuditedCircuit, ...] = ()
+    storage: ComparedStorage | None = None
+    choice: str = ""
+    not_proven: int = 0
+    proofs: int = 0
+    seconds: float = 0.0
+    endpoints: tuple[str, ...] = ()
 
     @property
     def verified(self) -> int:
@@ -245,6 +304,8 @@ class ReportDraft:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     readings: ReadingsReport | None = None
+    circuits: list[AuditedCircuit] = field(default_factory=list)
+    storage: ComparedStorage | None = None
 
     def problem(self, kind: ProblemKind, text: str) -> None:
         """Take over something that is wrong, once."""
@@ -268,4 +329,6 @@ class ReportDraft:
             problems=tuple(self.problems),
             notes=tuple(self.notes),
             readings=self.readings,
+            circuits=tuple(self.circuits),
+            storage=self.storage,
         )

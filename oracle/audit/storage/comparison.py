@@ -1,0 +1,192 @@
+"""Compare a hub's whole storage, at one block, with what its history leads to."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from oracle.audit.report import ComparedStorage, Problem, ProblemKind
+from oracle.audit.storage.layouts import HELD_REST
+from oracle.audit.storage.roles import CURRENT
+from oracle.audit.storage.stored import FEED_IDS, FEEDS, ROUNDS, Replayed, StoredHub
+from oracle.audit.storage.words import Word, elements, entry
+from oracle.chain import contract
+from oracle.chain.hub import hub_interface
+from oracle.chain.rpc import Rpc
+from oracle.chain.trie import storage_root
+from oracle.core.concurrency import together
+from oracle.core.errors import ChainUnavailable, ContractRejected, DeploymentError
+from oracle.core.formats import to_hex
+from oracle.core.types import HELD_REPORTS
+
+SLOTS_AT_ONCE = 1_000
+"""Slots in one call of `extsload`. Each costs 2,100 gas, and nodes allow a call only so much."""
+
+_CALLS_AT_ONCE = 8
+_SAMPLE = 256
+"""Words that are read a second time, by `eth_getStorageAt`."""
+
+_NAMED = 6
+"""Differences of one thing that are told; the others are counted."""
+
+_MOST_NEW = 256
+"""Feeds that the history lacks, and that are named at most."""
+
+
+@dataclass(frozen=True)
+class StorageComparison:
+    """The result of a comparison.
+
+    Attributes:
+        problems: Each thing whose words differ, with how.
+        notes: What the comparison could not exclude.
+        storage: What was compared; None if the node could not tell the words.
+    """
+
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
+    storage: ComparedStorage | None = None
+
+
+async def storage_problems(
+    rpc: Rpc, hub: str, block_number: int, stored: StoredHub, replayed: Replayed
+) -> StorageComparison:
+    """Compare every word of a hub's storage with what its history leads to.
+
+    Args:
+        hub: Checksummed address.
+        block_number: The last block of the history.
+        stored: The history's other events, replayed.
+        replayed: The history's reports, replayed.
+
+    Raises:
+        ChainUnavailable: No endpoint answers at all.
+    """
+    try:
+        # 1. The words that must be there.
+        change_delay = int(await contract.read(rpc, hub_interface(), hub, "changeDelay", block=block_number))
+        words = stored.words(replayed, change_delay)
+        # 2. The words that are there.
+        found = await read_words(rpc, hub, list(words), block_number)
+        if stored.roles.may_be_settled((await rpc.block(block_number)).timestamp):
+            settled = stored.words(replayed, change_delay, settled=True)
+            if found[CURRENT] == settled[CURRENT].value:
+                words = settled
+        found |= await _unsure_rounds(rpc, hub, stored, replayed, found, block_number)
+    except ValueError as error:
+        return StorageComparison((Problem(ProblemKind.HISTORY, f"the history leads to no storage: {error}"),))
+    except (ContractRejected, DeploymentError) as error:
+        return StorageComparison((Problem(ProblemKind.STORAGE, f"the hub does not show its storage: {error}"),))
+    problems = [*_differences(words, found), *await _unknown_feeds(rpc, hub, stored, found, block_number)]
+    differing = sum(1 for slot, word in words.items() if word.difference(found[slot]))
+    # 3. Another question gives the same words.
+    problems += await _contradictions(rpc, hub, words, found, block_number)
+    # 4. No other word is set anywhere.
+    root, notes = "not compared", list[str]()
+    if (account := await rpc.proof(hub, block_number)) is None:
+        notes.append(
+            f"{rpc.name} has no eth_getProof: words of the hub beyond the {len(words)} known ones could not be excluded"
+        )
+    elif account.storage_hash == storage_root(found):
+        root = "whole"
+    else:
+        root = "differs"
+        text = "the hub's storage has words that its history does not explain: its storage root is another one"
+        problems.append(Problem(ProblemKind.STORAGE, text))
+    return StorageComparison(tuple(problems), tuple(notes), ComparedStorage(len(words), differing, root))
+
+
+async def read_words(rpc: Rpc, hub: str, slots: Sequence[int], block: int) -> dict[int, int]:
+    """Return words of a hub's storage, by slot, as its `extsload` gives them.
+
+    Raises:
+        ContractRejected: The contract has no `extsload`.
+        DeploymentError: It answers something else.
+        ChainUnavailable: No answer.
+    """
+    found: dict[int, int] = {}
+    parts = [slots[first : first + SLOTS_AT_ONCE] for first in range(0, len(slots), SLOTS_AT_ONCE)]
+    for first in range(0, len(parts), _CALLS_AT_ONCE):
+        for words in await together(
+            *(_extsload(rpc, hub, part, block) for part in parts[first : first + _CALLS_AT_ONCE])
+        ):
+            found |= words
+    return found
+
+
+async def _extsload(rpc: Rpc, hub: str, slots: Sequence[int], block: int) -> dict[int, int]:
+    keys = [slot.to_bytes(32) for slot in slots]
+    words: Sequence[bytes] = await contract.read(rpc, hub_interface(), hub, "extsload", keys, block=block)
+    if len(words) != len(slots):
+        raise DeploymentError(f"{hub} gives {len(words)} words for {len(slots)} slots")
+    return {slot: int.from_bytes(word) for slot, word in zip(slots, words, strict=True)}
+
+
+async def _unsure_rounds(
+    rpc: Rpc, hub: str, stored: StoredHub, replayed: Replayed, found: Mapping[int, int], block: int
+) -> dict[int, int]:
+    """Return the rounds of feeds whose reports could not all be replayed: they are no reason to suspect the rest."""
+    slots = []
+    for feed_id in stored.feed_ids:
+        if feed_id in replayed.unsure:
+            feed = entry(FEEDS, int.from_bytes(feed_id))
+            count = found[feed + 1] & 0xFFFFFFFF
+            slots += [entry(feed + ROUNDS, number) for number in range(1, count + 1)]
+    return await read_words(rpc, hub, [slot for slot in slots if slot not in found], block)
+
+
+def _differences(words: Mapping[int, Word], found: Mapping[int, int]) -> Iterable[Problem]:
+    by_owner: dict[str, list[str]] = {}
+    for slot, word in words.items():
+        if difference := word.difference(found[slot]):
+            difference += _withheld_holds(word, found[slot])
+            by_owner.setdefault(word.owner, []).append(difference)
+    for owner, differences in by_owner.items():
+        more = len(differences) - _NAMED
+        rest = f"; and {more} more words" if more > 0 else ""
+        text = f"{owner}: the hub's storage is not what its history leads to: {'; '.join(differences[:_NAMED])}{rest}"
+        yield Problem(ProblemKind.STORAGE, text)
+
+
+def _withheld_holds(word: Word, found: int) -> str:
+    """Say how many held reports the history lacks, of a word that counts them."""
+    if word.layout is not HELD_REST:
+        return ""
+    counted, logged = (word.layout.unpack(each)["heldReports"] for each in (found, word.value))
+    more = (counted - logged) % HELD_REPORTS
+    return f"; there were {more} held reports more than the logs show" if more else ""
+
+
+async def _unknown_feeds(rpc: Rpc, hub: str, stored: StoredHub, found: Mapping[int, int], block: int) -> list[Problem]:
+    """Name the feeds that the hub has and its history does not."""
+    known, count = len(stored.feed_ids), found[FEED_IDS]
+    slots = [elements(FEED_IDS) + index for index in range(known, min(count, known + _MOST_NEW))]
+    problems = []
+    for word in (await read_words(rpc, hub, slots, block)).values():
+        text = f"feed {to_hex(word.to_bytes(32))}: the hub has it, but its history does not: the logs are not whole"
+        problems.append(Problem(ProblemKind.HISTORY, text))
+    return problems
+
+
+async def _contradictions(
+    rpc: Rpc, hub: str, words: Mapping[int, Word], found: Mapping[int, int], block: int
+) -> list[Problem]:
+    """Ask for some words again, in another way. A node that answers calls by itself may not do so here."""
+    slots = list(words)
+    if len(slots) > _SAMPLE:
+        # Nobody can tell in advance which words are looked at.
+        slots = random.SystemRandom().sample(slots, _SAMPLE)
+    try:
+        again = await rpc.storage(hub, slots, block)
+    except ChainUnavailable as error:
+        return [Problem(ProblemKind.NODE, f"the hub's storage could not be read a second time: {error}")]
+    names = [words[slot] for slot, word in zip(slots, again, strict=True) if int.from_bytes(word) != found[slot]]
+    if not names:
+        return []
+    first = names[0]
+    text = (
+        f"{rpc.name} contradicts itself: extsload and eth_getStorageAt give other words, for instance {first.name} of "
+        f"{first.owner}"
+    )
+    return [Problem(ProblemKind.CHAIN, text)]
