@@ -11,11 +11,13 @@ from typing import Any, Self, TypeAlias
 from oracle.chain.transport import answers, traces
 from oracle.chain.transport.answers import AccountProof, Block, Log, Market, Receipt, Sent, Transaction
 from oracle.chain.transport.endpoint import Endpoint
-from oracle.chain.transport.interface import Doubt, EndpointState, NodeError, Transport
+from oracle.chain.transport.interface import BlockMissing, Doubt, EndpointState, NodeError, Transport
+from oracle.chain.transport.logs import Ranges, Topics, read_logs
 from oracle.chain.transport.reverts import ErrorDecoder
+from oracle.chain.transport.sending import read_sent
 from oracle.chain.transport.traces import CallFrame
 from oracle.core.concurrency import together
-from oracle.core.errors import ChainUnavailable, PayerEmpty, TransactionRejected
+from oracle.core.errors import ChainUnavailable
 from oracle.core.formats import to_hex
 
 BlockTag: TypeAlias = int | str
@@ -27,27 +29,17 @@ _FEE_BLOCKS = 10
 _AT_ONCE = 16
 """Requests under way at once, where one question takes many."""
 
-# No standard says how these are worded: geth, nethermind, erigon, besu, reth, anvil and hardhat are covered.
-_SEND_ANSWERS: tuple[tuple[tuple[str, ...], Sent], ...] = (
-    (("already known", "already imported", "known transaction", "alreadyknown", "already in the pool"), Sent.KNOWN),
-    (("nonce too low", "nonce is too low", "nonce_too_low", "oldnonce"), Sent.NONCE_USED),
-    # "transaction underpriced" is below what the node takes at all; one that would replace another is called so.
-    (("replacement", "replace existing", "could not replace"), Sent.UNDERPRICED),
-    (("underpriced", "less than block base fee", "feetoolow", "fee too low", "gas price too low"), Sent.FEE_TOO_LOW),
-)
-_NO_FUNDS = "insufficient funds"
-_SEND_REFUSALS = (
-    "exceeds block gas limit",
-    "gas limit",
-    "intrinsic gas",
-    "invalid sender",
-    "invalid signature",
-    "chain id",
-    "chainid",
-    "rlp",
-    "failed to decode",
-    "initcode",
-)
+_ANNOUNCED_S = (0.2, 0.5, 1.0)
+"""Pauses before a block that was announced, and is not here yet, is asked for again."""
+
+_AHEAD = 2
+"""Blocks by which an announced block may be ahead of what the endpoint calls the latest one."""
+
+_FINAL = ("safe", "finalized")
+_NOT_FINAL = "RPC endpoint {} has no {} block ({}): name a block by its number, or take latest"
+
+LOG_BLOCKS = 5_000
+"""Blocks to ask for at once, where a node takes as many."""
 
 
 class Rpc:
@@ -74,6 +66,7 @@ class Rpc:
         self.transport: Transport = (
             Endpoint(where, expected_chain_id, timeout=timeout, attempts=attempts) if isinstance(where, str) else where
         )
+        self._ranges = Ranges()
 
     def __repr__(self) -> str:
         return f"Rpc({self.transport!r})"
@@ -124,11 +117,29 @@ class Rpc:
         return (await self.client_version()).lower().startswith(_LOCAL_CLIENTS)
 
     async def block(self, which: BlockTag = "latest") -> Block:
-        """Return a block's header. Raises: ChainUnavailable if the node does not have it."""
-        found = await self.request("eth_getBlockByNumber", _tag(which), False)
-        if found is None:
-            raise ChainUnavailable(f"{self.name} has no block {which}")
-        return answers.block(found)
+        """Return a block's header.
+
+        A block that was announced may not be there yet, as several nodes answer for one endpoint: it is waited for.
+
+        Raises:
+            BlockMissing: The node does not have it, or has no such block ("safe", "finalized").
+            ChainUnavailable: No answer.
+        """
+        for pause in (*_ANNOUNCED_S, None):
+            try:
+                found = await self.request("eth_getBlockByNumber", _tag(which), False)
+            except NodeError as error:
+                if which not in _FINAL:
+                    raise
+                raise BlockMissing(_NOT_FINAL.format(self.name, which, error.said), error.said) from None
+            if found is not None:
+                return answers.block(found)
+            if not isinstance(which, int) or pause is None or which > await self.block_number() + _AHEAD:
+                break
+            await asyncio.sleep(pause)
+        if which in _FINAL:
+            raise BlockMissing(_NOT_FINAL.format(self.name, which, "it answers nothing"), "")
+        raise BlockMissing(f"{self.name} has no block {which}", "")
 
     async def block_number(self) -> int:
         """Return the number of the latest block."""
@@ -256,15 +267,10 @@ class Rpc:
         try:
             await self.request("eth_sendRawTransaction", to_hex(raw))
         except NodeError as error:
-            said = error.said.lower()
-            for words, meaning in _SEND_ANSWERS:
-                if any(word in said for word in words):
-                    return meaning
-            if _NO_FUNDS in said:
-                raise PayerEmpty(f"{self.name} refuses the transaction: {error.said}") from None
-            if any(word in said for word in _SEND_REFUSALS):
-                raise TransactionRejected(f"{self.name} refuses the transaction: {error.said}") from None
-            raise
+            sent = read_sent(error.said, self.name)
+            if sent is None:
+                raise
+            return sent
         return Sent.ACCEPTED
 
     async def transaction(self, tx_hash: bytes) -> Transaction | None:
@@ -298,31 +304,25 @@ class Rpc:
             return None
 
     async def logs(
-        self, address: str, first: int, last: int, topics: Sequence[Sequence[bytes] | None] = (), chunk: int = 5_000
+        self, address: str, first: int, last: int, topics: Topics = (), chunk: int = LOG_BLOCKS
     ) -> list[Log]:
-        """Return all events of a contract in blocks `first` to `last`, both included, oldest first.
+        """Return the events of a contract in blocks `first` to `last`, both included: each once, in the chain's order.
 
-        They are asked for in chunks of blocks. A chunk that is too large for the node is halved.
+        They are asked for in chunks of blocks. A chunk that is too large for the node is halved, or becomes as large as
+        the node says; the next call begins with that size.
 
         Args:
             topics: For each position, the values that match; None matches all.
-            chunk: Blocks to ask for at once.
+            chunk: The most blocks to ask for at once.
+
+        Raises:
+            AnswerNotBelieved: The node says two things about one event.
+            ChainUnavailable: No answer, or a malformed one.
         """
-        wanted = [None if any_of is None else [to_hex(topic) for topic in any_of] for any_of in topics]
-        found: list[Log] = []
-        while first <= last:
-            until = min(last, first + chunk - 1)
-            query = {"address": address, "fromBlock": hex(first), "toBlock": hex(until), "topics": wanted}
-            try:
-                answer = await self.request("eth_getLogs", query)
-            except NodeError:
-                if chunk == 1:
-                    raise
-                chunk = max(1, chunk // 2)
-                continue
-            found.extend(answers.log(log) for log in answers.items(answer))
-            first = until + 1
-        return found
+        return await read_logs(self._ask_logs, self.name, self._ranges, address, first, last, topics, chunk)
+
+    async def _ask_logs(self, query: dict[str, Any]) -> Any:
+        return await self.request("eth_getLogs", query)
 
     async def request(
         self, method: str, *params: Any, decode: ErrorDecoder | None = None, doubt: Doubt | None = None

@@ -14,8 +14,8 @@ from typing import Any
 from oracle.core.errors import ChainUnavailable
 from oracle.core.formats import checksum_address, from_hex
 
-_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
-_DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_QUANTITY = re.compile(r"0[xX][0-9a-fA-F]{1,64}")
+_DATA = re.compile(r"0[xX](?:[0-9a-fA-F]{2})*")
 _WORD = re.compile(r"0[xX][0-9a-fA-F]{0,64}")
 _ADDRESS_BYTES = 20
 
@@ -143,7 +143,12 @@ def items(value: Any) -> list[Any]:
 
 
 def number(value: Any, what: str) -> int:
-    """Parse a quantity of at most 256 bits, never negative. `what` is its name in messages, as below."""
+    """Parse a quantity of at most 256 bits, never negative. `what` is its name in messages, as below.
+
+    Zeros in front, digits in upper case and JSON's own integers are no error: they can't mean two things.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 256:
+        return value
     if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
         raise ChainUnavailable(f"the RPC endpoint answers {_shown(value)} where {what} needs a number")
     return int(value, 16)
@@ -153,7 +158,7 @@ def data(value: Any, what: str) -> bytes:
     """Parse bytes."""
     if not isinstance(value, str) or _DATA.fullmatch(value) is None:
         raise ChainUnavailable(f"the RPC endpoint answers {_shown(value)} where {what} needs bytes")
-    return from_hex(value)
+    return from_hex(value[2:])
 
 
 def word(value: Any, what: str) -> bytes:
@@ -184,15 +189,14 @@ def block(found: Any) -> Block:
 
 
 def transaction(found: Any) -> Transaction:
-    """Parse a transaction."""
+    """Parse a transaction, of any type."""
     what = "transaction"
     block_number = field(found, "blockNumber", what, optional=True)
-    to = field(found, "to", what, optional=True)
     return Transaction(
         tx_hash=data(field(found, "hash", what), what),
         sender=address(field(found, "from", what), what),
-        to=None if to is None else address(to, what),
-        data=data(field(found, "input", what), what),
+        to=_maybe_address(found, "to", what),
+        data=data(field(found, "input" if found.get("input") is not None else "data", what), what),
         nonce=number(field(found, "nonce", what), what),
         gas=number(field(found, "gas", what), what),
         block_number=None if block_number is None else number(block_number, what),
@@ -200,16 +204,26 @@ def transaction(found: Any) -> Transaction:
 
 
 def receipt(found: Any) -> Receipt:
-    """Parse a mined transaction's receipt."""
-    created = field(found, "contractAddress", "receipt", optional=True)
+    """Parse a mined transaction's receipt.
+
+    Receipts of before Byzantium, and those of some nodes, have no status. A transaction with events has succeeded.
+    """
+    what = "receipt"
+    status = field(found, "status", what, optional=True)
+    logs = tuple(log(each) for each in items(field(found, "logs", what)))
+    if status is None and not logs:
+        raise ChainUnavailable(
+            "the RPC endpoint answers a receipt without status, so nobody can say if the transaction succeeded: "
+            "use another node"
+        )
     return Receipt(
-        tx_hash=data(field(found, "transactionHash", "receipt"), "receipt"),
-        block_number=number(field(found, "blockNumber", "receipt"), "receipt"),
-        succeeded=number(field(found, "status", "receipt"), "receipt") == 1,
-        gas_used=number(field(found, "gasUsed", "receipt"), "receipt"),
-        contract_address=None if created is None else address(created, "receipt"),
-        logs=tuple(log(each) for each in items(field(found, "logs", "receipt"))),
-        block_hash=data(field(found, "blockHash", "receipt"), "receipt"),
+        tx_hash=data(field(found, "transactionHash", what), what),
+        block_number=number(field(found, "blockNumber", what), what),
+        succeeded=status is None or number(status, what) == 1,
+        gas_used=number(field(found, "gasUsed", what), what),
+        contract_address=_maybe_address(found, "contractAddress", what),
+        logs=logs,
+        block_hash=data(field(found, "blockHash", what), what),
     )
 
 
@@ -237,6 +251,15 @@ def log(found: Any) -> Log:
         block_hash=data(field(found, "blockHash", "log"), "log"),
         tx_index=number(found.get("transactionIndex") or "0x0", "log"),
     )
+
+
+def _maybe_address(found: Any, key: str, what: str) -> str | None:
+    """Parse an address that may be missing. Nodes write that as null, as nothing, or as zero."""
+    value = field(found, key, what, optional=True)
+    if value is None or value in ("", "0x"):
+        return None
+    parsed = address(value, what)
+    return None if int(parsed, 16) == 0 and key == "contractAddress" else parsed
 
 
 def _shown(value: Any) -> str:

@@ -6,6 +6,8 @@ of a library: these texts have the URL in them, which may hold an API key.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class RequestFailed(Exception):
     """An HTTP request brought no JSON-RPC answer."""
@@ -16,11 +18,18 @@ class Unreachable(RequestFailed):
 
 
 class RefusedByStatus(RequestFailed):
-    """The answer has another status than 2xx."""
+    """The answer has another status than 2xx.
 
-    def __init__(self, status: int) -> None:
+    Attributes:
+        retry_after: Seconds that the endpoint asks to wait; None if it does not say.
+        answer: The JSON in its body: nodes and providers put JSON-RPC errors there. None if there is none.
+    """
+
+    def __init__(self, status: int, retry_after: float | None = None, answer: Any = None) -> None:
         super().__init__(f"HTTP {status}")
         self.status = status
+        self.retry_after = retry_after
+        self.answer = answer
 
 
 class AnswerTooLarge(RequestFailed):

@@ -18,11 +18,57 @@ class NodeError(ChainUnavailable):
 
     Attributes:
         said: The node's own message.
+        again: True if the same request may succeed in a moment.
     """
 
-    def __init__(self, message: str, said: str) -> None:
+    def __init__(self, message: str, said: str, *, again: bool = False) -> None:
         super().__init__(message)
         self.said = said
+        self.again = again
+
+
+class TooMuchAsked(NodeError):
+    """The node does not give that much at once: a range of blocks, a number of results, a size, a time.
+
+    Attributes:
+        sizes: The numbers of blocks that it names; one of them may be the most that it takes.
+        suggested: The first and the last block of a range that it says would do; None if it does not say.
+    """
+
+    def __init__(
+        self, message: str, said: str, *, sizes: Sequence[int] = (), suggested: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(message, said)
+        self.sizes = sizes
+        self.suggested = suggested
+
+
+class HistoryMissing(NodeError):
+    """The node no longer has the state or the blocks that are asked for."""
+
+
+class MethodMissing(NodeError):
+    """The node does not have the method, or does not let us use it."""
+
+
+class BlockMissing(NodeError):
+    """The node does not have the block, or not yet."""
+
+
+class NullRound(BlockMissing):
+    """The chain has no block of this number, and never will: nobody made one."""
+
+
+class RateLimited(ChainUnavailable):
+    """The endpoint limits the rate of requests.
+
+    Attributes:
+        pause: Seconds that it asks to wait; None if it does not say.
+    """
+
+    def __init__(self, message: str, pause: float | None = None) -> None:
+        super().__init__(message)
+        self.pause = pause
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ that web3's provider still hangs. Once the second test fails, `JsonRpc` can go.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import datetime as dt
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -26,6 +29,9 @@ __all__ = ["MAX_BODY", "JsonRpc"]
 
 MAX_BODY = 64 << 20
 """The largest answer that is read, in bytes."""
+
+_MAX_REFUSAL = 1 << 20
+"""The largest body of an answer with an error status that is read, in bytes."""
 
 _HEADERS = {"Content-Type": "application/json"}
 
@@ -74,8 +80,29 @@ class JsonRpc(AsyncJSONBaseProvider):
             session.post(self._url, data=body, headers=_HEADERS, allow_redirects=False) as response,
         ):
             if response.status >= 300:
-                raise RefusedByStatus(response.status)
+                raise await self._refused(response)
             try:
                 return await http.read_body(response, MAX_BODY)
             except http.BodyTooLarge:
                 raise AnswerTooLarge(MAX_BODY) from None
+
+    async def _refused(self, response: aiohttp.ClientResponse) -> RefusedByStatus:
+        """Return the failure of a request that was answered with an error status. Its body may say why."""
+        answer = None
+        if response.status >= 400:
+            with contextlib.suppress(http.BodyTooLarge, aiohttp.ClientError, ValueError, RecursionError, Web3Exception):
+                answer = self.decode_rpc_response(await http.read_body(response, _MAX_REFUSAL))
+        return RefusedByStatus(response.status, _seconds(response.headers.get("Retry-After")), answer)
+
+
+def _seconds(said: str | None) -> float | None:
+    """Return the seconds that a Retry-After header asks to wait: it has a number of them, or a date."""
+    if said is None:
+        return None
+    if said.strip().isdecimal():
+        return float(said)
+    try:
+        until = parsedate_to_datetime(said)
+        return max(0.0, (until - dt.datetime.now(dt.UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return None

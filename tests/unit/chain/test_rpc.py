@@ -14,16 +14,15 @@ from eth_utils.abi import function_abi_to_4byte_selector, get_abi_input_types
 
 from oracle.chain.hub import hub_interface
 from oracle.chain.rpc import Rpc
-from oracle.chain.transport.answers import Sent
 from oracle.chain.transport.failures import RefusedByStatus
+from oracle.chain.transport.interface import RateLimited
+from oracle.chain.transport.pace import Pace
 from oracle.chain.tx.fees import fees_now
 from oracle.core import http
 from oracle.core.errors import (
     ChainUnavailable,
     ConfigError,
     ContractRejected,
-    PayerEmpty,
-    TransactionRejected,
     WrongChain,
 )
 from tests.fakehttp import FakeSession, Reply
@@ -31,7 +30,6 @@ from tests.fakehttp import FakeSession, Reply
 SECRET = "s3cr3t-key"
 URL_WITH_SECRETS = f"https://user:{SECRET}@node.example:8545/v3/{SECRET}?key={SECRET}"
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
-RAW = b"\x02raw"
 
 Answer = Callable[[str, list[Any]], Any]
 
@@ -97,7 +95,7 @@ def connect_error(inner: OSError) -> Exception:
     ("outcome", "says", "attempts"),
     [
         (Reply(503), "HTTP 503", 3),
-        (Reply(429), "HTTP 429", 3),
+        (Reply(429), "limits the rate of requests: HTTP 429", 5),
         (Reply(401), "HTTP 401", 1),
         (TimeoutError(), "in time", 3),
         (aiohttp.ServerDisconnectedError(f"disconnected: {SECRET}"), "can't be reached: the server closed", 3),
@@ -141,11 +139,49 @@ async def test_a_passing_transport_error_is_not_noticed(rpc: Rpc) -> None:
     assert await rpc.block_number() == 16
 
 
-async def test_rate_limits_are_tried_again(rpc: Rpc) -> None:
+async def test_rate_limits_are_waited_for(rpc: Rpc) -> None:
     node = Node(rpc, failing(code=-32005, message="slow down"))
-    with pytest.raises(ChainUnavailable, match="slow down"):
+    with pytest.raises(RateLimited, match="slow down"):
         await rpc.block_number()
-    assert node.calls.count("eth_blockNumber") == 3
+    assert node.calls.count("eth_blockNumber") == 5
+
+
+@pytest.mark.parametrize("status", [200, 429, 503])
+async def test_the_wait_is_as_long_as_the_endpoint_asks_but_not_longer_than_15_seconds(
+    rpc: Rpc, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("asyncio.sleep", sleep)
+    limit = {"error": {"code": 429, "message": "compute units per second", "data": {"rate": {"backoff_seconds": 7}}}}
+    header = {} if status == 200 else {"Retry-After": "7"}
+    asked = over_http(monkeypatch, Reply(status, json.dumps(limit).encode(), headers=header))
+    with pytest.raises(RateLimited):
+        await rpc.block_number()
+    assert asked.count("eth_blockNumber") == 5 and max(slept) >= 7
+    slept.clear()
+    asked = over_http(monkeypatch, Reply(429, headers={"Retry-After": "3600"}))
+    with pytest.raises(RateLimited, match=r"it asks to wait 3,600 s"):
+        await rpc.block_number()
+    assert asked.count("eth_blockNumber") == 1 and max(slept, default=0) < 16
+
+
+async def test_a_limited_endpoint_is_asked_more_slowly_and_after_a_while_faster_again() -> None:
+    now = [0.0]
+    pace = Pace(lambda: now[0])
+    assert await pace.turn() == 0.0
+    for _ in range(16):  # they were under way together
+        assert 0.5 <= pace.limited(0.0, 1, None) < 0.7
+    assert pace._space == 0.02
+    now[0] = 10.0
+    pace.limited(9.0, 2, None)
+    assert pace._space == 0.04
+    for _ in range(500):
+        pace.answered()
+    assert pace._space == 0.0
 
 
 @pytest.mark.parametrize("answer", ["<html>", [], {}, {"jsonrpc": "2.0"}, None])
@@ -155,11 +191,26 @@ async def test_answers_that_are_no_answers(rpc: Rpc, answer: Any) -> None:
         await rpc.block_number()
 
 
-@pytest.mark.parametrize("result", [None, "0xzz", 5, {}, []])
+@pytest.mark.parametrize("result", [None, "0xzz", 5.0, True, -1, 2**256, "5", "0x", {}, []])
 async def test_results_of_the_wrong_type(rpc: Rpc, result: Any) -> None:
     Node(rpc, lambda method, params: {"result": result})
-    for ask in (rpc.block_number, rpc.block, lambda: rpc.code(ADDRESS), lambda: rpc.call(ADDRESS, b"")):
+    asks: list[Callable[[], Any]] = [
+        rpc.block_number,
+        rpc.block,
+        lambda: rpc.nonce(ADDRESS),
+        lambda: rpc.balance(ADDRESS),
+    ]
+    for ask in asks:
         with pytest.raises(ChainUnavailable, match=r"the RPC endpoint answers|has no block"):
+            await ask()
+
+
+@pytest.mark.parametrize("result", [None, "0xzz", 5, "5", "0x123", {}, []])
+async def test_bytes_of_the_wrong_type(rpc: Rpc, result: Any) -> None:
+    Node(rpc, lambda method, params: {"result": result})
+    asks: list[Callable[[], Any]] = [lambda: rpc.code(ADDRESS), lambda: rpc.call(ADDRESS, b"")]
+    for ask in asks:
+        with pytest.raises(ChainUnavailable, match="the RPC endpoint answers"):
             await ask()
 
 
@@ -241,43 +292,7 @@ async def test_reverts_without_data(rpc: Rpc) -> None:
     assert caught.value.name is None
 
 
-# --- sending -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("said", "sent"),
-    [
-        ("already known", Sent.KNOWN),
-        ("transaction already imported", Sent.KNOWN),
-        ("known transaction: 0xabc", Sent.KNOWN),
-        ("nonce too low: next nonce 5, tx nonce 3", Sent.NONCE_USED),
-        ("replacement transaction underpriced", Sent.UNDERPRICED),
-        ("max fee per gas less than block base fee: address", Sent.FEE_TOO_LOW),
-        ("transaction underpriced: tip needed 1, tip permitted 0", Sent.FEE_TOO_LOW),
-    ],
-)
-async def test_what_nodes_say_to_transactions(rpc: Rpc, said: str, sent: Sent) -> None:
-    Node(rpc, failing(code=-32000, message=said))
-    assert await rpc.send_raw(RAW) is sent
-
-
-@pytest.mark.parametrize("said", ["exceeds block gas limit", "rlp: bad"])
-async def test_transactions_that_no_node_takes(rpc: Rpc, said: str) -> None:
-    Node(rpc, failing(code=-32000, message=said))
-    with pytest.raises(TransactionRejected, match="refuses the transaction"):
-        await rpc.send_raw(RAW)
-
-
-async def test_a_payer_without_funds_can_be_sent_more(rpc: Rpc) -> None:
-    Node(rpc, failing(code=-32000, message="insufficient funds for gas * price + value"))
-    with pytest.raises(PayerEmpty, match="insufficient funds"):
-        await rpc.send_raw(RAW)
-
-
-async def test_other_answers_to_transactions_are_passing(rpc: Rpc) -> None:
-    Node(rpc, failing(code=-32000, message="txpool is full"))
-    with pytest.raises(ChainUnavailable, match="txpool is full"):
-        await rpc.send_raw(RAW)
+# --- fees ----------------------------------------------------------------------------------------------------------
 
 
 async def test_fees_without_eip_1559(rpc: Rpc) -> None:
@@ -296,21 +311,6 @@ async def test_fees_where_the_tip_has_to_be_worked_out(rpc: Rpc) -> None:
 
     Node(rpc, answer)
     assert (await fees_now(rpc)).fields() == {"type": 2, "maxFeePerGas": 207, "maxPriorityFeePerGas": 7}
-
-
-async def test_event_queries_shrink_until_the_node_takes_them(rpc: Rpc) -> None:
-    asked: list[tuple[int, int]] = []
-
-    def answer(method: str, params: list[Any]) -> Any:
-        first, last = int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16)
-        if last - first >= 3:
-            return {"error": {"code": -32602, "message": "block range too large"}}
-        asked.append((first, last))
-        return {"result": []}
-
-    Node(rpc, answer)
-    assert await rpc.logs(ADDRESS, 10, 20, chunk=8) == []
-    assert [block for first, last in asked for block in range(first, last + 1)] == list(range(10, 21))
 
 
 # --- input ---------------------------------------------------------------------------------------------------------
