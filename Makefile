@@ -89,6 +89,10 @@ slither: setup ## run the static analysis of contracts/src; part of `make check`
 	@$(PYTHON) scripts/bootstrap.py --slither
 	$(BIN)/python -m scripts.slither
 
+symbolic: setup ## prove contracts/test/symbolic for all inputs; an hour (ARGS="--only Slots")
+	@$(PYTHON) scripts/bootstrap.py --symbolic
+	$(BIN)/python -m scripts.symbolic $(ARGS)
+
 mutants: setup ## change the code in one place after the other: do the tests notice? hours (ARGS="solidity --sample 200 --seed 1")
 	@$(BIN)/python -m scripts.mutants $(ARGS)
 
@@ -117,6 +121,7 @@ lock: setup ## write the lock files again from pyproject.toml, requirements-*.in
 	$(UV_COMPILE) requirements-uv.in -o requirements-uv.lock
 	$(UV_COMPILE) requirements-node.in -o requirements-node.lock
 	$(UV_COMPILE) requirements-slither.in -o requirements-slither.lock
+	$(UV_COMPILE) requirements-symbolic.in -o requirements-symbolic.lock
 	@# What the environment has already is not installed twice.
 	$(UV_COMPILE) -c requirements.lock $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
 		requirements-report.in -o requirements-report.lock
@@ -127,4 +132,4 @@ clean: ## remove everything that was built
 	rm -rf build out cache broadcast .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 distclean: clean ## remove the environment too
-	rm -rf .venv .venv-slither node_modules examples/pull/node_modules
+	rm -rf .venv .venv-slither .venv-symbolic node_modules examples/pull/node_modules

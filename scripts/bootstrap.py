@@ -28,6 +28,9 @@ MIN_NODE = 20
 NPM_PROJECTS = (".", "examples/pull")
 """Folders with a package.json and a lock file. An example for others has its own, so that it can be copied."""
 
+CHECKERS = {"slither": "`make check`", "symbolic": "`make symbolic`"}
+"""Checkers of the contracts that need other versions of our packages, and what needs them: each has an environment."""
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -141,8 +144,7 @@ class Bootstrap:
         scripts = "Scripts" if os.name == "nt" else "bin"
         self.python = self.venv / scripts / ("python.exe" if os.name == "nt" else "python")
         self.uv = self.venv / scripts / ("uv.exe" if os.name == "nt" else "uv")
-        self.slither_venv = root / ".venv-slither"
-        self.slither_python = self.slither_venv / scripts / self.python.name
+        self._scripts = scripts
 
     def run(self) -> bool:
         """Bring everything up to date. Return True if something had to be done.
@@ -288,36 +290,42 @@ class Bootstrap:
             stamp.write_text(value + "\n", encoding="ascii")
         return True
 
-    # --- slither --------------------------------------------------------------------------------------------
+    # --- checkers -------------------------------------------------------------------------------------------
 
-    def _slither_stamp(self) -> tuple[Path, str]:
+    def checker_python(self, name: str) -> Path:
+        """Return the interpreter of a checker's own environment; see `CHECKERS`."""
+        return self.root / f".venv-{name}" / self._scripts / self.python.name
+
+    def _checker_stamp(self, name: str) -> tuple[Path, str]:
+        venv = self.root / f".venv-{name}"
         try:
-            interpreter = (self.slither_venv / "pyvenv.cfg").read_text(encoding="utf-8")
+            interpreter = (venv / "pyvenv.cfg").read_text(encoding="utf-8")
         except OSError:
             interpreter = ""
-        return self.slither_venv / ".stamp", digest([self.root / "requirements-slither.lock"], interpreter)
+        return venv / ".stamp", digest([self.root / f"requirements-{name}.lock"], interpreter)
 
-    def slither_is_current(self) -> bool:
-        """Return True if `.venv-slither` holds the locked packages."""
-        return self.slither_python.exists() and is_stamped(*self._slither_stamp())
+    def checker_is_current(self, name: str) -> bool:
+        """Return True if a checker's environment holds the locked packages."""
+        return self.checker_python(name).exists() and is_stamped(*self._checker_stamp(name))
 
-    def slither(self) -> bool:
-        """Install slither, in an environment of its own: it needs an older web3. Return True if something was done.
+    def checker(self, name: str) -> bool:
+        """Install a checker in an environment of its own. Return True if something was done.
 
-        Only the static checks need it, so `run` does not install it. `run` has to come first.
+        Few need it, so `run` does not install it. `run` has to come first.
 
         Raises:
             SetupError: A step failed.
         """
-        if not self.force and self.slither_is_current():
+        if not self.force and self.checker_is_current(name):
             return False
-        with single_run(self.root), self.step("slither"):
-            lock = self.root / "requirements-slither.lock"
+        python = self.checker_python(name)
+        with single_run(self.root), self.step(name):
+            lock = self.root / f"requirements-{name}.lock"
             remedy = f"Check that {self.root} is writable and has space."
-            run([self.python, "-m", "venv", "--clear", self.slither_venv], remedy, self.root)
-            if not self.uv_install(["sync"], lock, python=self.slither_python):
-                self.pip_install(lock, self.slither_python)
-            stamp, value = self._slither_stamp()
+            run([self.python, "-m", "venv", "--clear", self.root / f".venv-{name}"], remedy, self.root)
+            if not self.uv_install(["sync"], lock, python=python):
+                self.pip_install(lock, python)
+            stamp, value = self._checker_stamp(name)
             stamp.write_text(value + "\n", encoding="ascii")
         return True
 
@@ -391,14 +399,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Set everything up as the arguments say; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--force", action="store_true", help="do every step again, from an empty environment")
-    parser.add_argument("--slither", action="store_true", help="install slither too, which `make check` needs")
+    for name, purpose in CHECKERS.items():
+        parser.add_argument(f"--{name}", action="store_true", help=f"install what {purpose} needs, too")
     parser.add_argument("--verbose", action="store_true", help="show the installers' own output")
     options = parser.parse_args(argv)
     try:
         bootstrap = Bootstrap(force=options.force, verbose=options.verbose)
         bootstrap.run()
-        if options.slither:
-            bootstrap.slither()
+        for name in CHECKERS:
+            if getattr(options, name):
+                bootstrap.checker(name)
     except SetupError as error:
         print(f"setup: error: {error}", file=sys.stderr)
         return 1

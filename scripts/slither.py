@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> int:
     (folder / "build-info").mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (folder / "build-info" / "contracts.json").write_text(json.dumps(info), encoding="utf-8")
-    program = Bootstrap(root).slither_python.with_name("slither")
+    program = Bootstrap(root).checker_python("slither").with_name("slither")
     command = [program, ".", "--config-file", folder / "config.json"]
     command += ["--foundry-ignore-compile", "--foundry-build-info-directory", folder / "build-info"]
     # It asks forge for the project's settings.

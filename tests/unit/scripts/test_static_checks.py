@@ -109,7 +109,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def fake(command: list[str | Path], remedy: str, cwd: Path, **_: object) -> None:
         made.append([str(part) for part in command])
         if made[-1][1:3] == ["-m", "venv"]:
-            python = Bootstrap(tmp_path).slither_python
+            python = Bootstrap(tmp_path).checker_python("slither")
             python.parent.mkdir(parents=True, exist_ok=True)
             python.touch()
             (tmp_path / ".venv-slither/pyvenv.cfg").write_text("version = 3.11.7\n")
@@ -120,12 +120,12 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_slither_has_an_environment_of_its_own(checkout: Path) -> None:
-    assert not Bootstrap(checkout).slither_is_current()
-    assert Bootstrap(checkout).slither()
-    assert Bootstrap(checkout).slither_is_current()
-    assert not Bootstrap(checkout).slither()
+    assert not Bootstrap(checkout).checker_is_current("slither")
+    assert Bootstrap(checkout).checker("slither")
+    assert Bootstrap(checkout).checker_is_current("slither")
+    assert not Bootstrap(checkout).checker("slither")
     (checkout / "requirements-slither.lock").write_text("slither 2\n")
-    assert not Bootstrap(checkout).slither_is_current()
+    assert not Bootstrap(checkout).checker_is_current("slither")
 
 
 def test_slither_is_installed_for_its_own_interpreter_with_pip_if_need_be(
@@ -135,8 +135,8 @@ def test_slither_is_installed_for_its_own_interpreter_with_pip_if_need_be(
     monkeypatch.setattr(Bootstrap, "uv_install", lambda _, mode, lock, python=None: asked.append(("uv", python)))
     monkeypatch.setattr(Bootstrap, "pip_install", lambda _, lock, python=None: asked.append(("pip", python)))
     setup = Bootstrap(checkout)
-    assert setup.slither()
-    assert asked == [("uv", setup.slither_python), ("pip", setup.slither_python)]
+    assert setup.checker("slither")
+    assert asked == [("uv", setup.checker_python("slither")), ("pip", setup.checker_python("slither"))]
 
 
 def test_a_slither_that_cant_be_installed_is_tried_again(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,5 +145,5 @@ def test_a_slither_that_cant_be_installed_is_tried_again(checkout: Path, monkeyp
 
     monkeypatch.setattr(Bootstrap, "uv_install", fail)
     with pytest.raises(SetupError, match="no network"):
-        Bootstrap(checkout).slither()
-    assert not Bootstrap(checkout).slither_is_current()
+        Bootstrap(checkout).checker("slither")
+    assert not Bootstrap(checkout).checker_is_current("slither")
