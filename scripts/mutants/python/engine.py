@@ -23,9 +23,6 @@ FILES = {
 }
 """The mutated files and folders, with the tests of each."""
 
-_COPIED = ("oracle", "tests", "scripts", "contracts", "pyproject.toml", "foundry.toml", "package.json", "anvil.toml")
-"""The parts of the project that tests need."""
-
 _LEAST_LIMIT, _TIMES = 5.0, 5.0
 """A mutant may take five times as long as the code, and five seconds more."""
 
@@ -68,13 +65,17 @@ class PythonWorkspace(Workspace):
     def __init__(self, root: Path, folder: Path) -> None:
         self._folder = folder
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name in _COPIED:
-            if (root / name).is_dir():
-                shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for name in filter(None, listed.stdout.split("\0")):
+            if (root / name).is_file():  # it may be deleted, and not committed yet
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(root / name, folder / name)
-        (folder / "build").mkdir()
         if (root / "node_modules").is_dir():
             (folder / "node_modules").symlink_to(root / "node_modules", target_is_directory=True)
         command = [sys.executable, "-m", "scripts.mutants.python.worker"]
@@ -98,7 +99,8 @@ class PythonWorkspace(Workspace):
         module = file.removesuffix(".py").replace("/", ".")
         found = self._ask({"module": module, "file": file, "tests": tests_of(file)})
         if found["failed"]:
-            raise TestsFail(f"{found['failed']} fails without any mutant: mend it first")
+            log = self._folder / "worker.log"
+            raise TestsFail(f"{found['failed']} fails without any mutant: mend it first; {log} has what it printed")
         self._loaded, self._seconds, self._entered = file, found["seconds"], found["entered"]
         self._text = (self._folder / file).read_text(encoding="utf-8")
 

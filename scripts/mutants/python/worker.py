@@ -21,6 +21,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 import types
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
@@ -31,6 +32,7 @@ import pytest
 
 _OURS = ("oracle", "tests", "scripts", "docs")
 _OPTIONS = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-profile=mutants"]
+_OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of packages that are loaded before pytest begins
 _RECENT = 12
 """So many of the tests that killed mutants come first."""
 
@@ -124,10 +126,15 @@ def run_tests(tests: Sequence[str], plugin: object) -> int:
     return int(pytest.main([*_OPTIONS, *tests], plugins=[plugin]))
 
 
-def in_child(work: Callable[[], dict[str, Any]], limit: float) -> dict[str, Any] | None:
+def in_child(work: Callable[[], dict[str, Any]], limit: float, *, quiet: bool) -> dict[str, Any] | None:
     """Return what `work` returns in a fork of this process; None if it dies, or takes longer than `limit` seconds.
 
     The limit is one of processor time, and ten times as long by the clock: the machine may have more to do.
+
+    Args:
+        work: Its result has to be JSON.
+        limit: Seconds.
+        quiet: True to forget what it prints; otherwise it goes where this process prints.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -136,12 +143,14 @@ def in_child(work: Callable[[], dict[str, Any]], limit: float) -> dict[str, Any]
             os.close(reading)
             os.setsid()
             nothing = os.open(os.devnull, os.O_RDWR)
-            for stream in (0, 1, 2):
+            for stream in (0, 1, 2) if quiet else (0,):
                 os.dup2(nothing, stream)
             resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, int(limit) + 2))
             answer = json.dumps(work()).encode()
             while answer:
                 answer = answer[os.write(writing, answer) :]
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(0)
     os.close(writing)
@@ -167,7 +176,6 @@ class Worker:
 
     def __init__(self) -> None:
         self._module = self._file = ""
-        self._tests: list[str] = []
         self._seconds: dict[str, float] = {}
         self._recent: list[str] = []
 
@@ -176,7 +184,7 @@ class Worker:
         return self._load(**request) if "module" in request else self._attempt(**request)
 
     def _load(self, module: str, file: str, tests: list[str]) -> dict[str, Any]:
-        self._module, self._file, self._tests, self._recent = module, file, tests, []
+        self._module, self._file, self._recent = module, file, []
 
         def observe() -> dict[str, Any]:
             observer = Observer(file)
@@ -186,7 +194,7 @@ class Worker:
             entered = {test: sorted(functions) for test, functions in observer.entered.items()}
             return {"entered": entered, "seconds": observer.seconds, "failed": failed, "loaded": loaded}
 
-        found = in_child(observe, 600) or {"failed": "the process", "loaded": []}
+        found = in_child(observe, 600, quiet=False) or {"failed": "the process", "loaded": []}
         for name in found.pop("loaded"):
             try:
                 importlib.import_module(name)
@@ -203,10 +211,10 @@ class Worker:
         def attempt() -> dict[str, Any]:
             sys.meta_path.insert(0, Source(self._module, self._file, source))
             chooser = Chooser(order)
-            code = run_tests(self._tests, chooser)
+            code = run_tests(sorted({test.partition("::")[0] for test in order}), chooser)
             return {"by": chooser.failed or ("" if code == 0 else "the tests' collection")}
 
-        found = in_child(attempt, limit) or {"by": "timeout"}
+        found = in_child(attempt, limit, quiet=True) or {"by": "timeout"}
         if found["by"] in self._seconds:
             self._recent = [found["by"], *(each for each in self._recent if each != found["by"])][:_RECENT]
         return found | {"seconds": time.monotonic() - started}
