@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,8 +15,9 @@ from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.transport.endpoints import Endpoints, PoolPolicy
+from oracle.chain.transport.interface import BlockMissing, RateLimited
 from oracle.chain.tx.sender import Sender
-from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, WrongChain
+from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, ContractRejected, WrongChain
 from tests.chaos.proxy import Act, NodeProxy, answer, body, delay, drop, http_error, lose_answer, refuse, rewrite
 
 SECRET = "s3cr3t-key"
@@ -55,13 +56,14 @@ class World:
         self.heard = Heard()
         self.opened: list[Rpc] = []
 
-    def rpc(self, count: int = 2, *, timeout: float = 0.3, **policy: Any) -> Rpc:
+    def rpc(self, count: int = 2, *, timeout: float = 0.3, limit_pauses: Sequence[float] = (), **policy: Any) -> Rpc:
         self.pool = Endpoints(
             [f"{proxy.url}/v3/{SECRET}" for proxy in self.proxies[:count]],
             31337,
             PoolPolicy(**policy),
             listener=self.heard,
             timeout=timeout,
+            limit_pauses=limit_pauses,
             clock=self.clock,
         )
         self.opened.append(Rpc(self.pool))
@@ -338,7 +340,7 @@ async def test_no_error_and_no_log_has_the_key_of_a_url(world: World, fault: Act
     url = f"{proxy.url.replace('://', f'://user:{SECRET}@')}/v3/{SECRET}?key={SECRET}"
     proxy.on(None, fault)
     with capture_logs() as logs:
-        for where in (url, Endpoints([url, f"{url}2"], 31337, timeout=0.1)):
+        for where in (url, Endpoints([url, f"{url}2"], 31337, timeout=0.1, limit_pauses=())):
             async with Rpc(where, 31337, timeout=0.1, attempts=1) as rpc:
                 for ask in (rpc.block, lambda rpc=rpc: rpc.send_raw(b"\2")):
                     with pytest.raises((ChainUnavailable, WrongChain)) as caught:
@@ -346,3 +348,97 @@ async def test_no_error_and_no_log_has_the_key_of_a_url(world: World, fault: Act
                     assert SECRET not in f"{caught.value!r} {caught.value.__cause__} {rpc!r}"
                 assert SECRET not in str(await rpc.endpoints())
     assert SECRET not in str(logs)
+
+
+# --- nodes of several kinds ----------------------------------------------------------------------------------------
+
+
+async def test_a_refused_call_is_an_answer_whatever_its_status_and_no_reason_to_ask_another(world: World) -> None:
+    rpc = world.rpc()
+    error = b'{"jsonrpc":"2.0","id":1,"error":{"code":3,"message":"execution reverted","data":"0x12345678"}}'
+    world.proxies[0].on("eth_call", http_error(400, error))
+    with pytest.raises(ContractRejected, match="0x12345678"):
+        await rpc.call(TO, b"")
+    assert await world.in_use() == 0 and world.proxies[1].seen["eth_call"] == 0
+
+
+async def test_if_all_limit_the_rate_they_are_asked_again_after_a_while(world: World) -> None:
+    rpc = world.rpc(limit_pauses=(0.01, 0.01))
+    for proxy in world.proxies[:2]:
+        proxy.on("eth_getBalance", refuse("too many requests", 429), times=1)
+    assert await rpc.balance(TO) == 0
+    with_agreement = world.rpc(agreement=2, limit_pauses=(0.01, 0.01))
+    world.proxies[1].on("eth_getBalance", refuse("too many requests", 429), times=2)
+    assert await with_agreement.balance(TO) == 0
+    world.proxies[0].on("eth_getBalance", http_error(429))
+    with pytest.raises(RateLimited, match=r"2 RPC endpoints have to agree, and 1 answer .*limits the rate"):
+        await with_agreement.balance(TO)
+
+
+async def test_history_that_one_lacks_is_asked_of_another(world: World) -> None:
+    rpc = world.rpc()
+    world.proxies[0].on("eth_getLogs", refuse("pruned history unavailable", 4444))
+    world.proxies[0].on("eth_getCode", refuse("missing trie node"))
+    assert await rpc.logs(TO, 0, 3) == []
+    assert await rpc.code(TO, 3) == b""
+    assert await world.in_use() == 0, "it is well for everything else"
+    # A range that is too large for it is made smaller, and not asked of another.
+    world.proxies[0].clear()
+    world.proxies[0].on("eth_getLogs", refuse("block range too large", -32005), times=1)
+    asked = world.proxies[1].seen["eth_getLogs"]
+    assert await rpc.logs(TO, 0, 3) == []
+    assert world.proxies[1].seen["eth_getLogs"] == asked
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "ask"),
+    [
+        ("eth_getBalance", lambda params, found: f"0x{int(found, 16):064X}", lambda rpc: rpc.balance(TO)),
+        ("eth_getTransactionCount", lambda params, found: int(found, 16), lambda rpc: rpc.nonce(TO)),
+        ("eth_getStorageAt", lambda params, found: "0x0", lambda rpc: rpc.storage(TO, [1])),
+        ("eth_getBlockByNumber", lambda params, found: found | {"l1BlockNumber": "0x1"}, lambda rpc: rpc.block(3)),
+        ("eth_getBlockByNumber", lambda params, found: found | {"timestamp": int(found["timestamp"], 16)},
+         lambda rpc: rpc.block("finalized")),
+    ],
+)  # fmt: skip
+async def test_two_that_write_the_same_in_other_ways_agree(world: World, method: str, change: Any, ask: Any) -> None:
+    rpc = world.rpc(agreement=2)
+    expected = await ask(rpc)
+    world.proxies[1].on(method, rewrite(change))
+    assert await ask(rpc) == expected and world.heard.disagreements == 0
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("method", "change", "ask"),
+    [
+        ("eth_getStorageAt", lambda params, found: "0x1", lambda rpc: rpc.storage(TO, [1])),
+        ("eth_getBlockByNumber", lambda params, found: found | {"hash": "0x" + "00" * 32}, lambda rpc: rpc.block(3)),
+        ("eth_getBlockByNumber", lambda params, found: found | {"timestamp": "0x1"}, lambda rpc: rpc.block()),
+        ("eth_getProof", lambda params, found: found | {"storageHash": "0x" + "00" * 32}, lambda rpc: rpc.proof(TO, 3)),
+    ],
+)
+async def test_one_that_lies_about_storage_or_a_block_is_not_believed(
+    world: World, method: str, change: Any, ask: Any
+) -> None:
+    rpc = world.rpc(agreement=2)
+    world.proxies[1].on(method, rewrite(change))
+    with pytest.raises(ChainUnavailable, match=f"disagree about {method}"):
+        await ask(rpc)
+
+
+async def test_finalized_is_the_block_that_all_call_so(world: World) -> None:
+    rpc = world.rpc(agreement=2)
+    for proxy, number in zip(world.proxies[:2], ("0x5", "0x3"), strict=True):
+        proxy.on(
+            "eth_getBlockByNumber",
+            lambda call, number=number: (  # type: ignore[misc]
+                call.forward([number, False]) if call.params[0] == "finalized" else None
+            ),
+        )
+    assert (await rpc.block("finalized")).number == 3
+    world.proxies[1].on(
+        "eth_getBlockByNumber", lambda call: call.refuse("Unknown block", -39001) if call.params[0] == "safe" else None
+    )
+    with pytest.raises(BlockMissing, match="no safe block"):
+        await rpc.block("safe")

@@ -223,11 +223,10 @@ class Endpoint:
                 found = await self._once(method, params, decode)
             except RateLimited as error:
                 limits += 1
-                pause = self._pace.limited(began, limits, error.pause)
-                # One that is tried once only has another endpoint beside it.
+                # One that is tried only once has another endpoint beside it.
                 if limits >= 2 * self._attempts - 1 or (error.pause or 0) > LONGEST_PAUSE_S:
                     raise
-                await asyncio.sleep(pause)
+                await asyncio.sleep(self._pace.limited(began, limits, error.pause))
             except ChainUnavailable as error:
                 failures += 1
                 if failures >= self._attempts or not _is_passing(error):

@@ -12,8 +12,6 @@ delay a report, but it can't misguide it.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,28 +20,38 @@ from typing import Any
 import structlog
 
 from oracle.chain.listener import ChainListener
-from oracle.chain.transport.endpoint import Endpoint
-from oracle.chain.transport.interface import Doubt, EndpointState, NodeError
+from oracle.chain.transport.agreement import Answered
+from oracle.chain.transport.endpoint import BLOCK_AT, Endpoint
+from oracle.chain.transport.interface import (
+    BlockMissing,
+    Doubt,
+    EndpointState,
+    HistoryMissing,
+    MethodMissing,
+    NodeError,
+    RateLimited,
+)
+from oracle.chain.transport.pace import LONGEST_PAUSE_S
 from oracle.chain.transport.reverts import ErrorDecoder
 from oracle.core.concurrency import together
 from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, ContractRejected, WrongChain
 
 log = structlog.get_logger(__name__)
 
-_DECIDING: Mapping[str, int] = {
-    "eth_call": 1,
-    "eth_getTransactionCount": 1,
-    "eth_getCode": 1,
-    "eth_getBalance": 1,
-}
-"""The methods that all endpoints are asked, with the position of the parameter that says the block."""
+_RECEIPT, _HEAD, _BLOCK = "eth_getTransactionReceipt", "eth_blockNumber", "eth_getBlockByNumber"
 
-_RECEIPT, _HEAD = "eth_getTransactionReceipt", "eth_blockNumber"
+_DECIDING = {method: at for method, at in BLOCK_AT.items() if method != "eth_estimateGas"}
+"""The methods that all endpoints are asked, with the position of the parameter that says the block."""
 
 _ANSWERED = frozenset({"eth_sendRawTransaction", "eth_getLogs", "eth_maxPriorityFeePerGas", "eth_feeHistory"})
 """The methods where a node's error is an answer, which another node would give too."""
 
+_NOT_HERE = (HistoryMissing, MethodMissing, BlockMissing)
+"""A node's errors that another node need not have."""
+
 _CHECK_TIMEOUT_S = 5.0
+_LIMIT_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
+"""Pauses before all are asked again, where too few answer because they limit the rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,7 @@ class Endpoints:
         expected_chain_id: The chain that all of them have to serve.
         listener: Notified of failovers.
         timeout: Seconds for one request to one endpoint.
+        limit_pauses: Seconds before all are asked again, where too few answer because they limit the rate.
         clock: Monotonic seconds.
 
     Raises:
@@ -106,6 +115,7 @@ class Endpoints:
         *,
         listener: ChainListener | None = None,
         timeout: float = 15.0,
+        limit_pauses: Sequence[float] = _LIMIT_PAUSES_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._policy = policy or PoolPolicy()
@@ -119,6 +129,7 @@ class Endpoints:
         self._current = self._members[0]
         self._listener = listener or ChainListener()
         self._clock = clock
+        self._limit_pauses = limit_pauses
         self._checked_at: float | None = None
         self._checking: asyncio.Task[None] | None = None
         self._check_lock = asyncio.Lock()
@@ -138,6 +149,16 @@ class Endpoints:
         self, method: str, params: list[Any], decode: ErrorDecoder | None = None, doubt: Doubt | None = None
     ) -> Any:
         """Make one request. Raises as `Rpc.request`."""
+        for pause in self._limit_pauses:
+            try:
+                return await self._request(method, params, decode, doubt)
+            except RateLimited as error:
+                if (error.pause or 0) > LONGEST_PAUSE_S:
+                    raise
+                await asyncio.sleep(max(pause, error.pause or 0))
+        return await self._request(method, params, decode, doubt)
+
+    async def _request(self, method: str, params: list[Any], decode: ErrorDecoder | None, doubt: Doubt | None) -> Any:
         if self._policy.agreement > 1:
             if method in (_HEAD, _RECEIPT):
                 return await self._agreed(method, params, decode, doubt)
@@ -259,7 +280,7 @@ class Endpoints:
             try:
                 return await ask(member)
             except NodeError as error:
-                if method in _ANSWERED:
+                if method in _ANSWERED and not isinstance(error, _NOT_HERE):
                     raise
                 refusal = refusal or error
             except WrongChain as error:
@@ -275,7 +296,8 @@ class Endpoints:
         said = "; ".join([*map(str, failures), *foreign])
         if len(failures) == len(self._members) and all(isinstance(each, AnswerNotBelieved) for each in failures):
             raise AnswerNotBelieved(said)
-        raise ChainUnavailable(f"no RPC endpoint of {len(self._members)} answers: {said}")
+        message = f"no RPC endpoint of {len(self._members)} answers: {said}"
+        raise _shortest(message, failures) or ChainUnavailable(message)
 
     # --- several answers ---------------------------------------------------------------------------------------
 
@@ -287,11 +309,23 @@ class Endpoints:
         if method == _RECEIPT:
             return await self._agreed_receipt(params, heads)
         at = _DECIDING[method]
-        if params[at] == "latest":
+        if not str(params[at]).startswith("0x"):
             # All of them are asked about the same block: the latest that all have.
-            params = [*params[:at], hex(min(heads.values())), *params[at + 1 :]]
+            params = [*params[:at], await self._number_of(params[at], heads), *params[at + 1 :]]
         answers = await self._all(list(heads), method, params, decode, doubt)
-        return self._vote(f"{method} at block {int(params[at], 16)}", answers).value()
+        return self._vote(method, f"{method} at block {int(params[at], 16)}", answers).value()
+
+    async def _number_of(self, tag: str, heads: Mapping[_Member, int]) -> str:
+        """Return the number, in hexadecimal, of the block that all who answer agree to call so, or have passed."""
+        if tag == "latest":
+            return hex(min(heads.values()))
+        if tag == "earliest":
+            return "0x0"
+        found = await self._all(list(heads), _BLOCK, [tag, False])
+        numbers = [_block(each.result.get("number")) for each in found.values() if isinstance(each.result, Mapping)]
+        if len(numbers) < self._policy.agreement:
+            raise BlockMissing(f"{len(numbers)} of {len(heads)} RPC endpoints have a {tag} block", "it answers nothing")
+        return hex(min(numbers))
 
     async def _heads(self) -> dict[_Member, int]:
         """Return the heads of the endpoints that are not too far behind; at least as many as have to agree."""
@@ -320,7 +354,7 @@ class Endpoints:
         if len(answers) - len(found) >= self._policy.agreement:
             return None
         if len(found) >= self._policy.agreement:
-            return self._vote(_RECEIPT, found).value()
+            return self._vote(_RECEIPT, _RECEIPT, found).value()
         for member, answer in found.items():
             receipt = answer.value()
             block = receipt.get("blockNumber") if isinstance(receipt, Mapping) else None
@@ -328,7 +362,7 @@ class Endpoints:
             if behind:
                 log.debug("a receipt that only one endpoint has yet", endpoint=member.name)
                 return None
-        return self._vote(_RECEIPT, answers).value()
+        return self._vote(_RECEIPT, _RECEIPT, answers).value()
 
     async def _all(
         self,
@@ -337,18 +371,22 @@ class Endpoints:
         params: list[Any],
         decode: ErrorDecoder | None = None,
         doubt: Doubt | None = None,
-    ) -> dict[_Member, _Answer]:
+    ) -> dict[_Member, Answered]:
         """Return the answers of all that answer; at least as many as have to agree."""
         disbelieved: list[str] = []
+        failures: list[ChainUnavailable] = []
 
-        async def ask(member: _Member) -> _Answer | None:
+        async def ask(member: _Member) -> Answered | None:
             try:
-                return _Answer(await member.endpoint.request(method, params, decode, doubt))
+                return Answered(await member.endpoint.request(method, params, decode, doubt))
             except ContractRejected as error:
-                return _Answer(None, error)
+                return Answered(None, error)
             except NodeError as error:
+                failures.append(error)
                 log.warning("RPC endpoint does not say what others do", endpoint=member.name, reason=str(error))
             except (ChainUnavailable, WrongChain) as error:
+                if isinstance(error, ChainUnavailable):
+                    failures.append(error)
                 if isinstance(error, AnswerNotBelieved):
                     disbelieved.append(str(error))
                 self._down(member, str(error), is_foreign=isinstance(error, WrongChain))
@@ -358,27 +396,36 @@ class Endpoints:
         answers = {member: answer for member, answer in zip(members, found, strict=True) if answer is not None}
         if len(disbelieved) == len(self._members):
             raise AnswerNotBelieved("; ".join(disbelieved))
-        self._require(len(answers))
+        self._require(len(answers), failures)
         return answers
 
-    def _require(self, answered: int) -> None:
+    def _require(self, answered: int, failures: Sequence[ChainUnavailable] = ()) -> None:
         if answered < self._policy.agreement:
-            problems = "; ".join(f"{each.name}: {each.problem}" for each in self._members if each.problem)
-            raise ChainUnavailable(
-                f"{self._policy.agreement} RPC endpoints have to agree, and {answered} answer"
-                f"{f' ({problems})' if problems else ''}"
-            )
+            refusals = [str(each) for each in failures if isinstance(each, NodeError)]
+            problems = [f"{each.name}: {each.problem}" for each in self._members if each.problem]
+            said = "; ".join([*problems, *refusals])
+            message = f"{self._policy.agreement} RPC endpoints have to agree, and {answered} answer"
+            message += f" ({said})" if said else ""
+            # What all of them refuse for one reason is refused for that reason.
+            kinds = {type(each) for each in failures}
+            if refusals and len(refusals) == len(failures) and len(kinds) == 1:
+                raise kinds.pop()(message, message)
+            raise _shortest(message, failures) or ChainUnavailable(message)
 
-    def _vote(self, what: str, answers: Mapping[_Member, _Answer]) -> _Answer:
-        """Return the answer that enough of them gave."""
+    def _vote(self, method: str, what: str, answers: Mapping[_Member, Answered]) -> Answered:
+        """Return the answer that enough of them gave.
+
+        Args:
+            what: The question, for messages.
+        """
         groups: dict[str, list[_Member]] = {}
         for member, answer in answers.items():
-            groups.setdefault(answer.key(), []).append(member)
+            groups.setdefault(answer.key(method), []).append(member)
         largest = max(groups.values(), key=len)
         if len(groups) == 1:
             return answers[largest[0]]
         said = "; ".join(
-            f"{', '.join(member.name for member in members)} says {answers[members[0]].shown()}"
+            f"{', '.join(member.name for member in members)} says {answers[members[0]].shown(method)}"
             for members in groups.values()
         )
         self._listener.disagreed()
@@ -391,46 +438,10 @@ class Endpoints:
         return answers[largest[0]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """An endpoint's answer: a result, or a revert."""
-
-    result: Any
-    rejected: ContractRejected | None = None
-
-    def value(self) -> Any:
-        if self.rejected is not None:
-            raise self.rejected
-        return self.result
-
-    def key(self) -> str:
-        """Return a text that is equal for answers that mean the same."""
-        if self.rejected is not None:
-            return f"reverts: {self.rejected.name} {self.rejected}"
-        return json.dumps(_essence(self.result), sort_keys=True).lower()
-
-    def shown(self) -> str:
-        key = self.key()
-        return (
-            key
-            if len(key) <= 80
-            else f"{key[:40]}… ({len(key)} characters, {hashlib.sha256(key.encode()).hexdigest()[:8]})"
-        )
-
-
-_ESSENTIAL = ("transactionHash", "blockHash", "blockNumber", "status", "gasUsed", "contractAddress")
-
-
-def _essence(result: Any) -> Any:
-    """Reduce a receipt to what every node has in the same way: nodes differ in what else they tell."""
-    if not isinstance(result, Mapping) or "transactionHash" not in result:
-        return result
-    logs = result.get("logs")
-    said = [
-        [each.get(key) for key in ("address", "topics", "data")] if isinstance(each, Mapping) else each
-        for each in (logs if isinstance(logs, list) else [])
-    ]
-    return [*(result.get(key) for key in _ESSENTIAL), said]
+def _shortest(message: str, failures: Sequence[ChainUnavailable]) -> RateLimited | None:
+    """Return the error for a rate limit that is among failures, with the shortest pause; None if none is."""
+    limits = [each for each in failures if isinstance(each, RateLimited)]
+    return RateLimited(message, min(each.pause or 0.0 for each in limits)) if limits else None
 
 
 def _reference(heads: Sequence[int]) -> int:
