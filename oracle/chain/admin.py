@@ -74,6 +74,18 @@ def committee_call(deployment: Deployment, name: str, action: str, *arguments: A
     return _call(deployment, name, action, committee_number(deployment, name), *arguments)
 
 
+def role_call(deployment: Deployment, action: str, *arguments: Any) -> Call:
+    """Return the call of an action on the hub's roles.
+
+    Args:
+        deployment: Has the hub.
+        action: A function of the hub, for instance "beginDefaultAdminTransfer".
+        arguments: The function's arguments.
+    """
+    told = ", ".join(str(each) for each in arguments if not isinstance(each, bytes))
+    return Call(f"{action}({told})", deployment.hub, hub_interface().encode_call(action, *arguments), hub_interface())
+
+
 def _call(deployment: Deployment, name: str, action: str, *arguments: Any) -> Call:
     data = hub_interface().encode_call(action, *arguments)
     told = ", ".join([name, *(str(each) for each in arguments[1:])])

@@ -32,6 +32,7 @@ from oracle.cli.journal import journal_group
 from oracle.cli.key import key_group
 from oracle.cli.model import model_group
 from oracle.cli.network import network_group
+from oracle.cli.role import role_group
 from oracle.cli.run import run_command
 from oracle.cli.srs import srs_group
 from oracle.cli.status import status_command
@@ -69,6 +70,7 @@ for _command in (
     key_group,
     model_group,
     network_group,
+    role_group,
     run_command,
     srs_group,
     status_command,

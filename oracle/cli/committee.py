@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from oracle.cli.options import config_option, json_option, load_config
-from oracle.cli.signing import act, signing_options
+from oracle.cli.signing import Signing, act, signing_options
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 
@@ -83,20 +83,17 @@ def _act(
     *,
     committee: str | None,
     config_path: Path,
-    keystore: Path | None,
-    password_file: Path | None,
-    calldata: bool,
-    as_json: bool,
+    **how: Any,
 ) -> None:
     from oracle.chain import admin
     from oracle.chain.deploy import load_deployment
 
-    config = load_config(config_path)
+    config, signing = load_config(config_path), Signing(**how)
     deployment = load_deployment(config.chain.deployment)
     named = committee or admin.only_committee(deployment)
     wanted = admin.committee_call(deployment, named, action, *arguments(config, named))
-    if act(config, wanted, keystore, password_file, calldata=calldata, as_json=as_json):
-        _show(config_path, committee, as_json)
+    if act(config, [wanted], signing):
+        _show(config_path, committee, signing.as_json)
 
 
 def _show(config_path: Path, committee: str | None, as_json: bool) -> None:

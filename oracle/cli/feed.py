@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from oracle.cli.options import config_option, json_option, load_config
-from oracle.cli.signing import act, signing_options
+from oracle.cli.signing import Signing, act, signing_options
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
+if TYPE_CHECKING:
+    from oracle.chain.overview import FeedOverview
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,7 +29,7 @@ def feed_group() -> None:
 @json_option
 def feed_show(feed: str, config_path: Path, as_json: bool) -> None:
     """Show what the FEED has on-chain, and what is proposed for it."""
-    _show(config_path, feed, as_json)
+    _show(config_path, [feed], as_json)
 
 
 def _signed(function: F) -> F:
@@ -75,46 +77,64 @@ def _plain(name: str, action: str, text: str) -> None:
 _plain("activate-model", "activateModel", "Activate the proposed model, once its delay and its shadow period are over.")
 _plain("cancel-model", "cancelModel", "Take the proposed model back.")
 _plain("rollback-model", "rollbackModel", "Return to the model before the active one, at once.")
-_plain(
-    "pause", "pause", "Refuse reports of the FEED from now on; consumers are told. On a paused feed: cancel an unpause."
+
+
+def _of_several(name: str, action: str, text: str) -> None:
+    """Add a command that takes feeds: by their names, or all of them."""
+
+    @feed_group.command(name, help=text)
+    @click.argument("feeds", nargs=-1, metavar="[FEED]...")
+    @click.option("--all", "every", is_flag=True, help="All feeds of the deployment.")
+    @signing_options
+    def run(feeds: tuple[str, ...], every: bool, **common: Any) -> None:
+        if bool(feeds) == every:
+            raise click.UsageError("name feeds, or --all of the deployment")
+        _act(action, feeds=feeds or None, **common)
+
+
+_of_several(
+    "pause",
+    "pause",
+    "Refuse reports of each FEED from now on; consumers are told. On a paused feed: cancel an unpause.",
 )
-_plain("propose-unpause", "proposeUnpause", "Propose to take reports again.")
-_plain("unpause", "unpause", "Take reports again, once the delay is over.")
+_of_several("propose-unpause", "proposeUnpause", "Propose to take reports of each FEED again.")
+_of_several("unpause", "unpause", "Take reports of each FEED again, once the delay is over.")
 
 
 def _act(
     action: str,
     *arguments: Any,
-    feed: str,
     config_path: Path,
-    keystore: Path | None,
-    password_file: Path | None,
-    calldata: bool,
-    as_json: bool,
+    feed: str | None = None,
+    feeds: Sequence[str] | None = None,
+    **how: Any,
 ) -> None:
+    """Make a call for one feed, or for each of several; without names, for all."""
     from oracle.chain import admin
     from oracle.chain.deploy import load_deployment
 
-    config = load_config(config_path)
-    wanted = admin.call(load_deployment(config.chain.deployment), feed, action, *arguments)
-    if act(config, wanted, keystore, password_file, calldata=calldata, as_json=as_json):
-        _show(config_path, feed, as_json)
+    config, signing = load_config(config_path), Signing(**how)
+    deployment = load_deployment(config.chain.deployment)
+    named = [feed] if feed is not None else list(dict.fromkeys(feeds or sorted(deployment.feeds)))
+    wanted = [admin.call(deployment, each, action, *arguments) for each in named]
+    if act(config, wanted, signing):
+        _show(config_path, named, signing.as_json)
 
 
-def _show(config_path: Path, feed: str, as_json: bool) -> None:
+def _show(config_path: Path, feeds: Sequence[str], as_json: bool) -> None:
     import asyncio
 
     from oracle.chain.connect import connect
     from oracle.chain.deploy import load_deployment
     from oracle.chain.hub import Hub
-    from oracle.chain.overview import FeedOverview, overview
-    from oracle.cli.render.feed import print_feed
+    from oracle.chain.overview import overview
+    from oracle.cli.render.feed import print_feeds
 
     config = load_config(config_path)
 
-    async def look() -> FeedOverview:
+    async def look() -> list[FeedOverview]:
         deployment = load_deployment(config.chain.deployment)
         async with connect(config.chain) as rpc:
-            return await overview(Hub(rpc, deployment.hub), deployment, feed)
+            return [await overview(Hub(rpc, deployment.hub), deployment, feed) for feed in feeds]
 
-    print_feed(asyncio.run(look()), as_json=as_json)
+    print_feeds(asyncio.run(look()), as_json=as_json)

@@ -86,7 +86,7 @@ def propose_model(
     from oracle.chain.rpc import Rpc
     from oracle.chain.tx.call import send_call
     from oracle.claims.onchain import Registry, call, proposal, require_registry
-    from oracle.cli.render.calls import print_call
+    from oracle.cli.render.calls import print_calls
 
     address = require_address(registry, "--registry")
     verifier = None if verifier is None else require_address(verifier, "--verifier")
@@ -116,7 +116,7 @@ def propose_model(
     wanted = asyncio.run(run())
     model_id = f"{registered.model_id:#066x}"
     if calldata:
-        print_call(wanted, as_json=as_json)
+        print_calls([wanted], as_json=as_json)
         click.echo(f"model {model_id}", err=True)
     elif as_json:
         print_json({"model_id": model_id, "model_hash": f"{registered.model_hash:#066x}", "registry": address})
@@ -186,7 +186,7 @@ def _act(
     from oracle.chain.rpc import Rpc
     from oracle.chain.tx.call import send_call
     from oracle.claims.onchain import call, require_registry
-    from oracle.cli.render.calls import print_call
+    from oracle.cli.render.calls import print_calls
 
     address = require_address(registry, "--registry")
     wanted = call(address, action, *arguments)
@@ -207,7 +207,7 @@ def _act(
 
     asyncio.run(run())
     if calldata:
-        print_call(wanted, as_json=as_json)
+        print_calls([wanted], as_json=as_json)
 
 
 def _id(text: str) -> bytes:
