@@ -62,6 +62,40 @@ visibility_option = click.option(
     callback=_checked_visibility,
     help="Hash the weights in the circuit (private), or put them into the verifying key (public).",
 )
+
+
+class BlockParameter(click.ParamType[int | str]):
+    """A block, by its number or by the name that nodes have for it."""
+
+    name = "block"
+
+    def convert(self, value: int | str, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Return the number, or the name."""
+        if isinstance(value, int) or value in BLOCK_NAMES:
+            return value
+        if value.isascii() and value.isdecimal() and len(value) <= 20:
+            return int(value)
+        self.fail(f"{value!r} is not a block: give its number, or {', '.join(BLOCK_NAMES)}", param, ctx)
+
+
+BLOCK_NAMES = ("latest", "safe", "finalized")
+
+block_option = click.option(
+    "--block",
+    type=BlockParameter(),
+    default="latest",
+    show_default=True,
+    metavar="NUMBER|latest|safe|finalized",
+    help="The block at which all state is read.",
+)
+rpc_urls_option = click.option(
+    "--rpc",
+    "rpc_urls",
+    multiple=True,
+    required=True,
+    metavar="URL",
+    help="RPC endpoint of the chain. Name several, and each can be found to withhold what another one has.",
+)
 memory_option = click.option(
     "--memory-limit",
     type=click.FloatRange(min=0, min_open=True),

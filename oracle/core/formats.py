@@ -6,9 +6,10 @@ pydantic: `oracle --help` and modules that only might need an address must not w
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
-__all__ = ["checksum_address", "from_hex", "is_address", "keccak", "one_line", "to_hex"]
+__all__ = ["checksum_address", "from_hex", "is_address", "keccak", "one_line", "to_hex", "utc"]
 
 _HEX_DIGITS = re.compile(r"[0-9a-fA-F]*")
 
@@ -70,3 +71,11 @@ def one_line(text: str, most: int) -> str:
     """Return text of others, cut to so many characters, as one line that does nothing to a terminal."""
     plain = "".join(each if each.isprintable() else " " for each in text[:most])
     return plain.encode("utf-8", "backslashreplace").decode()
+
+
+def utc(seconds: int) -> str:
+    """Return a time in unix seconds as ISO 8601 has it, in UTC: 2026-11-30T07:41:00Z. Beyond the year 9999: digits."""
+    try:
+        return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat().replace("+00:00", "Z")
+    except (OverflowError, OSError, ValueError):
+        return str(seconds)
