@@ -36,6 +36,7 @@ class Log:
     """An event as the node has it, not decoded.
 
     Most chains count `log_index` through a block, a few through a transaction: `place` orders the logs of both.
+    `block_time` is None where the node does not say it.
     """
 
     address: str
@@ -46,6 +47,7 @@ class Log:
     log_index: int
     block_hash: bytes = b""
     tx_index: int = 0
+    block_time: int | None = None
 
     @property
     def place(self) -> tuple[int, int, int]:
@@ -250,6 +252,7 @@ def log(found: Any) -> Log:
         log_index=number(field(found, "logIndex", "log"), "log"),
         block_hash=data(field(found, "blockHash", "log"), "log"),
         tx_index=number(found.get("transactionIndex") or "0x0", "log"),
+        block_time=number(found.get("blockTimestamp") or "0x0", "log") or None,
     )
 
 
