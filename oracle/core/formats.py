@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import lru_cache
 
 __all__ = ["checksum_address", "from_hex", "is_address", "keccak", "one_line", "to_hex", "utc"]
 
@@ -43,6 +44,7 @@ def is_address(text: str) -> bool:
     return text.startswith("0x") and bool(is_hex_address(text))
 
 
+@lru_cache(maxsize=4_096)  # hashing takes a while, and a history has the same few addresses again and again
 def checksum_address(text: str) -> str:
     """Return the address `text` in the mixed case of EIP-55.
 
