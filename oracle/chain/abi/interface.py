@@ -74,6 +74,22 @@ class Interface:
         inputs = next((entry["inputs"] for entry in self.abi if entry["type"] == "constructor"), ())
         return _encode(inputs, arguments)
 
+    def decode_constructor(self, data: bytes) -> dict[str, Any]:
+        """Return the constructor's arguments, by name. Only the canonical encoding is taken.
+
+        Raises:
+            ValueError: These are no arguments of this constructor.
+        """
+        inputs = next((entry["inputs"] for entry in self.abi if entry["type"] == "constructor"), ())
+        try:
+            kinds = [collapse_if_tuple(dict(part)) for part in inputs]
+            values = decode(kinds, data) if kinds else ()
+            if encode(kinds, values) != data:
+                raise ValueError("not the canonical encoding")
+        except (DecodingError, OverflowError) as error:
+            raise ValueError(f"no arguments of this constructor: {error}") from error
+        return {part["name"]: _named(part, value) for part, value in zip(inputs, values, strict=True)}
+
     def decode_call(self, data: bytes) -> tuple[str, dict[str, Any]]:
         """Return name and arguments of a call.
 

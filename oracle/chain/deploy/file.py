@@ -138,6 +138,9 @@ class Deployment(_Part):
 
     Attributes:
         block: The block in which the hub was deployed: no event is older.
+        admin: The address that owns the hub in the end. It may still have to accept it from the deployer.
+        guardian: The address that may pause and roll back.
+        change_delay: Seconds from the proposal of a change to its taking effect.
         libraries: Libraries, by name; their addresses are in the hub's code.
         lens: Reads what the hub stores.
         factory: Deploys the feeds' adapters.
@@ -156,6 +159,9 @@ class Deployment(_Part):
     factory: Address
     block: int
     deployer: Address
+    admin: Address
+    guardian: Address
+    change_delay: int
     verifiers: tuple[DeployedVerifier, ...]
     models: dict[int, DeployedModel]
     committees: dict[str, DeployedCommittee]

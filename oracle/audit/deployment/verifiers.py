@@ -1,0 +1,151 @@
+"""The verifiers of a hub's models: their code is made again from verifying key, settings and SRS."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oracle.audit.deployment.report import DeploymentDraft
+from oracle.audit.deployment.statement import StatedArchitecture, StatedCircuit, StatedContract, StatedModel
+from oracle.chain.deploy import PUBLIC_CEREMONY
+from oracle.chain.local import toolchain
+from oracle.chain.local.solc import compile_standard
+from oracle.chain.rpc import Rpc
+from oracle.core.errors import ArtifactError, ToolMissing
+from oracle.core.formats import from_hex, keccak, to_hex
+from oracle.proving import artifact as artifacts
+from oracle.proving.artifact import Artifact, Regeneration
+from oracle.proving.artifact.verifier import SOLC_VERSION
+from oracle.proving.hashing import sha256_of
+
+
+@dataclass(frozen=True)
+class Verifiers:
+    """The verifiers of a hub, as far as artifacts show what they are.
+
+    Attributes:
+        architectures: The architectures, with the verifying key and the origin of the SRS of each circuit.
+        contracts: What is stated of each verifier, by address.
+    """
+
+    architectures: tuple[StatedArchitecture, ...]
+    contracts: Mapping[str, StatedContract]
+
+
+class VerifierChecks:
+    """Checks the verifiers of one hub.
+
+    Args:
+        folder: Folder with the artifacts of the models; None: the auditor has none.
+        is_local: True on a development chain, where a locally generated SRS is allowed.
+    """
+
+    def __init__(self, rpc: Rpc, block: int, folder: Path | None, draft: DeploymentDraft, *, is_local: bool) -> None:
+        self._rpc = rpc
+        self._block = block
+        self._draft = draft
+        self._is_local = is_local
+        self._folder = folder
+        self._artifacts, self._unreadable = _load(folder)
+        self._contracts: dict[str, StatedContract] = {}
+
+    async def check(self, architectures: Sequence[StatedArchitecture], models: Sequence[StatedModel]) -> Verifiers:
+        """Check the verifiers of all architectures, and that each model is of an artifact."""
+        found = []
+        for architecture in architectures:
+            circuits = [await self._circuit(architecture.number, each) for each in architecture.circuits]
+            found.append(architecture.model_copy(update={"circuits": tuple(circuits)}))
+        known = {from_hex(each.manifest.artifact_hash): each for each in self._artifacts}
+        for model in models:
+            artifact = known.get(model.artifact_hash)
+            subject = f"model {model.number}"
+            if artifact is None:
+                self._draft.is_unchecked(subject, f"{self._where()} of hash {to_hex(model.artifact_hash)}")
+                continue
+            if (artifact.model_hash or 0) != model.model_hash:
+                meaning = "the hub binds proofs to other weights than the artifact's"
+                found_hash = f"{model.model_hash:#066x}"
+                self._draft.differs(f"{subject}, hash", f"{artifact.model_hash or 0:#066x}", found_hash, meaning)
+            self._draft.checked.append(f"{subject}: its artifact is {artifact.path.name}")
+        if any(each.subject.startswith(("architecture", "model")) for each in self._draft.unchecked):
+            self._draft.notes.extend(self._unreadable)
+        return Verifiers(tuple(found), self._contracts)
+
+    async def _circuit(self, number: int, circuit: StatedCircuit) -> StatedCircuit:
+        subject = f"architecture {number}, verifier {circuit.verifier} of {circuit.batch}"
+        code = await self._rpc.code(circuit.verifier, self._block)
+        self._contracts[circuit.verifier] = StatedContract(
+            contract="verifier",
+            address=circuit.verifier,
+            creation="unknown",
+            creation_code_hash=None,
+            arguments=None,
+            salt=None,
+            code_hash=keccak(code),
+        )
+        if keccak(code) != circuit.code_hash:
+            meaning = "the hub accepts no proof any more, or accepts other statements"
+            self._draft.differs(subject, f"code of hash {to_hex(circuit.code_hash)}", to_hex(keccak(code)), meaning)
+            return circuit
+        artifact = next(
+            (each for each in self._artifacts if from_hex(each.manifest.verifier_code_hash) == circuit.code_hash), None
+        )
+        if artifact is None:
+            self._draft.is_unchecked(subject, f"{self._where()} with verifier code {to_hex(circuit.code_hash)}")
+            return circuit
+        try:
+            made = await asyncio.to_thread(artifacts.regenerate, artifact, _compile, cache=toolchain.regenerated_dir())
+        except ToolMissing as error:
+            self._draft.is_unchecked(subject, f"its code can't be made again: {error}")
+            return circuit
+        return self._compare(subject, circuit, code, artifact, made)
+
+    def _compare(
+        self, subject: str, circuit: StatedCircuit, code: bytes, artifact: Artifact, made: Regeneration
+    ) -> StatedCircuit:
+        for problem in made.problems:
+            meaning = "the artifact does not show what the verifier accepts"
+            self._draft.differs(f"artifact {artifact.path.name}", "made again from its inputs", problem, meaning)
+        if made.code is not None and made.code.runtime != code:
+            self._draft.differs(
+                subject,
+                "the code that follows from verifying key, settings and SRS",
+                f"other code (hash {to_hex(keccak(code))})",
+                "it may accept proofs of anything",
+            )
+        elif made.ok:
+            self._draft.checked.append(f"{subject}: {made.tied}")
+        is_public = made.srs_origin.value == PUBLIC_CEREMONY
+        if not is_public and not self._is_local:
+            meaning = "whoever made it can forge proofs"
+            self._draft.differs(f"{subject}, SRS", "the public ceremony's", "one made by somebody", meaning)
+        return circuit.model_copy(
+            update={
+                "verifying_key": sha256_of(artifact.path / artifacts.VK).removeprefix("0x"),
+                "srs_origin": PUBLIC_CEREMONY if is_public else "insecure-local",
+            }
+        )
+
+    def _where(self) -> str:
+        if self._folder is None:
+            return "no artifacts were named (--artifacts): none"
+        return f"no artifact in {self._folder} is"
+
+
+def _compile(request: dict[str, Any]) -> dict[str, Any]:
+    return compile_standard(request, SOLC_VERSION)
+
+
+def _load(folder: Path | None) -> tuple[list[Artifact], list[str]]:
+    """Return the artifacts in a folder, and why others can't be read."""
+    found: list[Artifact] = []
+    unreadable: list[str] = []
+    for manifest in () if folder is None else sorted(folder.glob(f"*/{artifacts.MANIFEST}")):
+        try:
+            found.append(artifacts.load(manifest.parent, prover=False))
+        except ArtifactError as error:
+            unreadable.append(str(error))
+    return found, unreadable

@@ -1,0 +1,272 @@
+"""The check of a deployment, step by step, at one block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from oracle.audit.deployment.adapters import check_adapters
+from oracle.audit.deployment.comparison import Expectation, compare, facts_of
+from oracle.audit.deployment.contracts import ContractChecks, Hint
+from oracle.audit.deployment.further import check_further
+from oracle.audit.deployment.reading import HubSettings, read_roles, read_settings
+from oracle.audit.deployment.report import DeploymentDraft, DeploymentReport, Weakness
+from oracle.audit.deployment.statement import DeploymentStatement, StatedRoles
+from oracle.audit.deployment.verifiers import VerifierChecks
+from oracle.audit.deployment.weaknesses import weaknesses
+from oracle.chain import compiled
+from oracle.chain.compiled import Compiled
+from oracle.chain.deploy.create2 import NO_SALT
+from oracle.chain.deploy.origin import first_block
+from oracle.chain.hub import Hub, hub_interface
+from oracle.chain.hub.roles import ADMIN_ROLE, HubRoles, hub_roles
+from oracle.chain.rpc import BlockTag, Rpc
+from oracle.chain.transport.answers import Log
+from oracle.core.errors import ChainUnavailable, DeploymentError
+from oracle.core.formats import checksum_address, keccak, to_hex
+from oracle.core.version import __version__
+
+Progress: TypeAlias = Callable[[str], None]
+"""Called with one line for each step."""
+
+_NOBODY = "0x" + "00" * 20
+
+
+@dataclass(frozen=True)
+class DeploymentCheck:
+    """The wishes of whoever checks a deployment.
+
+    Attributes:
+        expected: What somebody states of it; the default is nothing, so that values are only shown.
+        contracts: The contracts that should be there, by name; None: those of the package.
+        artifacts: Folder with the artifacts of the models; None: none.
+        block: The block at which everything is read.
+        from_block: A block that is not after the hub's creation; None: it is looked for.
+        salts: Salts that the hub's address may have.
+        also: Further contracts that belong to the hub: registries, cards, updates, split verifiers.
+    """
+
+    expected: Expectation = field(default_factory=Expectation)
+    contracts: Mapping[str, Compiled] | None = None
+    artifacts: Path | None = None
+    block: BlockTag = "latest"
+    from_block: int | None = None
+    salts: tuple[bytes, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+async def verify_deployment(
+    rpcs: Sequence[Rpc], hub: str, wanted: DeploymentCheck, progress: Progress = lambda line: None
+) -> DeploymentReport:
+    """Check a deployment: code, creation and storage of each contract, roles, delays, settings, verifiers.
+
+    Args:
+        rpcs: Endpoints of the chain, one at least. The first is asked; the others have to agree.
+        hub: The hub's address, checksummed.
+
+    Raises:
+        ChainUnavailable: The first endpoint gives no answer.
+        WrongChain: It serves another chain than expected.
+    """
+    rpc = rpcs[0]
+    chain_id = await rpc.chain_id()
+    pinned = await rpc.block(wanted.block)
+    draft = DeploymentDraft()
+    await _same_chain(rpcs, chain_id, pinned.number, pinned.hash, draft)
+    check = _Check(rpcs, Hub(rpc, hub), chain_id, pinned.number, wanted, draft, progress)
+    statement, weak = await check.run()
+    return DeploymentReport(
+        hub=hub,
+        chain_id=chain_id,
+        block=pinned.number,
+        against=wanted.expected.against,
+        statement=statement,
+        differences=tuple(draft.differences),
+        unchecked=tuple(draft.unchecked),
+        weaknesses=weak,
+        notes=tuple(draft.notes),
+        checked=tuple(draft.checked),
+    )
+
+
+class _Check:
+    """One check, at one block."""
+
+    def __init__(
+        self,
+        rpcs: Sequence[Rpc],
+        hub: Hub,
+        chain_id: int,
+        block: int,
+        wanted: DeploymentCheck,
+        draft: DeploymentDraft,
+        progress: Progress,
+    ) -> None:
+        self.rpcs = rpcs
+        self.rpc = rpcs[0]
+        self.hub = hub
+        self.chain_id = chain_id
+        self.block = block
+        self.wanted = wanted
+        self.expected = wanted.expected
+        self.draft = draft
+        self.progress = progress
+        self.code = ContractChecks(self.rpc, wanted.contracts or compiled.packaged(), chain_id, block, draft)
+
+    async def run(self) -> tuple[DeploymentStatement | None, tuple[Weakness, ...]]:
+        """Check everything. Return what is there, and what is weak; None if nothing that the hub says can be believed."""
+        # 1  the hub, and what its code names
+        self.progress("code of the hub, its libraries, lens and factory")
+        if not await self._contracts():
+            return None, ()
+        if self.code.has_foreign_code:
+            reason = "they are read through code that is not this release's; mend that first"
+            self.draft.is_unchecked("roles, delays, committees, models and feeds", reason)
+            return None, ()
+        # 2  roles
+        self.progress("roles and delays")
+        roles = await self._roles()
+        # 3  committees, models, feeds
+        self.progress("committees, models and feeds")
+        settings = await read_settings(self.hub, self.block, self.expected.adapters)
+        self._note_proposals(settings)
+        # 4  adapters
+        await check_adapters(self.code, self.hub.address, self.factory, settings.feeds)
+        # 5  verifiers
+        self.progress("verifiers")
+        is_local = await self.rpc.is_local()
+        verifiers = VerifierChecks(self.rpc, self.block, self.wanted.artifacts, self.draft, is_local=is_local)
+        found = await verifiers.check(settings.architectures, settings.models)
+        # 6  what else belongs to it
+        also = list(dict.fromkeys([*self.expected.also, *self.wanted.also]))
+        await check_further(self.code, self.hub.address, also, self.expected.hints)
+        # 7  the comparison
+        contracts = {**found.contracts, **self.code.found}
+        statement = DeploymentStatement(
+            release=__version__,
+            chain_id=self.chain_id,
+            hub=self.hub.address,
+            block=self.block,
+            contracts=tuple(contracts[address] for address in sorted(contracts, key=str.lower)),
+            architectures=found.architectures,
+            models=settings.models,
+            roles=roles,
+            committees=settings.committees,
+            feeds=settings.feeds,
+        )
+        facts = facts_of(statement)
+        self.draft.extend(compare(self.expected.during_handover(facts), facts))
+        # 8  weak settings
+        people = [*roles.guardians, *(() if roles.admin is None else (roles.admin,))]
+        codes = {each: await self.rpc.code(each, self.block) for each in people}
+        return statement, tuple(weaknesses(statement, codes, is_local=is_local))
+
+    async def _contracts(self) -> bool:
+        """Check the hub and the contracts that its code names. Return False if it is no hub."""
+        contract = self.code.contracts["ZkOracle"]
+        code = await self.rpc.code(self.hub.address, self.block)
+        try:
+            libraries = contract.libraries_in(code)
+            linked = contract.link(libraries)
+        except DeploymentError:
+            linked = None
+        if linked is None or not linked.matches(code, self.hub.address):
+            found = f"other code (hash {to_hex(keccak(code))})" if code else "no code"
+            self.draft.differs(
+                f"hub {self.hub.address}", "this release's hub", found, "nothing that it says can be believed"
+            )
+            return False
+        for name, address in libraries.items():
+            await self.code.check(name, address, self._hints(address))
+        values = linked.immutables_in(code)
+        self.factory, lens = (checksum_address(to_hex(values[name][12:])) for name in ("aggregatorFactory", "lens"))
+        for name, address in (("ZkAggregatorFactory", self.factory), ("ZkOracleLens", lens)):
+            await self.code.check(name, address, self._hints(address))
+        hints = [*self._hints(self.hub.address), *await self._own_hints(values, lens)]
+        await self.code.check("ZkOracle", self.hub.address, hints, linked)
+        return True
+
+    def _hints(self, address: str) -> list[Hint]:
+        found = self.expected.hints.get(address)
+        return [] if found is None else [found]
+
+    async def _own_hints(self, values: Mapping[str, bytes], lens: str) -> list[Hint]:
+        """Return ways in which the hub may have been created, as its code and its first events suggest."""
+        self.start = self.wanted.from_block
+        if self.start is None:
+            self.start = await first_block(self.rpc, self.hub.address, self.block)
+        topics = [[hub_interface().topic("RoleGranted")]]
+        # A node that has old states tells the block of the creation; else all blocks have to be read.
+        last = self.start if self.wanted.from_block is None and self.start else self.block
+        grants = await self.rpc.logs(self.hub.address, self.start, last, topics)
+        admin, guardians = _first_holders(grants)
+        delay = int.from_bytes(values["changeDelay"])
+        return [
+            Hint(hub_interface().encode_constructor(admin, guardian, delay, self.factory, lens), salt)
+            for guardian in guardians
+            for salt in (*self.wanted.salts, NO_SALT)
+            if admin != _NOBODY
+        ]
+
+    async def _roles(self) -> StatedRoles:
+        found: list[HubRoles] = []
+        for rpc in self.rpcs:
+            try:
+                found.append(await hub_roles(Hub(rpc, self.hub.address), self.start or 0, self.block))
+            except ChainUnavailable as error:
+                self.draft.is_unchecked(f"roles by {rpc.name}", str(error))
+        if not found:
+            raise ChainUnavailable(f"{self.rpc.name}: no endpoint tells who holds which role; ask another node")
+        roles, problems = await read_roles(self.hub, self.block, found)
+        for problem in problems:
+            self.draft.differs("RPC endpoints", "the same logs", problem, "roles may be held that no log here shows")
+        self.draft.checked.append("roles: each holder that the logs name was asked of the hub")
+        return roles
+
+    def _note_proposals(self, settings: HubSettings) -> None:
+        for committee in settings.proposed_committees:
+            self.draft.notes.append(
+                f"committee {committee.number}: {', '.join(committee.proposed)} are proposed, with quorum "
+                f"{committee.proposed_quorum}; they can become active from {committee.active_from} (unix seconds) on"
+            )
+        for feed, each in settings.proposals.items():
+            if each.model is not None:
+                when = f"it can become active from {each.model_from} (unix seconds) on"
+                self.draft.notes.append(f"feed {feed}: model {each.model} is proposed; {when}")
+
+
+def _first_holders(grants: Sequence[Log]) -> tuple[str, list[str]]:
+    """Return the admin and the possible guardians that a hub's constructor was given, as its first events say."""
+    role = keccak(b"GUARDIAN_ROLE")
+    admin, guardians = _NOBODY, [_NOBODY]
+    for log in grants:
+        if log.tx_hash != grants[0].tx_hash:
+            break
+        account = checksum_address(to_hex(log.topics[2][12:]))
+        if log.topics[1] == ADMIN_ROLE and admin == _NOBODY:
+            admin = account
+        elif log.topics[1] == role:
+            guardians.insert(0, account)
+    return admin, guardians
+
+
+async def _same_chain(
+    rpcs: Sequence[Rpc], chain_id: int, number: int, block_hash: bytes, draft: DeploymentDraft
+) -> None:
+    """Compare the chain of further endpoints with the first one's."""
+    for rpc in rpcs[1:]:
+        try:
+            other = await rpc.chain_id()
+            found = (await rpc.block(number)).hash
+        except ChainUnavailable as error:
+            draft.is_unchecked(f"RPC endpoint {rpc.name}", str(error))
+            continue
+        if (other, found) != (chain_id, block_hash):
+            draft.differs(
+                f"RPC endpoint {rpc.name}",
+                f"block {to_hex(block_hash)} of chain {chain_id}",
+                f"block {to_hex(found)} of chain {other}",
+                f"it and {rpcs[0].name} follow different chains",
+            )
