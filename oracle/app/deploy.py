@@ -10,6 +10,7 @@ from oracle.app.adapters import adapter_terms
 from oracle.app.circuits import Progress, find_artifact
 from oracle.app.keys import address_of, open_key
 from oracle.app.reach import out_of_reach, own_problem
+from oracle.app.regeneration import require_regenerated
 from oracle.chain.connect import connect
 from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, feed_id_of
 from oracle.chain.deploy import deploy as deploy_plan
@@ -51,6 +52,8 @@ async def deploy(
         batches = config.prover.batch_sizes
         progress(f"model: {config.prover.named_model}, {config.prover.privacy}")
         artifacts = [await asyncio.to_thread(find_artifact, config, batch, progress) for batch in batches]
+        # An artifact may have lain there: what it says of its key and its code is not believed.
+        await require_regenerated(artifacts, progress)
         plan = DeployPlan(
             committees=committees,
             feeds=tuple(

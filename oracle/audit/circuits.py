@@ -1,20 +1,30 @@
-"""Find the artifacts whose verifiers a hub has."""
+"""The circuits of a hub's models: the auditor's artifacts, made again and tied to the code on the chain.
+
+Nothing that an artifact says is believed. Its key is made again from its graph, its bytecode from its key, and that is
+the code that the chain must have: generated verifiers have no storage and no immutables, so their code is all of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from oracle.audit.history import AuditedModel
+from oracle.audit.progress import Progress, Step, unwatched
 from oracle.audit.report import ProblemKind, ReportDraft
-from oracle.chain.deploy import PUBLIC_CEREMONY, srs_origin
-from oracle.chain.rpc import Rpc
-from oracle.core.encoding import decode_features
+from oracle.chain.local import toolchain
+from oracle.chain.local.solc import compile_standard
+from oracle.chain.rpc import BlockTag, Rpc
+from oracle.core.encoding import decode_features, feature_names
 from oracle.core.errors import ArtifactError
 from oracle.core.formats import keccak, to_hex
 from oracle.proving import artifact as artifacts
-from oracle.proving.artifact import Artifact
+from oracle.proving.artifact import Artifact, Regeneration, Visibility
+from oracle.proving.artifact.verifier import SOLC_VERSION
+from oracle.proving.srs.files import SrsOrigin
 
 
 class DeployedCircuits:
@@ -23,13 +33,29 @@ class DeployedCircuits:
     Args:
         folder: Folder with the models' artifacts; files that only a prover needs may be missing from them.
         draft: Takes what is wrong with verifiers and artifacts.
+        block: The block at which code is read.
+        cache: Folder that keeps keys and bytecode which were made again; None: this machine's.
+        progress: Called with each circuit that was made again.
     """
 
-    def __init__(self, rpc: Rpc, folder: Path, draft: ReportDraft) -> None:
+    def __init__(
+        self,
+        rpc: Rpc,
+        folder: Path,
+        draft: ReportDraft,
+        block: BlockTag = "latest",
+        *,
+        cache: Path | None = None,
+        progress: Progress = unwatched,
+    ) -> None:
         self._rpc = rpc
         self._draft = draft
+        self._block = block
+        self._cache = cache or toolchain.regenerated_dir()
+        self._progress = progress
         self._architectures: dict[int, Mapping[str, Any]] = {}
         self._artifacts, self._unreadable = _load_artifacts(folder)
+        self._made: dict[Path, Regeneration] = {}
         self._deployed: dict[tuple[int, int], Artifact] = {}
         self._is_lacking = False
 
@@ -38,7 +64,7 @@ class DeployedCircuits:
         self._architectures[architecture_id] = architecture
 
     async def audited_model(self, number: int, model: Mapping[str, Any]) -> AuditedModel:
-        """Return a model of the hub with the artifacts whose verifiers are deployed for it.
+        """Return a model of the hub, whose circuits were made again and are those that are deployed for it.
 
         Args:
             model: The model, as the event `ModelAdded` describes it.
@@ -48,15 +74,14 @@ class DeployedCircuits:
         problem = ""
         circuits = zip(architecture["batchSizes"], architecture["verifiers"], architecture["codeHashes"], strict=True)
         for batch, address, code_hash in circuits:
-            artifact = self._artifacts.get((code_hash.hex(), model_hash))
+            artifact, why = await self._circuit(number, batch, code_hash, model_hash)
+            if artifact is not None:
+                why = _misfit(artifact, batch, architecture, model)
+            if why:
+                problem = problem or why
+                self._draft.problem(ProblemKind.ARTIFACT, why)
             await self._check_verifier(number, address, code_hash, artifact)
-            if artifact is None:
-                problem = (
-                    f"no artifact here is of model {number} with {batch} windows (verifier code {to_hex(code_hash)})"
-                )
-                self._draft.problem(ProblemKind.ARTIFACT, problem)
-                self._is_lacking = True
-            else:
+            if artifact is not None:
                 self._deployed[number, batch] = artifact
         return AuditedModel(
             number=number,
@@ -80,14 +105,48 @@ class DeployedCircuits:
         for text in self._unreadable:
             self._say(ProblemKind.ARTIFACT, text, is_problem=self._is_lacking)
 
+    async def _circuit(
+        self, number: int, batch: int, code_hash: bytes, model_hash: int | None
+    ) -> tuple[Artifact | None, str]:
+        """Return the artifact of a model's circuit; None, and the reason, if there is none that could be made again."""
+        where = f"model {number}, {batch} window{'s' * (batch != 1)}"
+        candidates = self._artifacts.get((code_hash.hex(), model_hash), ())
+        if not candidates:
+            self._is_lacking = True
+            return None, (
+                f"no artifact here is of model {number} with {batch} windows (verifier code {to_hex(code_hash)}): ask "
+                "who runs the hub for the public files, which `oracle model publish` makes"
+            )
+        # A folder may have a false artifact beside the right one.
+        made = [await self._regenerated(each) for each in candidates]
+        for artifact, again in zip(candidates, made, strict=True):
+            if again.ok:
+                self._draft.notes += [each for each in again.notes if each not in self._draft.notes]
+                self._note(f"{where}: {again.tied}")
+                return artifact, ""
+        return None, f"{where}: its verifier is not tied to its circuit: {'; '.join(made[0].problems)}"
+
+    async def _regenerated(self, artifact: Artifact) -> Regeneration:
+        if artifact.path not in self._made:
+            compiler = partial(compile_standard, version=SOLC_VERSION)
+            self._made[artifact.path] = await asyncio.to_thread(
+                artifacts.regenerate, artifact, compiler, cache=self._cache
+            )
+            self._progress(Step.CIRCUITS, len(self._made), None)
+        return self._made[artifact.path]
+
     async def _check_verifier(self, number: int, address: str, code_hash: bytes, artifact: Artifact | None) -> None:
-        code = await self._rpc.code(address)
+        code = await self._rpc.code(address, self._block)
         if keccak(code) != code_hash:
             text = f"model {number}: the verifier at {address} does not have the code that the hub pinned"
             self._draft.problem(ProblemKind.CODE, text)
-        origins = {srs_origin(code), *(() if artifact is None else (artifact.manifest.srs_origin,))}
-        # The constant may stand anywhere in the code; the artifact's own SRS is known by its whole hash.
-        if origins != {PUBLIC_CEREMONY}:
+        if artifact is None:
+            return
+        again = await self._regenerated(artifact)
+        if again.code is None or code != again.code.runtime:
+            text = f"model {number}: the code at {address} is not the verifier that follows from its key"
+            self._draft.problem(ProblemKind.CODE, text)
+        if again.srs_origin is not SrsOrigin.PUBLIC_CEREMONY:
             text = f"model {number}: the verifier at {address} is keyed with a local SRS: whoever made it can forge"
             self._say(ProblemKind.SRS, text, is_problem=not await self._rpc.is_local())
 
@@ -95,17 +154,47 @@ class DeployedCircuits:
         if is_problem:
             self._draft.problem(kind, text)
         else:
+            self._note(text)
+
+    def _note(self, text: str) -> None:
+        if text not in self._draft.notes:
             self._draft.notes.append(text)
 
 
-def _load_artifacts(folder: Path) -> tuple[dict[tuple[str, int | None], Artifact], list[str]]:
+def _misfit(artifact: Artifact, batch: int, architecture: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+    """Return in what an artifact's circuit is another one than the hub takes it for; "" if in nothing.
+
+    As many instances in all are not enough: the hub and the circuit have to cut them into the same windows and scores.
+    """
+    manifest = artifact.manifest
+    private = manifest.visibility is Visibility.PRIVATE
+    pairs: Sequence[tuple[str, object, object]] = (
+        ("windows", manifest.batch, batch),
+        ("features", manifest.features, feature_names(decode_features(architecture["features"]))),
+        ("integers in a window", manifest.width, len(decode_features(architecture["features"]))),
+        ("outputs", manifest.outputs, architecture["outputs"]),
+        ("binding of a model", private, architecture["bindsModel"]),
+        ("score unit", manifest.score_unit, model["scoreUnit"]),
+        ("hashed ends", manifest.hashed, ()),
+    )
+    found = [
+        f"{what}: {of_circuit} in the circuit, {of_hub} in the hub"
+        for what, of_circuit, of_hub in pairs
+        if of_circuit != of_hub
+    ]
+    return f"{artifact.path.name} is another circuit than the hub takes it for: {'; '.join(found)}" if found else ""
+
+
+def _load_artifacts(folder: Path) -> tuple[dict[tuple[str, int | None], list[Artifact]], list[str]]:
     """Return the artifacts in a folder, by verifier code hash and model hash, and why others can't be read."""
-    found, unreadable = {}, []
+    found: dict[tuple[str, int | None], list[Artifact]] = {}
+    unreadable = []
     for manifest in sorted(folder.glob(f"*/{artifacts.MANIFEST}")):
         try:
             artifact = artifacts.load(manifest.parent, prover=False)
         except ArtifactError as error:
             unreadable.append(str(error))
             continue
-        found[artifact.manifest.verifier_code_hash.removeprefix("0x"), artifact.model_hash] = artifact
+        key = (artifact.manifest.verifier_code_hash.removeprefix("0x"), artifact.model_hash)
+        found.setdefault(key, []).append(artifact)
     return found, unreadable

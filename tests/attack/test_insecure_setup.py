@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from eth_account import Account
 
 from oracle.app.audit import audit
 from oracle.app.deploy import deploy
+from oracle.app.regeneration import require_regenerated
+from oracle.audit.report import ProblemKind
 from oracle.chain.deploy import CEREMONY_CONSTANT, PUBLIC_CEREMONY, DeployPlan, srs_origin
 from oracle.chain.deploy import deploy as deploy_plan
 from oracle.chain.keys import keystore
@@ -23,14 +26,16 @@ from oracle.core.errors import ArtifactError, InsecureSetup
 from oracle.core.formats import keccak
 from oracle.proving.artifact import COMPILED, MANIFEST, PROBE, Artifact, Manifest
 from oracle.proving.artifact import load as load_artifact
+from tests.attack.calldata import encode
 from tests.attack.node import DEPLOYER, GENESIS
 from tests.attack.proofs import Proofs
-from tests.attack.rig import ANSWER, REPORTER, Rig, Sighting
+from tests.attack.rig import ANSWER, NORMAL, REPORTER, Rig, Sighting
 from tests.attack.setup import audit_folder, configure
 
 pytestmark = pytest.mark.attack
 
 BASE = 8453
+NOT_TIED = "its verifier is not tied to its circuit"
 
 
 @pytest.fixture
@@ -53,9 +58,13 @@ def encrypted(chain: Anvil, folder: Path) -> str:
 
 def disguised(local: Artifact, folder: Path) -> Artifact:
     """Return an artifact of a local SRS whose verifier has the public ceremony's constant in code that never runs."""
-    target = folder / "disguised"
+    return altered(local, folder / "disguised", local.verifier().runtime)
+
+
+def altered(local: Artifact, target: Path, code: bytes) -> Artifact:
+    """Return an artifact with code of one's own, and the public ceremony's constant behind it; all hashes fit."""
     shutil.copytree(local.path, target)
-    runtime = local.verifier().runtime + b"\0" + CEREMONY_CONSTANT
+    runtime = code + b"\0" + CEREMONY_CONSTANT
     # PUSH2 length, DUP1, PUSH1 10, PUSH0, CODECOPY, PUSH0, RETURN
     creation = b"\x61" + len(runtime).to_bytes(2) + bytes.fromhex("80600a5f395ff3") + runtime
     compiled = json.loads((target / COMPILED).read_text(encoding="utf-8"))
@@ -151,7 +160,7 @@ def test_a_manifest_can_not_call_a_local_srs_the_ceremonys(proofs: Proofs, tmp_p
 def test_an_audit_sees_through_a_disguised_verifier(
     proofs: Proofs, elsewhere: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The constant alone is no evidence. The artifact's own SRS is."""
+    """The constant is no evidence: code that never runs has it, too. What follows from the key does not have it."""
     artifact = disguised(proofs.artifact(), tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr(Rpc, "is_local", yes)
@@ -161,6 +170,29 @@ def test_an_audit_sees_through_a_disguised_verifier(
     assert other.accepts(other.honest("solo", Sighting(ANSWER)))
     report = proofs.run(audit(other.hub.address, elsewhere.rpc_url, audit_folder(tmp_path / "artifacts", artifact)))
     rig.close()
-    assert report.verified == 1
-    assert ["local SRS" in problem.text for problem in report.problems] == [True]
-    assert not report.ok
+    assert (report.verified, report.failed, report.unchecked, report.ok) == (0, 0, 1, False)
+    assert [(each.kind, NOT_TIED in each.text) for each in report.problems] == [(ProblemKind.ARTIFACT, True)]
+
+
+def test_a_verifier_that_says_yes_is_refused(proofs: Proofs, rig: Rig, tmp_path: Path) -> None:
+    """Key, settings, SRS and Verifier.sol are honest; the hub takes the contract, and the honest probe with it."""
+    artifact = altered(proofs.artifact(), tmp_path / "yes", bytes.fromhex("600160005260206000f3"))
+    assert srs_origin(artifact.verifier().bytecode) == PUBLIC_CEREMONY, "or this test shows less"
+    # It is not deployed, even on a local chain.
+    with pytest.raises(ArtifactError, match=r"the runtime code in verifier\.json is not that of its key's verifier"):
+        proofs.run(require_regenerated([artifact]))
+    # Where somebody else deployed it, the audit says so, and believes no proof that it took.
+    created = rig.receipt(artifact.verifier().bytecode, to="")["contractAddress"]
+    other = rig.second_hub(created)
+    honest = other.honest("solo", Sighting(ANSWER, 600))
+    assert other.accepts(honest)
+    assert other.send(encode(replace(other.honest("solo", Sighting(NORMAL, 1_200)), proof=b"junk")))
+    assert other.state("solo").round_id == 2, "or the hub does not take it"
+    folder = audit_folder(tmp_path / "artifacts", artifact)
+    report = proofs.run(audit(other.hub.address, rig.chain.rpc_url, folder))
+    assert (report.verified, report.ok) == (0, False) and report.unchecked == 2
+    assert any(NOT_TIED in each.text for each in report.problems)
+    # With the honest artifact instead, no circuit has this code.
+    honestly = audit_folder(tmp_path / "honest", proofs.artifact())
+    report = proofs.run(audit(other.hub.address, rig.chain.rpc_url, honestly))
+    assert any("no artifact here is of model 1 with 1 windows" in each.text for each in report.problems)

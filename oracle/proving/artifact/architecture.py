@@ -4,8 +4,8 @@ Hashed weights are witness, and in no key: a verifying key follows from the grap
 graph can make the key of an artifact again, and knows what its proofs compute, but not with which weights.
 
 There is an exception. ezkl's reader simplifies a graph by the values in it: it leaves out a sum with zeros or a product
-with ones, takes a product with a single power of two for a change of scale, and merges equal constants. A key that
-depends on the weights in this way shows them to everybody; the graph then has these constants as they are (`shown`).
+with ones, and takes a product with a single power of two for a change of scale. A key that depends on the weights in
+this way shows them to everybody, and the graph then has these constants as they are (`shown`).
 """
 
 from __future__ import annotations
@@ -92,22 +92,20 @@ def shown_constants(architecture: bytes, param_scale: int) -> list[str]:
 
 
 def special_constants(graph: bytes) -> list[str]:
-    """Return the names of constants by whose values ezkl's reader may simplify a graph, in order."""
+    """Return the names of constants that ezkl's reader may simplify away: zeros, and ones or another power of two."""
     from onnx import numpy_helper
 
     proto = check_graph(graph)
     structural = _scales(proto.graph)
-    floats = [(each.name, numpy_helper.to_array(each)) for each in proto.graph.initializer]
-    floats = [(name, array) for name, array in floats if array.dtype.kind == "f" and name not in structural]
-    alike: dict[tuple[Any, bytes], int] = {}
-    for _, array in floats:
-        key = (array.shape, array.tobytes())
-        alike[key] = alike.get(key, 0) + 1
-    return [
-        name
-        for name, array in floats
-        if alike[(array.shape, array.tobytes())] > 1 or (array.size and bool((array == array.flat[0]).all()))
-    ]
+    found = []
+    for constant in proto.graph.initializer:
+        array = numpy_helper.to_array(constant)
+        if array.dtype.kind != "f" or constant.name in structural or not array.size:
+            continue
+        value = float(array.flat[0])
+        if bool((array == value).all()) and math.frexp(abs(value))[0] in (0.0, 0.5):
+            found.append(constant.name)
+    return found
 
 
 def _stand_in(array: np.ndarray, counter: int, param_scale: int) -> np.ndarray:

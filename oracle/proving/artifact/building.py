@@ -293,23 +293,28 @@ class _Build:
         Args:
             arguments: ezkl's run arguments of the circuit.
         """
-        graph, scale = (self.folder / MODEL).read_bytes(), self.detector.param_scale
+        graph = (self.folder / MODEL).read_bytes()
         if self.visibility is Visibility.PRIVATE:
-            shown: list[str] = []
-            if not self._is_architecture(architecture_of(graph, scale), arguments):
-                # The reader of graphs simplified the model by some of its values, so that the key shows these.
-                shown = special_constants(graph)
-                if not self._is_architecture(architecture_of(graph, scale, shown), arguments):
-                    raise ArtifactError(
-                        f"the key of {self.detector.name} depends on its weights in a way that this release does not "
-                        "know, so nobody could make it again from the architecture: publish the model, or change it"
-                    )
-                for name in tuple(shown):
-                    fewer = [each for each in shown if each != name]
-                    if self._is_architecture(architecture_of(graph, scale, fewer), arguments):
-                        shown = fewer
-            graph = architecture_of(graph, scale, shown)
+            graph = self._architecture(graph, arguments)
         (self.folder / ARCHITECTURE).write_bytes(graph)
+
+    def _architecture(self, graph: bytes, arguments: dict[str, Any]) -> bytes:
+        """Return a graph without its weights that has the circuit's settings, and shows as little as possible."""
+        scale, special = self.detector.param_scale, special_constants(graph)
+        for shown in ([], special):
+            found = architecture_of(graph, scale, shown)
+            if not self._is_architecture(found, arguments):
+                continue
+            # The reader of graphs simplified the model by these values, or by some of them only.
+            for name in shown:
+                others = [each for each in shown if each != name]
+                if self._is_architecture(fewer := architecture_of(graph, scale, others), arguments):
+                    shown, found = others, fewer
+            return found
+        raise ArtifactError(
+            f"the key of {self.detector.name} depends on its weights in a way that this release does not know, so "
+            "nobody could make it again from the architecture: publish the model, or change it"
+        )
 
     def _is_architecture(self, graph: bytes, arguments: dict[str, Any]) -> bool:
         """Return True if ezkl makes the circuit's own settings of a graph, with its rows above all."""

@@ -167,7 +167,7 @@ def _notes(artifact: Artifact, model: Provable | None) -> Iterator[str]:
     if model is None and manifest.visibility is Visibility.PRIVATE:
         shown = shown_constants((artifact.path / ARCHITECTURE).read_bytes(), manifest.param_scale)
         if shown:
-            yield f"the key depends on constants of the model, which everybody sees: {', '.join(shown)}"
+            yield f"the key depends on values of the model, so that everybody sees them: {', '.join(shown)}"
 
 
 def _key_problems(
