@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as field_of
 from enum import Enum
 from typing import Any
 
@@ -47,7 +48,7 @@ class Log:
     log_index: int
     block_hash: bytes = b""
     tx_index: int = 0
-    block_time: int | None = None
+    block_time: int | None = field_of(default=None, compare=False)
 
     @property
     def place(self) -> tuple[int, int, int]:

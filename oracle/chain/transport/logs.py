@@ -35,6 +35,7 @@ Ask: TypeAlias = Callable[[dict[str, Any]], Awaitable[Any]]
 """Makes one `eth_getLogs` request."""
 
 _TAKEN_UNTIL_WIDER = 8
+_TAKEN_UNTIL_TRIED_AGAIN, _TAKEN_AT_MOST = 32, 1_024
 _REFUSALS_UNTIL_CERTAIN = 3
 _NULL_ROUNDS = 16
 """Blocks in a row that nobody made, at most, at an end of a range."""
@@ -46,6 +47,9 @@ _CERTAIN = (BlockMissing, HistoryMissing, MethodMissing)
 class Ranges:
     """The number of blocks to ask a node for at once. It is kept from one query to the next.
 
+    A limit that the node names is used as it is. Without a name it is searched: between what was taken and what was
+    refused. Where the limit is one of results it moves, so what was refused is tried again, more and more rarely.
+
     Attributes:
         width: That number.
     """
@@ -53,19 +57,19 @@ class Ranges:
     def __init__(self) -> None:
         self.width = 0
         self._most: int | None = None
+        self._good = 0
+        self._refused: int | None = None
+        self._before: int | None = None
         self._taken = 0
-        self._needed = _TAKEN_UNTIL_WIDER
+        self._patience = _TAKEN_UNTIL_TRIED_AGAIN
 
     def begin(self, chunk: int) -> None:
         """Begin a query that would like to ask for `chunk` blocks at once."""
         self.width = min(chunk, self.width) if self.width else chunk
 
     def refused(self, first: int, last: int, error: NodeError) -> None:
-        """Ask for less: as much as the node suggests, or names, or half."""
+        """Ask for less: as much as the node suggests, or names, or as was taken before, or half."""
         asked = last - first + 1
-        # A range that was taken after it had grown was too much, sooner or later: grow less often.
-        if self._taken == 0 and self.width > 1:
-            self._needed = min(2 * self._needed, 512)
         self._taken = 0
         suggested = error.suggested if isinstance(error, TooMuchAsked) else None
         if suggested is not None and suggested[0] == first and suggested[1] < last:
@@ -74,17 +78,30 @@ class Ranges:
         named = [size for size in error.sizes if size < asked] if isinstance(error, TooMuchAsked) else []
         if named:
             self._most = self.width = max(named)
-        else:
-            self.width = max(1, asked // 2)
+            return
+        if self._refused is None and self._good:
+            # Nothing has changed: what was found before still holds.
+            self._patience, self._refused = min(2 * self._patience, _TAKEN_AT_MOST), self._before
+        self._refused = min(asked, self._refused or asked)
+        if self._good >= asked:
+            self._good, self._before = 0, None
+        self.width = self._good or max(1, asked // 2)
 
     def taken(self, asked: int, chunk: int) -> None:
-        """Note that the node took a range. After some, ask for a little more."""
+        """Note that the node took a range. After some, ask for more."""
         if asked < self.width:
             return
+        self._good = self.width
         self._taken += 1
-        if self._taken >= self._needed and self.width < chunk:
+        most = min(chunk, self._most or chunk)
+        if self._refused is not None and self.width + 1 >= self._refused:
+            if self._taken < self._patience:
+                return
+            self._refused, self._before = None, self._refused
+        if self._taken >= _TAKEN_UNTIL_WIDER and self.width < most:
+            wider = 2 * self.width
+            self.width = min(most, wider if self._refused is None else min(wider, (self.width + self._refused) // 2))
             self._taken = 0
-            self.width = min(chunk, self._most or chunk, self.width + max(1, self.width // 4))
 
 
 async def read_logs(
