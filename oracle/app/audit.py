@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from oracle.audit.choice import Choice
+from oracle.audit.memory import AuditMemory
+from oracle.audit.progress import Progress, unwatched
 from oracle.audit.readings import ReadingsPlace
 from oracle.audit.report import AuditReport
-from oracle.audit.run import WantedReadings, audit_hub
+from oracle.audit.run import AuditOptions, WantedReadings, audit_hub
 from oracle.audit.served import ReadingsClient
 from oracle.chain.addresses import require_address
-from oracle.chain.rpc import Rpc
+from oracle.chain.rpc import BlockTag, Rpc
 from oracle.config import Config
 from oracle.core.errors import ConfigError
 from oracle.core.formats import checksum_address, is_address
@@ -80,28 +85,60 @@ def readings_places(named: Sequence[str], config: Config | None, days: float = R
 
 
 async def audit(
-    hub: str, rpc_url: str, artifacts: Path, from_block: int = 0, readings: ReadingsPlaces | None = None
+    hub: str,
+    rpc_urls: str | Sequence[str],
+    artifacts: Path,
+    from_block: int | None = None,
+    readings: ReadingsPlaces | None = None,
+    *,
+    block: BlockTag = "latest",
+    choice: Choice | None = None,
+    jobs: int | None = None,
+    state: Path | None = None,
+    progress: Progress = unwatched,
 ) -> AuditReport:
     """Verify every round of a hub again, from calldata and history alone. See `oracle.audit`.
 
     Args:
         hub: The hub's address.
-        rpc_url: An endpoint of its chain.
+        rpc_urls: Endpoints of its chain, one or several.
         artifacts: The folder that has the artifacts of its models.
-        from_block: The first block to read.
+        from_block: The first block to read; None: the block of the hub's creation is looked for.
         readings: Where the reporters serve the readings behind their signatures, to check them, too; None: they are
             not looked at.
+        block: The block whose state is audited, with the history up to it.
+        choice: The reports that are proven and listed; None: all.
+        jobs: Proofs at once; None: as many as this process may use cores.
+        state: A file that keeps what was verified and fetched, so that another audit goes on from there.
+        progress: Is told how far the audit is.
 
     Raises:
-        ConfigError: The authorities' file can't be read.
+        ConfigError: The authorities' file can't be read, or no endpoint is named, or one twice.
+        DataError: What was chosen does not exist, or the file is of another hub.
     """
-    async with Rpc(rpc_url) as rpc:
-        address = require_address(hub, "HUB")
-        if readings is None:
-            return await audit_hub(rpc, address, artifacts, from_block)
-        async with ReadingsClient(trusted(readings.ca_file)) as client:
+    began = time.perf_counter()
+    urls = [rpc_urls] if isinstance(rpc_urls, str) else list(rpc_urls)
+    if not urls or len(set(urls)) < len(urls):
+        raise ConfigError("--rpc: name at least one endpoint, and none twice")
+    address = require_address(hub, "HUB")
+    async with AsyncExitStack() as stack:
+        rpcs = [await stack.enter_async_context(Rpc(url)) for url in urls]
+        memory = stack.enter_context(AuditMemory(state, await rpcs[0].chain_id(), address))
+        wanted = None
+        if readings is not None:
+            client = await stack.enter_async_context(ReadingsClient(trusted(readings.ca_file)))
             wanted = WantedReadings(readings.places, client.fetch, readings.elsewhere, readings.days)
-            return await audit_hub(rpc, address, artifacts, from_block, wanted)
+        options = AuditOptions(
+            from_block=from_block,
+            block=block,
+            readings=wanted,
+            jobs=jobs,
+            memory=memory,
+            progress=progress,
+            choice=choice or Choice(),
+        )
+        report = await audit_hub(rpcs, address, artifacts, options)
+    return replace(report, seconds=time.perf_counter() - began, endpoints=tuple(rpc.name for rpc in rpcs))
 
 
 def _url(text: str) -> str:

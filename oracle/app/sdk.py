@@ -268,14 +268,14 @@ def status(config: Config) -> OracleStatus:
     return asyncio.run(read_status(config))
 
 
-def audit_hub(rpc_url: str, hub: str, artifacts: Path | str, *, from_block: int = 0) -> AuditReport:
+def audit_hub(rpc_url: str, hub: str, artifacts: Path | str, *, from_block: int | None = None) -> AuditReport:
     """Verify every round of a hub again, off-chain, from calldata and history alone.
 
     Args:
         rpc_url: An endpoint of the hub's chain.
         hub: The hub's address.
         artifacts: The folder with the artifacts of its models; auditors' copies are enough.
-        from_block: The first block to read.
+        from_block: A block that is not after the hub's creation, to begin at; None: it is looked for.
 
     Raises:
         ConfigError: The folder does not exist, or the address is not valid.

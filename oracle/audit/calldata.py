@@ -1,108 +1,152 @@
-"""Read submissions from calldata and from traces of transactions. Pure."""
+"""Read submissions from calldata, in every encoding that the hub takes. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Any
 
-from oracle.chain.hub import Submission, SubmitCall, decode_submission, hub_interface, submission_from
+from oracle.chain.hub import Submission, SubmitCall, hub_interface, submission_from
 from oracle.core.errors import DataError
-from oracle.core.formats import from_hex
+from oracle.core.report import MAX_FEEDS, MAX_REPORTERS
 
-_MOST_ELEMENTS = 255
-"""The longest list in a submission that the hub can take."""
+REPORT_CALLS = (SubmitCall.SUBMIT, SubmitCall.SUBMIT_IF_NEWER)
+"""The calls of which reports become rounds or are held."""
 
-_MOST_BYTES = 2**17
-"""The longest text in a submission that fits a transaction."""
+_WORD = 32
+_HEAD_WORDS = 11
+_SIGNATURE_WORDS = 3
+_INT128_BYTES = 16
+_MOST_OFFSET = 2**64 - 1
+"""The largest offset of a submission that Solidity takes."""
+_MOST_PROOF_BYTES = 16_384
+"""The longest proof that the hub takes."""
 
-_REPORTS = (SubmitCall.SUBMIT, SubmitCall.SUBMIT_IF_NEWER)
+
+def selectors(calls: Collection[SubmitCall] = tuple(SubmitCall)) -> dict[bytes, SubmitCall]:
+    """Return the first four bytes of some of the hub's calls, each with its call."""
+    return {hub_interface().selector(call): call for call in calls}
 
 
-def read_submission(calldata: bytes) -> Submission:
+def read_submission(
+    data: bytes, calls: Collection[SubmitCall] = REPORT_CALLS, *, start: int = 0, outputs: int | None = None
+) -> Submission:
     """Return the submission that calldata carries, as the hub reads it.
 
     A transmitter chooses the encoding of its submission, and Solidity takes more than ABI libraries do: a list in
     calldata may refer to elements that stand before it. An auditor has to be able to read whatever the hub took.
 
+    Args:
+        data: The calldata, or bytes in which it stands.
+        calls: The functions whose calldata it may be; default: those that report.
+        start: The position of the calldata in `data`. It may end before `data` does.
+        outputs: The number of a feed's scores. Only for a shadow it can't be told from the number of feeds.
+
     Raises:
-        ValueError: The calldata is not of a report, or the hub can't have taken it.
+        ValueError: The calldata is of another function, or the hub can't have taken it.
     """
+    if data[start : start + 4] not in selectors(calls):
+        raise ValueError(f"the call is not of {' or '.join(calls)}")
+    reader = SubmissionReader(data, start)
     try:
-        return decode_submission(calldata)
-    except ValueError:
-        if calldata[:4] not in _selectors():
-            raise
-    try:
-        return submission_from(_fields(calldata))
+        return submission_from(reader.fields(), outputs)
     except DataError as error:
         raise ValueError(f"malformed submission: {error}") from error
 
 
-def _selectors() -> list[bytes]:
-    return [hub_interface().selector(call) for call in _REPORTS]
-
-
-def _fields(calldata: bytes) -> dict[str, Any]:
-    """Return the fields of a submission as Solidity reads them. Raises ValueError."""
-
-    def word(at: int) -> int:
-        # As CALLDATALOAD: positions are modulo 2^256, and bytes beyond the end are zero.
-        return int.from_bytes(calldata[at % 2**256 :][:32].ljust(32, b"\0"))
-
-    submission = 4 + word(4)
-
-    def start(field: int) -> int:
-        return submission + word(submission + 32 * field)
-
-    def words(field: int) -> list[int]:
-        at = start(field)
-        if word(at) > _MOST_ELEMENTS:
-            raise ValueError(f"a list of {word(at)} elements")
-        return [at + 32 + 32 * index for index in range(word(at))]
-
-    def text(field: int) -> bytes:
-        at = start(field)
-        if word(at) > _MOST_BYTES:
-            raise ValueError(f"{word(at)} bytes")
-        first = (at + 32) % 2**256
-        return calldata[first : first + word(at)]
-
-    table = start(6)
-    if word(table) > _MOST_ELEMENTS:
-        raise ValueError(f"a list of {word(table)} signatures")
-    rows = [table + 32 + 96 * index for index in range(word(table))]
-    return {
-        "modelNumber": word(submission),
-        "committee": word(submission + 32),
-        "epoch": word(submission + 64),
-        "observedAt": word(submission + 96),
-        "feedIds": [word(at).to_bytes(32) for at in words(4)],
-        "roundIds": [word(at) for at in words(5)],
-        "signatures": [
-            {"readings": word(at).to_bytes(32), "r": word(at + 32).to_bytes(32), "vs": word(at + 64).to_bytes(32)}
-            for at in rows
-        ],
-        "answers": text(7),
-        "medians": text(8),
-        "scores": text(9),
-        "proof": text(10),
-    }
-
-
-def submit_calls(trace: Mapping[str, Any], hub: str) -> list[bytes]:
-    """Return the calldata of each call in a trace that reported, in their order.
-
-    A call that reverted did not, and neither did one of `submitIfNewer` that found everything there.
+class SubmissionReader:
+    """Reads the parts of a submission as Solidity does: offsets are signed, and nothing ends beyond the end.
 
     Args:
-        trace: The outermost call, as geth's `callTracer` gives it.
-        hub: The hub's address, in lower case.
+        data: Bytes in which the calldata stands.
+        start: The position of the calldata.
+
+    Attributes:
+        place: The position of the submission in `data`.
+
+    Raises:
+        ValueError: There is no submission. The methods raise it, too.
     """
-    if trace.get("error"):
-        return []
-    data = from_hex(str(trace.get("input", "0x")))
-    is_report = trace.get("to") == hub and trace.get("type") == "CALL" and data[:4] in _selectors()
-    if is_report and data[:4] == hub_interface().selector(SubmitCall.SUBMIT_IF_NEWER):
-        is_report = any(from_hex(str(trace.get("output", "0x"))))
-    below = [found for inner in trace.get("calls", ()) for found in submit_calls(inner, hub)]
-    return [data, *below] if is_report else below
+
+    def __init__(self, data: bytes, start: int) -> None:
+        self._data = data
+        self._start = start
+        self._size = len(data) - start
+        offset = self._word(4)
+        self._head = 4 + offset
+        if offset > _MOST_OFFSET or self._head + _HEAD_WORDS * _WORD > self._size:
+            raise ValueError("the calldata ends before the submission")
+        self.place = start + self._head
+
+    @property
+    def model_number(self) -> int:
+        """The model that judges."""
+        if (number := self._word(self._head)) >= 2**16:
+            raise ValueError(f"{number:#x} is no number of a model")
+        return number
+
+    @property
+    def observed_at(self) -> int:
+        """The report's time, unix seconds."""
+        return self._word(self._head + 3 * _WORD)
+
+    def feed_ids(self) -> list[bytes]:
+        """Return the ids of the report's feeds."""
+        return [self._bytes(at, _WORD) for at in self._elements(4, MAX_FEEDS)]
+
+    def round_ids(self) -> list[int]:
+        """Return the report's rounds."""
+        return [self._word(at) for at in self._elements(5, MAX_FEEDS)]
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of the submission by the contract's names."""
+        signatures = self._elements(6, MAX_REPORTERS, _SIGNATURE_WORDS)
+        feed_ids, answers, proof = self.feed_ids(), self._text(7), self._text(10)
+        if len(answers) != _INT128_BYTES * len(feed_ids) * len(signatures):
+            raise ValueError(f"{len(signatures)} rows of {len(feed_ids)} answers are not {len(answers)} bytes")
+        if feed_ids and not any(feed_ids[0]):
+            raise ValueError("no feed has the id 0")
+        if len(proof) > _MOST_PROOF_BYTES:
+            raise ValueError(f"a proof of {len(proof)} bytes, where the hub takes {_MOST_PROOF_BYTES} at most")
+        return {
+            "modelNumber": self.model_number,
+            "committee": self._word(self._head + _WORD),
+            "epoch": self._word(self._head + 2 * _WORD),
+            "observedAt": self.observed_at,
+            "feedIds": feed_ids,
+            "roundIds": self.round_ids(),
+            "signatures": [
+                {name: self._bytes(at + _WORD * place, _WORD) for place, name in enumerate(("readings", "r", "vs"))}
+                for at in signatures
+            ],
+            "answers": answers,
+            "medians": self._text(8),
+            "scores": self._text(9),
+            "proof": proof,
+        }
+
+    def _bytes(self, at: int, length: int) -> bytes:
+        if at + length > self._size:
+            raise ValueError("the calldata ends before the submission does")
+        return self._data[self._start + at : self._start + at + length]
+
+    def _word(self, at: int) -> int:
+        return int.from_bytes(self._bytes(at, _WORD))
+
+    def _list(self, field: int) -> tuple[int, int]:
+        """Return the position and the length of a list."""
+        offset = self._word(self._head + _WORD * field)
+        at = self._head + (offset if offset < 2**255 else offset - 2**256)
+        if at < 0:
+            return 0, 0  # before the calldata there is nothing but zeros
+        return at + _WORD, self._word(at)
+
+    def _elements(self, field: int, most: int, words: int = 1) -> list[int]:
+        """Return the positions of a list's elements."""
+        first, length = self._list(field)
+        if length > most:
+            raise ValueError(f"a list of {length} elements, where the hub takes {most} at most")
+        return [first + _WORD * words * index for index in range(length)]
+
+    def _text(self, field: int) -> bytes:
+        first, length = self._list(field)
+        return self._bytes(first, length)

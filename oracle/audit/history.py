@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
+from oracle.audit.calls import JudgedEvent, TransactionCalls
+from oracle.audit.report import FindingKind
 from oracle.chain.hub import RoundAccepted, RoundEvent, Submission
 from oracle.core.encoding import Feature
 from oracle.core.gate import HoldPolicy
 from oracle.core.report import SignedReport
-from oracle.core.types import HoldReason, Kind, Outcome
+from oracle.core.types import HoldReason, Kind, Outcome, Round
 
 
 @dataclass(frozen=True)
@@ -131,13 +133,20 @@ class ReportOutcome:
 
 @dataclass(frozen=True)
 class AuditedSubmission:
-    """One successful call of `submit`, with what the hub's events say of it. `block_time` is in unix seconds."""
+    """A submission that the hub took, or may have taken.
+
+    Attributes:
+        block_time: Unix seconds.
+        judged: The positions in the report of the feeds that were judged.
+        kind: The kind of report that it is.
+    """
 
     tx_hash: str
     block_number: int
     block_time: int
     submission: Submission
-    outcomes: tuple[ReportOutcome, ...]
+    judged: tuple[int, ...]
+    kind: FindingKind = FindingKind.ROUND
 
 
 @dataclass(frozen=True)
@@ -157,24 +166,37 @@ class AuditedReport:
 
 @dataclass(frozen=True)
 class AdminEvent:
-    """An event that changes feeds or models, with its arguments by name."""
+    """An event that is not about a report, with its arguments by name.
+
+    Attributes:
+        block_time: Unix seconds; 0: it is not known.
+        tx_hash: Empty if the event is not among the logs, but follows from the hub's storage.
+    """
 
     name: str
     values: Mapping[str, Any]
+    block_number: int = 0
+    block_time: int = 0
+    tx_hash: str = ""
+    log_index: int = 0
 
 
 @dataclass(frozen=True)
-class RoundTransaction:
-    """A transaction that brought reports to the hub.
+class ReportEvents:
+    """Events on reports of one kind that follow each other in one transaction, without any other event between them.
 
     Attributes:
         block_time: Unix seconds.
-        events: The hub's events on reports, in their order.
-        calls: Calldata of each successful call of `submit` or `submitIfNewer`, in their order.
+        calls: The bytes in which the transaction's submissions are.
+        rounds: The stored rounds of these events, where more than one submission may fit them.
     """
 
     tx_hash: str
     block_number: int
     block_time: int
-    events: tuple[RoundEvent, ...]
-    calls: tuple[bytes, ...]
+    events: tuple[JudgedEvent, ...]
+    calls: TransactionCalls
+    rounds: Mapping[tuple[bytes, int], Round] = field(default_factory=dict)
+
+
+HistoryEntry: TypeAlias = AdminEvent | ReportEvents

@@ -10,7 +10,7 @@ from oracle.audit.history import AuditedCommittee, AuditedFeed, AuditedModel, Au
 from oracle.core import encoding, gate
 from oracle.core.encoding import PeerAnswer
 from oracle.core.report import Report, ReporterSignature
-from oracle.core.types import FeedState, HoldReason
+from oracle.core.types import HELD_REPORTS, FeedState, HeldAnswer, HoldReason, Outcome, Round, Status
 
 Recover: TypeAlias = Callable[[Report, ReporterSignature], str]
 """Returns the address that signed a report; raises ValueError if nobody did."""
@@ -18,6 +18,10 @@ Recover: TypeAlias = Callable[[Report, ReporterSignature], str]
 
 class Unproven(Exception):
     """A check of a report failed; the message says which."""
+
+
+class Unknown(Exception):
+    """Something that a check of a report needs is not known; the message says what."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,61 @@ class Statement:
 
 
 @dataclass(frozen=True)
+class JudgedAnswer:
+    """The answer of a feed in a report, with all that the hub keeps of it.
+
+    Attributes:
+        scores: The model's scores.
+        score_ratio: The largest of them, as the hub stores it.
+        spread: See `DerivedAnswer`.
+        count: Likewise.
+        peer_answers: The answers of the feed's peers in the same report.
+        published_at: The block's time, unix seconds.
+    """
+
+    answer: int
+    observed_at: int
+    scores: tuple[int, ...]
+    score_ratio: int
+    spread: int
+    count: int
+    peer_answers: tuple[int, ...]
+    published_at: int
+
+    @classmethod
+    def of(cls, audited: AuditedSubmission, at: int, window: DerivedWindow, score_unit: int) -> JudgedAnswer:
+        """Return the answer of a submission's feed.
+
+        Args:
+            audited: The submission.
+            at: The feed's place among those that are judged.
+            window: What was derived for it.
+            score_unit: The model's.
+        """
+        scores = audited.submission.scores[at]
+        return cls(
+            answer=window.signed.answer,
+            observed_at=audited.submission.signed.report.observed_at,
+            scores=scores,
+            score_ratio=encoding.score_ratio(scores, score_unit),
+            spread=window.signed.spread,
+            count=window.signed.count,
+            peer_answers=window.peer_answers,
+            published_at=audited.block_time,
+        )
+
+
+@dataclass(frozen=True)
 class Judgement:
-    """The outcome that a report must have had for a feed, and the state of the feed afterwards."""
+    """The outcome that a report must have had for a feed, with the feed's state afterwards.
+
+    Attributes:
+        round: The round that it became; None if it is held.
+    """
 
     state: FeedState
     outcome: ReportOutcome
-    verdict: gate.Verdict
+    round: Round | None
 
 
 def check_signatures(
@@ -123,18 +176,44 @@ def derive_answer(
     return DerivedAnswer(answer, spread, count)
 
 
+def check_turn(audited: AuditedSubmission, position: int, feed: AuditedFeed, state: FeedState, last_at: int) -> None:
+    """Check that a report of a feed that is due is the feed's next, newer than the last one, and fresh: step 3.
+
+    Args:
+        audited: The submission.
+        position: The feed's position in the report.
+        feed: The feed.
+        state: The feed before the report.
+        last_at: The time of the last report, unix seconds.
+
+    Raises:
+        Unproven: The hub should have refused the report.
+    """
+    report = audited.submission.signed.report
+    if report.round_ids[position] != state.round_id + 1:
+        raise Unproven(f"signed for round {report.round_ids[position]}, but {state.round_id + 1} was next")
+    if report.observed_at <= last_at:
+        raise Unproven("the report was not newer than the last one")
+    if report.observed_at > audited.block_time + feed.max_skew:
+        raise Unproven("the report was from the future")
+    if report.observed_at + feed.max_age < audited.block_time:
+        raise Unproven("the report was too old")
+
+
 def derive_window(
     audited: AuditedSubmission,
-    position: int,
     feed: AuditedFeed,
     model: AuditedModel,
     state: FeedState,
     answers: Mapping[bytes, tuple[AuditedFeed, DerivedAnswer]],
 ) -> DerivedWindow:
-    """Derive the features of a feed that is due, as the hub must have done: steps 3 and 4.
+    """Derive the features of a feed that is judged, as the hub must have done: step 4.
+
+    They follow from the accepted history, and from the peers' answers of the same report.
 
     Args:
-        position: The feed's position in the report.
+        audited: The submission.
+        feed: The feed.
         model: The model of the submission.
         state: The feed before the report.
         answers: What follows from the signatures, for each listed feed.
@@ -142,19 +221,6 @@ def derive_window(
     Raises:
         Unproven: The hub should have refused the report.
     """
-    report = audited.submission.signed.report
-    # 3. The model is the feed's active one, the round its next, the time newer than the last report's, and fresh.
-    if audited.submission.model_number != state.model_number:
-        raise Unproven(f"model {audited.submission.model_number} was not active; {state.model_number} was")
-    if report.round_ids[position] != state.round_id + 1:
-        raise Unproven(f"signed for round {report.round_ids[position]}, but {state.round_id + 1} was next")
-    if report.observed_at <= state.last_report_at:
-        raise Unproven("the report was not newer than the last one")
-    if report.observed_at > audited.block_time + feed.max_skew:
-        raise Unproven("the report was from the future")
-    if report.observed_at + feed.max_age < audited.block_time:
-        raise Unproven("the report was too old")
-    # 4. The features follow from the accepted history, and from the peers' answers of the same report.
     peers = []
     for peer_id in feed.peers:
         if peer_id not in answers:
@@ -165,7 +231,7 @@ def derive_window(
     features = encoding.features(
         state,
         signed.answer,
-        report.observed_at,
+        audited.submission.signed.report.observed_at,
         model.features,
         tolerance=feed.policy.tolerance,
         spread=signed.spread,
@@ -194,40 +260,98 @@ def statement(audited: AuditedSubmission, model: AuditedModel, windows: Sequence
 
 
 def judge_report(
-    audited: AuditedSubmission,
-    position: int,
-    scores: Sequence[int],
-    window: DerivedWindow,
-    feed: AuditedFeed,
-    model: AuditedModel,
-    state: FeedState,
+    judged: JudgedAnswer, feed: AuditedFeed, score_unit: int, state: FeedState, block_time: int
 ) -> Judgement:
     """Return what the gate makes of a proven report for one feed: step 6."""
-    report = audited.submission.signed.report
     verdict = gate.judge(
         state,
         feed.policy,
-        window.signed.answer,
-        report.observed_at,
-        scores,
-        score_unit=model.score_unit,
-        published_at=audited.block_time,
-        spread=window.signed.spread,
-        count=window.signed.count,
-        peer_answers=window.peer_answers,
+        judged.answer,
+        judged.observed_at,
+        judged.scores,
+        score_unit=score_unit,
+        published_at=block_time,
+        spread=judged.spread,
+        count=judged.count,
+        peer_answers=judged.peer_answers,
     )
     held = verdict.state.held
     outcome = ReportOutcome(
         feed_id=feed.feed_id,
-        round_id=report.round_ids[position],
+        round_id=state.round_id + 1,
         outcome=verdict.outcome,
-        answer=window.signed.answer,
-        observed_at=report.observed_at,
+        answer=judged.answer,
+        observed_at=judged.observed_at,
         confirmed=verdict.confirmed,
         reason=held.reason if held else HoldReason.NONE,
         confirmations=held.confirmations if held else 0,
     )
-    return Judgement(verdict.state, outcome, verdict)
+    return Judgement(verdict.state, outcome, verdict.round)
+
+
+def follow(
+    said: ReportOutcome, judged: JudgedAnswer, state: FeedState, feed: AuditedFeed, made: Judgement
+) -> Judgement:
+    """Return the state after a report as the hub's event has it, where that differs from what the gate makes of it.
+
+    So the reports after it are judged by the history that the hub has.
+
+    Args:
+        said: The outcome by the event.
+        judged: The report.
+        state: The feed before it.
+        feed: The feed.
+        made: What the gate makes of it.
+    """
+    if said.outcome is Outcome.HELD:
+        kept = made.state.held
+        if kept is None:  # the gate accepts it
+            kept = HeldAnswer(
+                reason=said.reason,
+                answer=said.answer,
+                first_answer=said.answer,
+                first_observed_at=said.observed_at,
+                first_seen_at=judged.published_at,
+                observed_at=said.observed_at,
+                confirmations=said.confirmations,
+                model_number=state.model_number,
+                score_ratio=judged.score_ratio,
+                anomalies=1,
+                anomalous_since=said.observed_at,
+                anomalous_seen_at=judged.published_at,
+                first_gap=encoding.gap_of(state, said.answer, said.observed_at, feed.policy.tolerance),
+            )
+        count = (state.held_reports + 1) % HELD_REPORTS
+        held = replace(kept, reason=said.reason, confirmations=said.confirmations)
+        after = replace(state, status=Status.HELD, held=held, last_report_at=said.observed_at, held_reports=count)
+        return Judgement(after, said, None)
+    move = 0 if state.round_id == 0 else encoding.move(state.kind, state.sigma, said.answer, state.answer)
+    gap = encoding.gap_of(state, said.answer, said.observed_at, feed.policy.tolerance)
+    after = replace(
+        state,
+        status=Status.OK,
+        round_id=said.round_id,
+        answer=said.answer,
+        observed_at=said.observed_at,
+        published_at=judged.published_at,
+        last_report_at=said.observed_at,
+        repeats=encoding.repeats(state, said.answer),
+        variance=encoding.variance(state.variance, move, gap) if state.round_id else encoding.VARIANCE_START,
+        returns=encoding.push_move(state.returns, move),
+        peer_answers=tuple(judged.peer_answers),
+        held=None,
+    )
+    made_round = Round(
+        round_id=said.round_id,
+        answer=said.answer,
+        observed_at=said.observed_at,
+        published_at=judged.published_at,
+        model_number=state.model_number,
+        score_ratio=judged.score_ratio,
+        spread=judged.spread,
+        count=judged.count,
+    )
+    return Judgement(after, said, made_round)
 
 
 def outcome_problem(said: ReportOutcome | None, expected: ReportOutcome) -> str:

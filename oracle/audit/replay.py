@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from oracle.audit.calldata import read_submission
+from oracle.audit.calls import Candidate, JudgedEvent
 from oracle.audit.history import (
-    AuditedCommittee,
     AuditedFeed,
-    AuditedModel,
     AuditedReport,
     AuditedSubmission,
+    ReportEvents,
     ReportOutcome,
-    RoundTransaction,
 )
 from oracle.audit.judge import (
     DerivedAnswer,
     DerivedWindow,
+    JudgedAnswer,
     Recover,
+    Unknown,
     Unproven,
     check_signatures,
+    check_turn,
     derive_answer,
     derive_window,
+    follow,
     judge_report,
     outcome_problem,
     statement,
 )
 from oracle.audit.proofs import ProofTask
+from oracle.audit.replayed import ReplayedHub
 from oracle.audit.report import Check, Finding, FindingKind
+from oracle.audit.transactions import NOT_FOUND
+from oracle.audit.withheld import Holes, PinnedHub
+from oracle.chain.hub import ShadowScored
+from oracle.core import encoding
+from oracle.core.encoding import sees_peers
 from oracle.core.formats import to_hex
-from oracle.core.gate import empty_feed
-from oracle.core.types import FeedState, Outcome, Round
+from oracle.core.report import SignedReport
+from oracle.core.types import FeedState, HoldReason, Outcome, Round
+
+_AMBIGUOUS = "several submissions fit the feed's last round, with other answers of its peers"
+_NOT_PROVEN = "its proof was not verified"
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A submission that may be the one behind some events, with what follows from it."""
+
+    audited: AuditedSubmission
+    events: tuple[JudgedEvent, ...]
+    reporters: tuple[str, ...]
+    windows: tuple[DerivedWindow, ...]
 
 
 class Auditor:
@@ -40,211 +61,338 @@ class Auditor:
     Args:
         recover: Returns the address that signed a report; raises ValueError if nobody did.
         reports: Takes each report whose signatures hold; None: nobody wants them.
+        pinned: The hub at the pinned block, as far as the history alone does not tell it.
+        holes: The parts of the history that are missing.
 
     Attributes:
-        findings: One for each feed that a report judged, in their order.
-        tasks: The proofs that are still to be verified. A finding is verified only once its proof is.
+        findings: One for each feed that a report judged, in their order. One that waits for its proof is unchecked.
+        tasks: The proofs that are still to be verified.
+        hub: The hub as the history has led it so far.
     """
 
-    def __init__(self, recover: Recover, reports: list[AuditedReport] | None = None) -> None:
+    def __init__(
+        self,
+        recover: Recover,
+        reports: list[AuditedReport] | None = None,
+        pinned: PinnedHub | None = None,
+        holes: Holes | None = None,
+    ) -> None:
         self._recover = recover
         self._reports = reports
-        self._committees: dict[int, AuditedCommittee] = {}
-        self._feeds: dict[bytes, AuditedFeed] = {}
-        self._models: dict[int, AuditedModel] = {}
-        self._states: dict[bytes, FeedState] = {}
-        self._rounds: dict[tuple[bytes, int], Round] = {}
+        self.hub = ReplayedHub(pinned or PinnedHub(), holes or Holes())
+        self._others: dict[tuple[int, ...], list[ProofTask]] = {}
         self.findings: list[Finding] = []
         self.tasks: list[ProofTask] = []
 
-    def add_model(self, model: AuditedModel) -> None:
-        """Take over a model that was added to the hub."""
-        self._models[model.number] = model
+    # --- reports -----------------------------------------------------------------------------------------------
 
-    def add_feed(self, feed: AuditedFeed) -> None:
-        """Take over a feed that was added to the hub."""
-        self._feeds[feed.feed_id] = feed
-        self._states[feed.feed_id] = empty_feed(
-            feed.feed_id,
-            feed.kind,
-            feed.sigma,
-            feed.heartbeat,
-            feed.model_number,
-            committee=feed.committee,
-            peers=feed.peers,
-        )
-
-    def add_committee(self, number: int, reporters: Sequence[str], quorum: int) -> None:
-        """Take over a committee that was added to the hub."""
-        self._committees[number] = AuditedCommittee(frozenset(reporters), quorum, 1)
-
-    def change_model(self, feed_id: bytes, model_number: int) -> None:
-        """Take over a feed's model, after it was activated or rolled back to."""
-        self._states[feed_id] = replace(self._states[feed_id], model_number=model_number)
-
-    def change_reporters(self, number: int, epoch: int, reporters: Sequence[str], quorum: int) -> None:
-        """Take over a committee's new reporters."""
-        self._committees[number] = AuditedCommittee(frozenset(reporters), quorum, epoch)
-
-    def transaction(self, transaction: RoundTransaction) -> list[str]:
-        """Audit all submissions of one transaction, in their order.
-
-        Returns:
-            What is wrong beyond single feeds: calldata that can't be read, events without a submission.
-        """
-        problems = []
-        waiting = [ReportOutcome.from_event(event) for event in transaction.events]
-        for calldata in transaction.calls:
-            try:
-                call = read_submission(calldata)
-            except ValueError as error:
-                problems.append(f"transaction {transaction.tx_hash}: its calldata can't be read: {error}")
-                continue
-            count = len(call.signed.report.due)
-            self.submission(
-                AuditedSubmission(
-                    tx_hash=transaction.tx_hash,
-                    block_number=transaction.block_number,
-                    block_time=transaction.block_time,
-                    submission=call,
-                    outcomes=tuple(waiting[:count]),
-                )
-            )
-            del waiting[:count]
-        if waiting:
-            problems.append(
-                f"transaction {transaction.tx_hash}: {len(waiting)} rounds without a submission that carries them"
-            )
-        return problems
-
-    def submission(self, audited: AuditedSubmission) -> None:
-        """Verify one submission and take over what it must have done."""
-        report = audited.submission.signed.report
-        said = {outcome.feed_id: outcome for outcome in audited.outcomes}
-        try:
-            windows = self._derive(audited)
-        except Unproven as error:
-            for position in report.due:
-                self._find(audited, position, said.get(report.feed_ids[position]), str(error))
-            return
-        model = self._models[audited.submission.model_number]
-        waiting: list[int] = []
-        stated, in_proof = None, ""
-        try:
-            stated = statement(audited, model, [window.features for window in windows])
-        except Unproven as error:
-            in_proof = str(error)
-        for position, window, scores in zip(report.due, windows, audited.submission.scores, strict=True):
-            outcome = said.get(report.feed_ids[position])
-            # Taken over even if the proof is bad: later proofs are about the history that the hub has.
-            in_outcome = self._take_over(audited, position, scores, window, outcome)
-            if problem := in_proof or in_outcome:
-                self._find(audited, position, outcome, problem)
-            elif model.problem:
-                self._find(audited, position, outcome, model.problem, Check.UNCHECKED)
-            else:
-                waiting.append(len(self.findings))
-                self._find(audited, position, outcome, "", Check.VERIFIED)
-        if stated is not None and waiting:
-            number, proof = audited.submission.model_number, audited.submission.proof
-            self.tasks.append(ProofTask(tuple(waiting), number, stated.batch, proof, stated.instances))
+    def play(self, entry: ReportEvents) -> None:
+        """Audit the submissions behind some events, in their order."""
+        events = entry.events
+        while events:
+            events = events[self._submission(entry, events) :]
 
     def settle(self, task: ProofTask, result: bool | str) -> None:
-        """Take over the verification of a proof.
+        """Take over the verification of a proof. It may add another task: a transaction can have several candidates.
 
         Args:
             result: True if the proof holds; otherwise False, or why it can't be verified.
         """
-        if result is True:
+        others = self._others.get(task.findings)
+        if result is not True and others:
+            self.tasks.append(others.pop(0))
             return
-        check, problem = (Check.UNCHECKED, result) if result else (Check.FAILED, "the proof does not verify")
+        if result is True:
+            check, problem = Check.VERIFIED, ""
+        elif result is False and not task.unsure:
+            check, problem = Check.FAILED, "the proof does not verify"
+        else:
+            check, problem = Check.UNCHECKED, result or f"the proof does not verify, but {task.unsure}"
         for at in task.findings:
             self.findings[at] = replace(self.findings[at], check=check, problem=problem)
 
-    @property
-    def feeds(self) -> Mapping[bytes, AuditedFeed]:
-        """The feeds that were added, by their ids."""
-        return self._feeds
+    def _submission(self, entry: ReportEvents, events: Sequence[JudgedEvent]) -> int:
+        """Audit the submission behind the first of some events; return how many of them are of it."""
+        try:
+            found = entry.calls.candidates(events)
+            missing = entry.calls.missing or NOT_FOUND
+        except ValueError as error:
+            found, missing = [], f"the transaction's input can't be read: {error}"
+        if not found or not found[0].events:
+            self.hub.bridge(events[0])
+            self._find_unknown(entry, events[0], missing)
+            return 1
+        count = found[0].events
+        for event in events[:count]:
+            self.hub.bridge(event)
+        attempts: list[_Attempt] = []
+        refused: list[tuple[AuditedSubmission, Exception]] = []
+        for each in found:
+            audited = _audited(entry, each, events[:count])
+            try:
+                attempts.append(self._attempt(audited, events[:count], entry))
+            except (Unproven, Unknown) as error:
+                refused.append((audited, error))
+        if attempts:
+            self._take(entry, self._that_fit(attempts, entry))
+        else:
+            self._refuse(entry, *refused[0], events[:count])
+        return count
 
-    def expected_states(self) -> Mapping[bytes, FeedState]:
-        """Return each feed as it must be now."""
-        return dict(self._states)
-
-    def expected_rounds(self) -> Mapping[tuple[bytes, int], Round]:
-        """Return each round as it must be stored, by feed and number."""
-        return dict(self._rounds)
-
-    def _derive(self, audited: AuditedSubmission) -> list[DerivedWindow]:
-        """Return what the hub must have derived for each feed that is due. A report is refused as a whole."""
+    def _attempt(self, audited: AuditedSubmission, events: Sequence[JudgedEvent], entry: ReportEvents) -> _Attempt:
+        """Return a submission with what the hub must have derived of it. A report is refused as a whole."""
         report = audited.submission.signed.report
-        model = self._models.get(audited.submission.model_number)
+        model = self.hub.models.get(audited.submission.model_number)
         if model is None:
             raise Unproven(f"model {audited.submission.model_number} was never added")
-        committee = self._committees.get(report.committee)
+        committee = self.hub.committee(report.committee, report.epoch)
         reporters = check_signatures(audited, committee, self._recover)
         assert committee is not None  # or its signatures would not be taken
-        if self._reports is not None:
-            signed = audited.submission.signed
-            self._reports.append(AuditedReport(audited.tx_hash, audited.block_time, signed, reporters))
         answers: dict[bytes, tuple[AuditedFeed, DerivedAnswer]] = {}
         for position, feed_id in enumerate(report.feed_ids):
-            feed = self._feeds.get(feed_id)
+            feed = self.hub.feeds.get(feed_id)
             if feed is None:
                 raise Unproven(f"the feed {to_hex(feed_id)} was never added")
             answers[feed_id] = feed, derive_answer(audited, position, feed, committee)
-        return [
-            derive_window(
-                audited,
-                position,
-                self._feeds[report.feed_ids[position]],
-                model,
-                self._states[report.feed_ids[position]],
-                answers,
-            )
-            for position in report.due
-        ]
+        windows = []
+        for position in audited.judged:
+            feed_id = report.feed_ids[position]
+            feed, state = self.hub.feeds[feed_id], self.hub.states[feed_id]
+            last_at = self._last_at(audited, feed_id, state)
+            check_turn(audited, position, feed, state, last_at)
+            windows.append(derive_window(audited, feed, model, state, answers))
+        return _Attempt(audited, tuple(events), reporters, tuple(windows))
+
+    def _last_at(self, audited: AuditedSubmission, feed_id: bytes, state: FeedState) -> int:
+        """Return the time of a feed's last report; raise Unproven unless the model may judge the feed."""
+        number = audited.submission.model_number
+        if audited.kind is FindingKind.SHADOW:
+            period = self.hub.periods.get(feed_id)
+            if period is None or period.model_number != number:
+                raise Unproven(f"model {number} was not proposed")
+            return max(state.last_report_at, period.last_at)
+        if number != state.model_number:
+            if feed_id in self.hub.holes.activations:
+                raise Unknown(f"no log shows that model {number} was active")
+            raise Unproven(f"model {number} was not active; {state.model_number} was")
+        return state.last_report_at
+
+    def _that_fit(self, attempts: list[_Attempt], entry: ReportEvents) -> list[_Attempt]:
+        """Return the attempts whose rounds are stored as they must be; all if none is, and those that differ once."""
+
+        def fits(attempt: _Attempt) -> bool:
+            for event, window in zip(attempt.events, attempt.windows, strict=False):
+                stored = self._stored(entry, event)
+                if stored is not None and (stored.spread, stored.count) != (window.signed.spread, window.signed.count):
+                    return False
+            return True
+
+        return [each for each in attempts if fits(each)] or attempts
+
+    def _take(self, entry: ReportEvents, attempts: Sequence[_Attempt]) -> None:
+        """Take over what the first of some submissions must have done; its proof or another's decides on it."""
+        first = attempts[0]
+        audited, number = first.audited, first.audited.submission.model_number
+        model = self.hub.models[number]
+        if self._reports is not None and audited.kind is FindingKind.ROUND:
+            signed = audited.submission.signed
+            self._reports.append(AuditedReport(audited.tx_hash, audited.block_time, signed, first.reporters))
+        tasks: list[ProofTask] = []
+        in_proof, unsure, blind = "", "", ""
+        report = audited.submission.signed.report
+        for position in audited.judged:
+            feed_id = report.feed_ids[position]
+            unsure = unsure or self.hub.holes.why_unsure(feed_id, report.round_ids[position])
+            if sees_peers(model.features):
+                blind = blind or self.hub.peers_unknown.get(feed_id, "")
+        waiting: list[int] = []
+        for each in attempts:
+            try:
+                stated = statement(each.audited, model, [window.features for window in each.windows])
+                proof = each.audited.submission.proof
+                tasks.append(ProofTask((), number, stated.batch, proof, stated.instances, unsure))
+            except Unproven as error:
+                in_proof = str(error)
+        differ = len({tuple(window.peer_answers for window in each.windows) for each in attempts}) > 1
+        said = {event.feed_id: event for event in first.events}
+        for at, position in enumerate(audited.judged):
+            feed_id = report.feed_ids[position]
+            judged = JudgedAnswer.of(audited, at, first.windows[at], model.score_unit)
+            # Taken over even if the proof is bad: later proofs are about the history that the hub has.
+            check, problem = self._take_over(audited, feed_id, judged, said.get(feed_id))
+            if not tasks:
+                check, problem = Check.FAILED, in_proof
+            elif not problem and (blind or model.problem):
+                check, problem = Check.UNCHECKED, blind or model.problem
+            elif not problem:
+                check, problem = Check.UNCHECKED, _NOT_PROVEN
+                waiting.append(len(self.findings))
+            if (
+                audited.kind is FindingKind.ROUND
+                and feed_id in self.hub.peers_unknown
+                and not self.hub.states[feed_id].held
+            ):
+                del self.hub.peers_unknown[feed_id]
+            if differ and self.hub.feeds[feed_id].peers:
+                self.hub.peers_unknown[feed_id] = (
+                    "several submissions fit its last round, with other answers of its peers"
+                )
+            self._find(entry, audited.kind, feed_id, report.round_ids[position], said.get(feed_id), check, problem)
+        if tasks and waiting:
+            tasks = [replace(task, findings=tuple(waiting)) for task in tasks]
+            self.tasks.append(tasks[0])
+            if len(tasks) > 1:
+                self._others[tasks[0].findings] = tasks[1:]
 
     def _take_over(
-        self,
-        audited: AuditedSubmission,
-        position: int,
-        scores: Sequence[int],
-        window: DerivedWindow,
-        said: ReportOutcome | None,
-    ) -> str:
+        self, audited: AuditedSubmission, feed_id: bytes, judged: JudgedAnswer, event: JudgedEvent | None
+    ) -> tuple[Check, str]:
         """Take over the state that a report must have led to; return how the hub's event differs from it."""
-        feed_id = audited.submission.signed.report.feed_ids[position]
-        feed, model = self._feeds[feed_id], self._models[audited.submission.model_number]
-        judgement = judge_report(audited, position, scores, window, feed, model, self._states[feed_id])
-        self._states[feed_id] = judgement.state
-        if (made := judgement.verdict.round) is not None:
-            self._rounds[feed_id, made.round_id] = made
-        return outcome_problem(said, judgement.outcome)
+        feed, before = self.hub.feeds[feed_id], self.hub.states[feed_id]
+        if audited.kind is FindingKind.SHADOW:
+            if isinstance(event, ShadowScored):
+                self.hub.record(event)
+                return Check.VERIFIED, ""
+            return Check.FAILED, "the hub emitted nothing"
+        unit = self.hub.models[audited.submission.model_number].score_unit
+        made = judge_report(judged, feed, unit, before, audited.block_time)
+        said = None if event is None or isinstance(event, ShadowScored) else ReportOutcome.from_event(event)
+        problem, check = outcome_problem(said, made.outcome), Check.FAILED
+        unsure = self.hub.holes.why_unsure(feed_id, before.round_id + 1)
+        if said is None and (
+            made.outcome.round_id in self.hub.holes.rounds.get(feed_id, ()) or feed_id in self.hub.holes.holds
+        ):
+            problem = ""  # `withheld` has named the event that is missing
+        elif problem and unsure and said is not None:
+            made, check, problem = follow(said, judged, before, feed, made), Check.UNCHECKED, f"{problem}, but {unsure}"
+        self.hub.keep(feed_id, made)
+        if made.round is not None:
+            self.hub.peers_unknown.pop(feed_id, None)
+        return check, problem
+
+    def _refuse(
+        self, entry: ReportEvents, audited: AuditedSubmission, error: Exception, events: Sequence[JudgedEvent]
+    ) -> None:
+        """Take over a report that the hub should have refused, as its events have it."""
+        report = audited.submission.signed.report
+        said = {event.feed_id: event for event in events}
+        unsure = next(
+            filter(
+                None, (self.hub.holes.why_unsure(report.feed_ids[at], report.round_ids[at]) for at in audited.judged)
+            ),
+            "",
+        )
+        check, problem = Check.FAILED, str(error)
+        if isinstance(error, Unknown):
+            check = Check.UNCHECKED
+        elif unsure:
+            check, problem = Check.UNCHECKED, f"{problem}, but {unsure}"
+        for position in audited.judged:
+            feed_id = report.feed_ids[position]
+            if (event := said.get(feed_id)) is not None:
+                self._follow(entry, event, audited.submission.signed)
+            self._find(entry, audited.kind, feed_id, report.round_ids[position], event, check, problem)
+
+    def _find_unknown(self, entry: ReportEvents, event: JudgedEvent, missing: str) -> None:
+        """Take over a report whose submission is not known, as far as its event tells of it."""
+        kind = FindingKind.SHADOW if isinstance(event, ShadowScored) else FindingKind.ROUND
+        problem = self._follow(entry, event)
+        if problem and not self.hub.holes.why_unsure(event.feed_id, event.round_id):
+            self._find(entry, kind, event.feed_id, event.round_id, event, Check.FAILED, problem)
+        else:
+            self._find(entry, kind, event.feed_id, event.round_id, event, Check.UNCHECKED, missing)
+
+    def _follow(self, entry: ReportEvents, event: JudgedEvent, signed: SignedReport | None = None) -> str:
+        """Take over what an event tells, and the submission or the stored round; return how it contradicts the rules.
+
+        Args:
+            entry: The events of the transaction.
+            event: The event.
+            signed: The submitted report; None: it is not known.
+        """
+        feed, state = self.hub.feeds.get(event.feed_id), self.hub.states.get(event.feed_id)
+        model = self.hub.models.get(event.model_number)
+        if feed is None or state is None or model is None:
+            return "the feed or the model was never added"
+        if isinstance(event, ShadowScored):
+            self.hub.record(event)
+            return ""
+        said, stored = ReportOutcome.from_event(event), self._stored(entry, event)
+        answers = {each.feed_id: each.answer for each in entry.events if each.observed_at == event.observed_at}
+        spread, count = (stored.spread, stored.count) if stored else (0, 0)
+        if signed is not None:
+            listed = signed.report.feed_ids
+            answers = {peer: signed.median(at) for at, peer in enumerate(listed) if signed.count(at)}
+            if (at := signed.report.position(event.feed_id)) is not None and signed.count(at):
+                spread, count = signed.spread(at, feed.kind, feed.sigma), signed.count(at)
+        judged = JudgedAnswer(
+            answer=event.answer,
+            observed_at=event.observed_at,
+            scores=event.scores,
+            score_ratio=encoding.score_ratio(event.scores, model.score_unit),
+            spread=spread,
+            count=count,
+            peer_answers=tuple(answers.get(peer, 0) for peer in feed.peers),
+            published_at=entry.block_time,
+        )
+        try:
+            made = judge_report(judged, feed, model.score_unit, state, entry.block_time)
+            if problem := outcome_problem(said, made.outcome):
+                made = follow(said, judged, state, feed, made)
+        except (ArithmeticError, ValueError) as error:  # an answer that no hub takes
+            return f"the event is none of this hub: {error}"
+        self.hub.keep(event.feed_id, made, is_stored=count > 0)
+        if feed.peers and made.round is not None and signed is None:
+            self.hub.peers_unknown[event.feed_id] = (
+                f"the answers of the feed's peers in round {event.round_id} are not known, as its submission is not"
+            )
+        return problem
+
+    def _stored(self, entry: ReportEvents, event: JudgedEvent) -> Round | None:
+        key = (event.feed_id, event.round_id)
+        found = entry.rounds.get(key) or self.hub.pinned.rounds.get(key)
+        return found if found is not None and found.observed_at == event.observed_at else None
 
     def _find(
         self,
-        audited: AuditedSubmission,
-        position: int,
-        said: ReportOutcome | None,
+        entry: ReportEvents,
+        kind: FindingKind,
+        feed_id: bytes,
+        round_id: int,
+        event: JudgedEvent | None,
+        check: Check,
         problem: str,
-        check: Check = Check.FAILED,
     ) -> None:
-        report = audited.submission.signed.report
-        feed = self._feeds.get(report.feed_ids[position])
+        feed = self.hub.feeds.get(feed_id)
+        outcome, confirmed, reason, confirmations = Outcome.FAILED, False, "", 0
+        if isinstance(event, ShadowScored):
+            outcome = Outcome.HELD if max(event.scores) > 0 else Outcome.ACCEPTED
+        elif event is not None:
+            said = ReportOutcome.from_event(event)
+            outcome, confirmed, confirmations = said.outcome, said.confirmed, said.confirmations
+            reason = "" if said.reason is HoldReason.NONE else said.reason.name.lower().replace("_", " ")
         self.findings.append(
             Finding(
-                feed=feed.description if feed else to_hex(report.feed_ids[position]),
+                feed=feed.description if feed else to_hex(feed_id),
+                feed_id=to_hex(feed_id),
                 decimals=feed.decimals if feed else 0,
-                kind=FindingKind.ROUND,
-                round_id=report.round_ids[position],
-                outcome=said.outcome if said else Outcome.FAILED,
-                confirmed=said is not None and said.confirmed,
-                answer=said.answer if said else 0,
-                observed_at=report.observed_at,
-                block_number=audited.block_number,
-                block_time=audited.block_time,
-                tx_hash=audited.tx_hash,
+                kind=kind,
+                round_id=round_id,
+                outcome=outcome,
+                confirmed=confirmed,
+                reason=reason,
+                confirmations=confirmations,
+                answer=event.answer if event else 0,
+                observed_at=event.observed_at if event else 0,
+                block_number=entry.block_number,
+                block_time=entry.block_time,
+                tx_hash=entry.tx_hash,
                 check=check,
                 problem=problem,
             )
         )
+
+
+def _audited(entry: ReportEvents, found: Candidate, events: Sequence[JudgedEvent]) -> AuditedSubmission:
+    kind = FindingKind.SHADOW if isinstance(events[0], ShadowScored) else FindingKind.ROUND
+    return AuditedSubmission(entry.tx_hash, entry.block_number, entry.block_time, found.submission, found.judged, kind)

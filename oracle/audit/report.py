@@ -313,11 +313,25 @@ class ReportDraft:
         if found not in self.problems:
             self.problems.append(found)
 
-    def finish(self, hub: str, chain_id: int, block: Block, findings: Sequence[Finding]) -> AuditReport:
+    def finish(
+        self,
+        hub: str,
+        chain_id: int,
+        block: Block,
+        findings: Sequence[Finding],
+        *,
+        choice: str = "",
+        not_proven: int = 0,
+    ) -> AuditReport:
         """Return the finished report.
 
         Args:
+            hub: The hub's address.
+            chain_id: Its chain.
             block: The pinned block.
+            findings: The findings to list.
+            choice: See `AuditReport`.
+            not_proven: Likewise.
         """
         return AuditReport(
             hub=hub,

@@ -1,26 +1,36 @@
-"""The audit of a deployed hub, as a workflow: check the code, replay the history, compare the state, report."""
+"""The audit of a deployed hub, as a workflow: pin a block, read the history, replay it, prove it, compare, report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from oracle.audit.choice import Choice
 from oracle.audit.circuits import DeployedCircuits
-from oracle.audit.fetch import read_history
-from oracle.audit.history import AdminEvent, AuditedFeed, AuditedReport
+from oracle.audit.fetch import HistoryReader, ReadEvent, pin
+from oracle.audit.history import AdminEvent, AuditedReport, HistoryEntry
 from oracle.audit.judge import state_differences
-from oracle.audit.proofs import ProofPool
+from oracle.audit.memory import AuditMemory
+from oracle.audit.pinned import read_pinned, read_rounds, supplied
+from oracle.audit.progress import Progress, unwatched
+from oracle.audit.proofs import ProofPool, ProofTask
 from oracle.audit.readings import FetchReadings, ReadingsPlace, audit_readings
 from oracle.audit.replay import Auditor
-from oracle.audit.report import AuditReport, Problem, ProblemKind, ReportDraft
+from oracle.audit.report import AuditReport, Check, Finding, Problem, ProblemKind, ReportDraft
+from oracle.audit.withheld import Holes, PinnedHub, find_holes
 from oracle.chain.deploy import code_problems
-from oracle.chain.hub import Hub
+from oracle.chain.hub import Hub, ShadowScored
 from oracle.chain.keys import signer
-from oracle.chain.rpc import Rpc
-from oracle.core.errors import DeploymentError
+from oracle.chain.rpc import BlockTag, Rpc
+from oracle.chain.transport.answers import Block
+from oracle.chain.transport.interface import NodeError
+from oracle.core.errors import ContractRejected, DeploymentError
 from oracle.core.formats import to_hex
 from oracle.core.types import SECONDS_A_DAY
+
+_UNREADABLE = (DeploymentError, ContractRejected, NodeError)
+"""Errors by which the hub's state can't be read, but the history can be replayed all the same."""
 
 
 @dataclass(frozen=True)
@@ -40,61 +50,151 @@ class WantedReadings:
     days: float
 
 
-async def audit_hub(
-    rpc: Rpc, hub: str, folder: Path, from_block: int = 0, readings: WantedReadings | None = None
-) -> AuditReport:
+@dataclass(frozen=True)
+class AuditOptions:
+    """The way in which a hub is audited.
+
+    Attributes:
+        from_block: A block that is not after the hub's creation, to begin at; None: it is looked for.
+        block: The block whose state is audited, with all history up to it: a number or a name, such as "finalized".
+        readings: The readings to look at; None: none.
+        jobs: Proofs at once; None: as many as there are cores.
+        memory: Knows what an earlier audit has done; None: there was none.
+        progress: Is told how far the audit is.
+        choice: The reports that are proven and listed.
+    """
+
+    from_block: int | None = None
+    block: BlockTag = "latest"
+    readings: WantedReadings | None = None
+    jobs: int | None = None
+    memory: AuditMemory | None = None
+    progress: Progress = unwatched
+    choice: Choice = field(default_factory=Choice)
+
+
+async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditOptions | None = None) -> AuditReport:
     """Audit a hub: its code, its verifiers, and every report that it ever took.
 
     Args:
+        rpcs: Endpoints of its chain. Their logs are united; all have to agree on the pinned block.
         hub: Checksummed address.
         folder: Folder with the models' artifacts; files that only a prover needs may be missing from them.
-        from_block: A block that is not after the hub's deployment.
-        readings: The readings to look at; None: none.
+        options: The way in which it is audited.
 
     Raises:
         DeploymentError: There is no hub at the address.
-        ChainUnavailable: The endpoint does not answer, or lacks the history.
+        ChainUnavailable: No endpoint answers.
+        DataError: A report was chosen that there is not.
     """
+    options = options or AuditOptions()
     draft = ReportDraft()
+    if options.memory is not None and options.memory.note:
+        draft.notes.append(options.memory.note)
+    # 1. Everything is read at one block.
+    block, agreeing = await pin(rpcs, options.block, draft)
+    rpc = agreeing[0]
+    chain_id = await rpc.chain_id()
+    await _check_code(rpc, hub, chain_id, block, draft)
+    # 2. The history is whole.
+    reader = HistoryReader(
+        agreeing, Hub(rpc, hub), block, draft, options.memory or AuditMemory(None, chain_id, hub), options.progress
+    )
+    events = await reader.events(options.from_block)
+    pinned, holes, added = await _whole(agreeing, hub, block, events, draft)
+    # 3. Every report is what the hub must have made of it, and is proven.
+    reports: list[AuditedReport] | None = None if options.readings is None else []
+    auditor = Auditor(lambda *signed: signer.recover(chain_id, hub, *signed), reports, pinned, holes)
     circuits = DeployedCircuits(rpc, folder, draft)
-    with ProofPool(circuits) as pool:
-        # 1. The code at the address is this release's.
-        chain_id = await rpc.chain_id()
-        if not await rpc.code(hub):
-            raise DeploymentError(f"there is no contract at {hub} on chain {chain_id}")
-        draft.problems += [Problem(ProblemKind.CODE, text) for text in await code_problems(rpc, hub)]
-        # 2. Every report is what the hub must have made of it.
-        reports: list[AuditedReport] | None = None if readings is None else []
-        auditor = Auditor(lambda *signed: signer.recover(chain_id, hub, *signed), reports)
-        first, last = from_block, await rpc.block_number()
-        # The first pass may take long, and the hub goes on meanwhile. The second one reads what came in that time.
-        for _ in range(2):
-            async for happened in read_history(rpc, hub, first, last):
-                if isinstance(happened, AdminEvent):
-                    await _administer(happened, auditor, circuits)
-                else:
-                    draft.problems += [Problem(ProblemKind.HISTORY, text) for text in auditor.transaction(happened)]
-            first, read, last = last + 1, last, await rpc.block_number()
-        async for task, result in pool.verify(auditor.tasks):
+    with ProofPool(circuits, jobs=options.jobs, memory=options.memory, progress=options.progress) as pool:
+        history = _replayed(reader, added, events, auditor, circuits, options.choice)
+        async for task, result in pool.verify(history):
             auditor.settle(task, result)
-        # 3. The hub's state is what its history leads to.
-        await _compare_state(Hub(rpc, hub), auditor, draft, read)
-        circuits.report_unreadable()
-        # 4. Each answer follows from readings whose hash was signed with it.
-        if readings is not None and reports is not None:
-            since = (await rpc.block(read)).timestamp - readings.days * SECONDS_A_DAY
-            young = [each for each in reports if each.block_time >= since]
-            if len(young) < len(reports):
-                left = len(reports) - len(young)
-                draft.notes.append(
-                    f"the readings of {left} reports of more than {readings.days:g} days ago were not looked at"
-                )
+        while auditor.tasks:  # a proof that did not hold may have another candidate
+            tasks, auditor.tasks = auditor.tasks, []
+            async for task, result in pool.verify(tasks):
+                auditor.settle(task, result)
+    draft.problems += auditor.hub.problems
+    circuits.report_unreadable()
+    options.choice.check(auditor.findings, auditor.hub.feeds)
+    # 4. The hub's state is what its history leads to.
+    await _compare_state(Hub(rpc, hub), auditor, draft, block.number)
+    # 5. Each answer follows from readings whose hash was signed with it.
+    if options.readings is not None and reports is not None:
+        await _look_at_readings(options.readings, reports, auditor, block, draft)
+    # 6. It was one chain all the time.
+    findings = auditor.findings
+    if reader.contradiction or not await reader.is_still_there():
+        findings = _reorganised(draft, findings, block, reader.contradiction)
+    chosen, not_proven = _chosen(findings, options.choice)
+    return draft.finish(hub, chain_id, block, chosen, choice=str(options.choice), not_proven=not_proven)
 
-            def place(reporter: str) -> ReadingsPlace | None:
-                return readings.places.get(reporter, readings.elsewhere)
 
-            draft.readings = await audit_readings(young, auditor.feeds, place, readings.fetch)
-        return draft.finish(hub, chain_id, await rpc.block(read), auditor.findings)
+# --- the steps -----------------------------------------------------------------------------------------------------
+
+
+async def _check_code(rpc: Rpc, hub: str, chain_id: int, block: Block, draft: ReportDraft) -> None:
+    try:
+        code = await rpc.code(hub, block.number)
+    except NodeError as error:
+        draft.problem(ProblemKind.NODE, f"the state of block {block.number} can't be read: {error}")
+        code = await rpc.code(hub)
+    if not code:
+        raise DeploymentError(f"there is no contract at {hub} on chain {chain_id} at block {block.number}")
+    try:
+        draft.problems += [Problem(ProblemKind.CODE, text) for text in await code_problems(rpc, hub)]
+    except _UNREADABLE as error:
+        draft.problem(ProblemKind.CODE, f"the hub's code can't be compared: {error}")
+
+
+async def _whole(
+    rpcs: Sequence[Rpc], hub: str, block: Block, events: Sequence[ReadEvent], draft: ReportDraft
+) -> tuple[PinnedHub, Holes, list[AdminEvent]]:
+    """Compare the history with the hub's own counts and heads; return what is missing, and what can be supplied."""
+    of_first = Hub(rpcs[0], hub)
+    try:
+        pinned = await read_pinned(of_first, block.number)
+        for rpc in rpcs[1:]:
+            if await read_pinned(Hub(rpc, hub), block.number) != pinned:
+                text = f"{rpcs[0].name} and {rpc.name} give other states of the hub at block {block.number}"
+                draft.problem(ProblemKind.CHAIN, f"the endpoints contradict each other: {text}")
+        found = [each.event for each in events if not isinstance(each.event, ShadowScored)]
+        holes = find_holes(found, pinned)
+        draft.problems += holes.problems
+        missing = [(feed_id, number) for feed_id, numbers in holes.rounds.items() for number in numbers]
+        pinned = replace(pinned, rounds=await read_rounds(of_first, missing, block.number))
+        return pinned, holes, await supplied(of_first, holes, pinned, block.number)
+    except _UNREADABLE as error:
+        draft.problem(
+            ProblemKind.STORAGE, f"the hub's state can't be read, so nothing shows that the history is whole: {error}"
+        )
+        return PinnedHub(), Holes(), []
+
+
+async def _replayed(
+    reader: HistoryReader,
+    added: Sequence[AdminEvent],
+    events: Sequence[ReadEvent],
+    auditor: Auditor,
+    circuits: DeployedCircuits,
+    choice: Choice,
+) -> AsyncIterator[ProofTask]:
+    """Replay the history, and yield the proofs of what was chosen as they come."""
+    for event in added:
+        await _administer(event, auditor, circuits)
+    async for entry in reader.entries(events):
+        await _play(entry, auditor, circuits)
+        tasks, auditor.tasks = auditor.tasks, []
+        for task in tasks:
+            if any(choice.takes(auditor.findings[at]) for at in task.findings):
+                yield task
+
+
+async def _play(entry: HistoryEntry, auditor: Auditor, circuits: DeployedCircuits) -> None:
+    if isinstance(entry, AdminEvent):
+        await _administer(entry, auditor, circuits)
+    else:
+        auditor.play(entry)
 
 
 async def _administer(event: AdminEvent, auditor: Auditor, circuits: DeployedCircuits) -> None:
@@ -102,35 +202,65 @@ async def _administer(event: AdminEvent, auditor: Auditor, circuits: DeployedCir
     if event.name == "ArchitectureAdded":
         circuits.add_architecture(values["architectureId"], values["architecture"])
     elif event.name == "ModelAdded":
-        auditor.add_model(await circuits.audited_model(values["modelNumber"], values["model"]))
-    elif event.name == "FeedAdded":
-        auditor.add_feed(AuditedFeed.from_event(values))
-    elif event.name in ("ModelActivated", "ModelRolledBack"):
-        auditor.change_model(values["feedId"], values["modelNumber"])
-    elif event.name == "ReportersActivated":
-        auditor.change_reporters(values["committee"], values["epoch"], values["reporters"], values["quorum"])
-    elif event.name == "CommitteeAdded":
-        auditor.add_committee(values["committee"], values["reporters"], values["quorum"])
+        auditor.hub.add_model(await circuits.audited_model(values["modelNumber"], values["model"]))
+    else:
+        auditor.hub.administer(event)
 
 
 async def _compare_state(hub: Hub, auditor: Auditor, draft: ReportDraft, block: int) -> None:
     """Compare what the hub has at a block with the history up to it."""
-    known = auditor.expected_states()
-    for feed_id in await hub.feed_ids(block):
-        if feed_id not in known:
-            draft.problem(
-                ProblemKind.STORAGE,
-                f"feed {to_hex(feed_id)}: the hub has it, but its history does not: read from the block of the hub's "
-                "deployment on, from a node that has all of it",
-            )
-    for feed_id, expected in known.items():
-        if problem := state_differences(expected, await hub.feed_state(feed_id, block)):
-            draft.problem(
-                ProblemKind.STORAGE,
-                f"feed {to_hex(feed_id)}: the hub's state is not what its history leads to: {problem}",
-            )
-    for (feed_id, round_id), round_ in auditor.expected_rounds().items():
-        if (stored := await hub.round(feed_id, round_id, block)) != round_:
-            draft.problem(
-                ProblemKind.STORAGE, f"feed {to_hex(feed_id)}: round {round_id} is stored as {stored}, not {round_}"
-            )
+    try:
+        states = auditor.hub.expected_states()
+        for expected, actual in zip(states.values(), await hub.feed_states(list(states), block), strict=True):
+            if problem := state_differences(expected, actual):
+                name = auditor.hub.feeds[expected.feed_id].description
+                text = f"feed {name}: the hub's state is not what its history leads to: {problem}"
+                draft.problem(ProblemKind.STORAGE, text)
+        rounds = auditor.hub.expected_rounds()
+        stored = await read_rounds(hub, rounds, block)
+        for (feed_id, round_id), round_ in rounds.items():
+            if (found := stored.get((feed_id, round_id))) != round_:
+                name = auditor.hub.feeds[feed_id].description
+                text = f"feed {name}: round {round_id} is stored as {found}, not {round_}"
+                draft.problem(ProblemKind.STORAGE, text)
+    except _UNREADABLE as error:
+        draft.problem(ProblemKind.STORAGE, f"the hub's state can't be read: {error}")
+
+
+async def _look_at_readings(
+    wanted: WantedReadings, reports: Sequence[AuditedReport], auditor: Auditor, block: Block, draft: ReportDraft
+) -> None:
+    since = block.timestamp - wanted.days * SECONDS_A_DAY
+    young = [each for each in reports if each.block_time >= since]
+    if len(young) < len(reports):
+        left = len(reports) - len(young)
+        draft.notes.append(f"the readings of {left} reports of more than {wanted.days:g} days ago were not looked at")
+
+    def place(reporter: str) -> ReadingsPlace | None:
+        return wanted.places.get(reporter, wanted.elsewhere)
+
+    draft.readings = await audit_readings(young, auditor.hub.feeds, place, wanted.fetch)
+
+
+def _reorganised(draft: ReportDraft, findings: Sequence[Finding], block: Block, contradiction: str) -> list[Finding]:
+    """Say that the chain was reorganised, and take back what it may have caused."""
+    why = contradiction or f"block {block.number} is no longer {to_hex(block.hash)}"
+    draft.problems = [each for each in draft.problems if each.kind not in (ProblemKind.HISTORY, ProblemKind.STORAGE)]
+    draft.problem(
+        ProblemKind.CHAIN,
+        f"the chain was reorganised during the audit ({why}): what was read is of two chains, so nothing is said of "
+        "the hub's state, nor of reports that seem wrong. Audit it again, best at a final block: --block finalized",
+    )
+    told = "the chain was reorganised during the audit; before that, it seemed that {}"
+    return [
+        replace(each, check=Check.UNCHECKED, problem=told.format(each.problem)) if each.check is Check.FAILED else each
+        for each in findings
+    ]
+
+
+def _chosen(findings: Sequence[Finding], choice: Choice) -> tuple[list[Finding], int]:
+    """Return the findings to list, and the number of the others, which were replayed but not proven."""
+    if choice.is_all:
+        return list(findings), 0
+    listed = [each for each in findings if each.check is Check.FAILED or choice.takes(each)]
+    return listed, len(findings) - len(listed)

@@ -18,8 +18,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 import structlog
 
-from oracle.audit.calldata import read_submission
-from oracle.audit.fetch import calls_that_reported
+from oracle.audit.transactions import submissions_of
 from oracle.chain.hub import RoundEvent, Submission
 from oracle.chain.keys.signer import recover
 from oracle.chain.rpc import Rpc
@@ -194,11 +193,16 @@ class Watcher:
         """Return the report behind the events of a transaction, as far as its calldata shows it."""
         event = events[0]
         try:
-            calls = await calls_that_reported(self._hub.rpc, self._hub.address, tx_hash)
-            submissions = [read_submission(each) for each in calls]
-            found = next(each.signed for each in submissions if self._is_of(each, event))
-            reporters = await asyncio.to_thread(self._reporters, found)
-        except (OracleError, StopIteration, ValueError) as error:
+            submissions = await submissions_of(self._hub.rpc, self._hub.address, tx_hash, [event])
+            members = set((await self._hub.committee(self._committee)).reporters)
+            for found in (each.signed for each in submissions if self._is_of(each, event)):
+                reporters = await asyncio.to_thread(self._reporters, found)
+                # A relay's input may have anything else beside the report, even something like it.
+                if len(submissions) == 1 or members.issuperset(reporters):
+                    break
+            else:
+                raise ValueError("no submission of its transaction is of these reporters")
+        except (OracleError, ValueError) as error:
             log.info("whose answers a report has can't be read from here", tx=tx_hash.hex(), reason=str(error))
             return BroughtReport(tx_hash, event.block_number, event.observed_at, event.submitter)
         return BroughtReport(tx_hash, event.block_number, event.observed_at, event.submitter, found, tuple(reporters))

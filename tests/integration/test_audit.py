@@ -93,7 +93,8 @@ def test_all_is_verified(rig: Rig, folder: Path) -> None:
     assert (report.verified, report.failed, report.problems) == (5, 0, ())
     assert report.ok
     assert (report.hub, report.chain_id) == (rig.hub.address, 31337)
-    assert [LOCAL_SRS in note for note in report.notes] == [True]
+    assert [LOCAL_SRS in note for note in report.notes].count(True) == 1
+    assert "model 1, 1 window: key from the architecture, bytecode from the key" in report.notes
     found = [(each.feed, each.round_id, each.outcome, each.answer) for each in report.findings]
     assert found == [
         ("level / USD", 1, Outcome.ACCEPTED, ANSWER),
@@ -205,7 +206,7 @@ def test_a_hold_for_another_reason_than_the_hub_says(
 
 
 def test_shadow_submissions_are_no_rounds(rig: Rig, folder: Path, forwarder: bytes) -> None:
-    """They are sent alone or with the report that they accompany; the model that they show is not active yet."""
+    """They are sent alone or with the report that they accompany, and are verified like it: they decide activations."""
     assert rig.add_model("other") == 2
     rig.propose("solo", 2, compared=1, disagreements=1)
     plain = rig.honest("solo", Sighting(NORMAL, 1_200))
@@ -217,7 +218,8 @@ def test_shadow_submissions_are_no_rounds(rig: Rig, folder: Path, forwarder: byt
     assert tally is not None and (tally.reports, tally.compared) == (2, 1)
     rig.admin("activateModel", rig.feed_id("solo"))
     report = audited(rig, audit_folder(folder, rig.proofs.artifact("other")))
-    assert (report.verified, failures(report), report.problems) == (7, [], ())
+    assert (report.verified, failures(report), report.problems) == (9, [], ())
+    assert [each.kind.value for each in report.findings[-4:]] == ["shadow", "round", "shadow", "round"]
 
 
 # --- relayed submissions ---

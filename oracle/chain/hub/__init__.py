@@ -1,6 +1,6 @@
 """The hub, from Python: its interface, submissions to it, its events, and the reader of its state."""
 
-from oracle.chain.hub.events import RoundAccepted, RoundEvent, RoundHeld, round_event
+from oracle.chain.hub.events import RoundAccepted, RoundEvent, RoundHeld, ShadowScored, round_event, shadow_event
 from oracle.chain.hub.interface import aggregator_interface, hub_interface, lens_interface
 from oracle.chain.hub.reader import Hub
 from oracle.chain.hub.submissions import (
@@ -31,6 +31,7 @@ __all__ = [
     "RoundAccepted",
     "RoundEvent",
     "RoundHeld",
+    "ShadowScored",
     "ShadowTally",
     "Submission",
     "SubmitCall",
@@ -40,5 +41,6 @@ __all__ = [
     "hub_interface",
     "lens_interface",
     "round_event",
+    "shadow_event",
     "submission_from",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -53,6 +54,21 @@ class RoundHeld:
 RoundEvent: TypeAlias = RoundAccepted | RoundHeld
 
 
+@dataclass(frozen=True, slots=True)
+class ShadowScored:
+    """A proposed model judged a report for the round `round_id`. Only its tally was written."""
+
+    feed_id: bytes
+    round_id: int
+    answer: int
+    observed_at: int
+    model_number: int
+    scores: tuple[int, ...]
+    block_number: int
+    tx_hash: bytes
+    log_index: int
+
+
 def round_event(log: Log) -> RoundEvent | None:
     """Return a log of the hub as the event of a round; None if it is another event.
 
@@ -64,22 +80,21 @@ def round_event(log: Log) -> RoundEvent | None:
     if found is None or found[0] not in ("RoundAccepted", "RoundHeld"):
         return None
     name, values = found
-    common = {
-        "feed_id": values["feedId"],
-        "round_id": values["roundId"],
-        "answer": values["answer"],
-        "observed_at": values["observedAt"],
-        "model_number": values["modelNumber"],
-        "scores": tuple(values["scores"]),
-        "submitter": values["submitter"],
-        "block_number": log.block_number,
-        "tx_hash": log.tx_hash,
-        "log_index": log.log_index,
-    }
+    common = _common(log, values) | {"submitter": values["submitter"]}
     if name == "RoundAccepted":
         return RoundAccepted(**common, confirmed=values["confirmed"])
     reason = enum_member(HoldReason, values["reason"], log.address)
     return RoundHeld(**common, reason=reason, confirmations=values["confirmations"])
+
+
+def shadow_event(log: Log) -> ShadowScored | None:
+    """Return a log of the hub as a proposed model's judgement; None if it is another event.
+
+    Raises:
+        ChainUnavailable: The node's log is malformed.
+    """
+    found = decoded(log)
+    return None if found is None or found[0] != "ShadowScored" else ShadowScored(**_common(log, found[1]))
 
 
 def decoded(log: Log) -> tuple[str, dict[str, Any]] | None:
@@ -92,3 +107,17 @@ def decoded(log: Log) -> tuple[str, dict[str, Any]] | None:
         return hub_interface().decode_log(log)
     except ValueError as error:
         raise ChainUnavailable(f"the RPC endpoint answers a malformed log: {error}") from error
+
+
+def _common(log: Log, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "feed_id": values["feedId"],
+        "round_id": values["roundId"],
+        "answer": values["answer"],
+        "observed_at": values["observedAt"],
+        "model_number": values["modelNumber"],
+        "scores": tuple(values["scores"]),
+        "block_number": log.block_number,
+        "tx_hash": log.tx_hash,
+        "log_index": log.log_index,
+    }

@@ -1,19 +1,15 @@
-"""Tests of reading submissions in every encoding that the hub takes, and of finding the calls in a trace."""
+"""Tests of reading submissions in every encoding that the hub takes."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from oracle.audit.calldata import read_submission, submit_calls
+from oracle.audit.calldata import read_submission
 from oracle.chain.hub import Submission, SubmitCall, encode_submission, hub_interface
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.report import Report, ReporterSignature, SignedReport
 
-HUB = "0x" + "ab" * 20
 SELECTOR = hub_interface().selector("submit")
-IF_NEWER = hub_interface().selector("submitIfNewer")
 
 REPORT = Report(3, 2, 1_700_000_000, tuple(number.to_bytes(32) for number in (1, 2, 9)), (7, 0, 4))
 ROWS = tuple(
@@ -61,28 +57,3 @@ def test_parts_that_stand_before_the_submission() -> None:
 def test_calldata_of_no_submission(calldata: bytes) -> None:
     with pytest.raises(ValueError):
         read_submission(calldata)
-
-
-def call(data: bytes = SELECTOR, *inner: dict[str, Any], to: str = HUB, **values: Any) -> dict[str, Any]:
-    return {"type": "CALL", "to": to, "input": "0x" + data.hex(), "calls": list(inner), **values}
-
-
-def test_the_calls_of_a_trace() -> None:
-    first, second, third = (SELECTOR + bytes([each]) for each in (1, 2, 3))
-    pulled, there = IF_NEWER + b"\4", IF_NEWER + b"\5"
-    trace = call(
-        b"relay",
-        call(first),
-        call(b"another", call(second), to="0x" + "cd" * 20),
-        call(pulled, output="0x" + word(1).hex()),
-        call(there, output="0x" + word(0).hex()),
-        call(third, error="execution reverted"),
-        call(b"reverted", call(third), to="0x" + "cd" * 20, error="execution reverted"),
-        call(third, type="DELEGATECALL"),
-        call(third, type="STATICCALL"),
-        call(third, to="0x" + "cd" * 20),
-        call(b"feedIds"),
-        to="0x" + "ef" * 20,
-    )
-    assert submit_calls(trace, HUB) == [first, second, pulled]
-    assert submit_calls({"type": "CALL"}, HUB) == []

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from oracle.audit.history import AuditedFeed, AuditedModel, AuditedSubmission, ReportOutcome, RoundTransaction
+from oracle.audit.calls import TransactionCalls
+from oracle.audit.history import AuditedFeed, AuditedModel, ReportEvents
 from oracle.audit.judge import state_differences
 from oracle.audit.replay import Auditor
 from oracle.audit.report import Check
@@ -18,7 +19,7 @@ from oracle.core import encoding
 from oracle.core.encoding import NO_ANSWER, Feature
 from oracle.core.gate import HoldPolicy
 from oracle.core.report import Report, ReporterSignature, SignedReport
-from oracle.core.types import HoldReason, Kind, Outcome, Status
+from oracle.core.types import Kind, Outcome, Status
 
 FEED_ID, PEER_ID = (1).to_bytes(32), (2).to_bytes(32)
 NOW = 1_700_000_000
@@ -47,47 +48,67 @@ def model(**changes: Any) -> AuditedModel:
 
 def auditor(with_model: AuditedModel | None = None, *feeds: AuditedFeed) -> Auditor:
     made = Auditor(named)
-    made.add_model(with_model or model())
-    made.add_committee(1, [ALICE, BOB, CAROL], 3)
+    made.hub.add_model(with_model or model())
+    made.hub.add_committee(1, [ALICE, BOB, CAROL], 3)
     for feed in feeds or (FEED,):
-        made.add_feed(feed)
+        made.hub.add_feed(feed)
     return made
 
 
 THREE = (row(ALICE, ANSWER), row(BOB, ANSWER + 10), row(CAROL, ANSWER + 20))
-SAID = ReportOutcome(FEED_ID, 1, Outcome.ACCEPTED, ANSWER + 10, NOW, False, HoldReason.NONE, 0)
+PAYER = "0x" + "99" * 20
+SAID = RoundAccepted(FEED_ID, 1, ANSWER + 10, NOW, 1, (-5, -7), False, PAYER, 9, b"\x12", 0)
 
 
 def submission(
     rows: Sequence[ReporterSignature] = THREE,
     *,
-    outcomes: tuple[ReportOutcome, ...] = (SAID,),
+    said: dict[str, Any] | None = None,
+    silent: int = 0,
     scores: tuple[tuple[int, ...], ...] = ((-5, -7),),
     medians: tuple[int, ...] | None = None,
     model_number: int = 1,
     block_time: int = NOW + 10,
     **report: Any,
-) -> AuditedSubmission:
+) -> ReportEvents:
+    """Return a transaction that calls the hub with a report, and what the hub says of it.
+
+    Args:
+        said: Changes of what the hub says.
+        silent: Of how many feeds the hub says nothing.
+    """
     of = replace(Report(1, 1, NOW, (FEED_ID,), (1,)), **report)
     made = Submission.of(model_number, SignedReport(of, tuple(rows)), scores, b"proof")
     made = replace(made, medians=medians) if medians is not None else made
-    return AuditedSubmission("0x12", 9, block_time, made, outcomes)
+    events = [
+        replace(
+            SAID, feed_id=of.feed_ids[at], round_id=of.round_ids[at], observed_at=of.observed_at,
+            model_number=model_number, answer=rows[made.medians[at]].answers[at], scores=made.scores[place],
+            **(said or {}),
+        )
+        for place, at in enumerate(of.due)
+    ]  # fmt: skip
+    told = tuple(events[: len(events) - silent])
+    return ReportEvents("0x12", 9, block_time, told, TransactionCalls(direct=encode_submission(made)))
 
 
-def problem_of(of: Auditor, given: AuditedSubmission) -> str:
-    of.submission(given)
+def problem_of(of: Auditor, given: ReportEvents) -> str:
+    """Return what is wrong, if all proofs hold."""
+    of.play(given)
+    while of.tasks:
+        of.settle(of.tasks.pop(0), True)
     return of.findings[-1].problem
 
 
 def test_what_holds_is_taken_over() -> None:
     made = auditor()
-    made.submission(submission())
+    assert problem_of(made, submission()) == ""
     (finding,) = made.findings
-    assert finding.problem == ""
+    assert finding.check is Check.VERIFIED
     assert (finding.feed, finding.outcome, finding.answer) == ("eth / USD", Outcome.ACCEPTED, ANSWER + 10)
-    state = made.expected_states()[FEED_ID]
+    state = made.hub.expected_states()[FEED_ID]
     assert (state.status, state.round_id, state.answer, state.last_report_at) == (Status.OK, 1, ANSWER + 10, NOW)
-    stored = made.expected_rounds()[FEED_ID, 1]
+    stored = made.hub.expected_rounds()[FEED_ID, 1]
     spread = encoding.spread(Kind.RELATIVE, 10_000, ANSWER, ANSWER + 20)
     assert (stored.published_at, stored.spread, stored.count) == (NOW + 10, spread, 3)
 
@@ -116,29 +137,32 @@ FAR = (row(ALICE, ANSWER), row(BOB, ANSWER), row(CAROL, 2 * ANSWER))
         (submission(observed_at=0), "the report was not newer than the last one"),
         (submission(block_time=NOW - 31), "the report was from the future"),
         (submission(block_time=NOW + 601), "the report was too old"),
-        (submission(outcomes=()), "the hub emitted nothing, where accepted was due"),
         (
-            submission(outcomes=(replace(SAID, confirmed=True),)),
+            submission(said={"confirmed": True}),
             f"the hub said accepted by confirmation {ANSWER + 10} of {NOW}, but it was accepted {ANSWER + 10} of {NOW}",
         ),
     ],
 )
-def test_what_the_hub_should_have_refused(given: AuditedSubmission, says: str) -> None:
+def test_what_the_hub_should_have_refused(given: ReportEvents, says: str) -> None:
     assert problem_of(auditor(), given) == says
 
 
 def test_a_model_that_was_not_active() -> None:
     made = auditor()
-    made.add_model(model(number=2))
+    made.hub.add_model(model(number=2))
     assert problem_of(made, submission(model_number=2)) == "model 2 was not active; 1 was"
-    made.change_model(FEED_ID, 2)
+    made = auditor()
+    made.hub.add_model(model(number=2))
+    made.hub.change_model(FEED_ID, 2)
     assert problem_of(made, submission(model_number=2)) == ""
 
 
 def test_other_reporters_sign_in_another_epoch() -> None:
     made = auditor()
-    made.change_reporters(1, 2, [STRANGER], 1)
+    made.hub.add_committee(1, [STRANGER], 1, epoch=2)
     assert "epoch 1" in problem_of(made, submission())
+    made = auditor()
+    made.hub.add_committee(1, [STRANGER], 1, epoch=2)
     assert problem_of(made, submission((row(STRANGER, ANSWER + 10),), epoch=2)) == ""
 
 
@@ -156,13 +180,12 @@ def test_a_peer_is_signed_and_seen_and_nothing_is_written_of_it() -> None:
     made = auditor(model(features=LISTED, model_hash=None, outputs=2), PEERED, PEER)
     ids: dict[str, Any] = {"feed_ids": (FEED_ID, PEER_ID)}
     assert problem_of(made, submission(BOTH, round_ids=(1, 0), **ids)) == ""
-    assert made.expected_states()[FEED_ID].peer_answers == (2 * ANSWER,)
-    assert made.expected_states()[PEER_ID].round_id == 0
+    assert made.hub.expected_states()[FEED_ID].peer_answers == (2 * ANSWER,)
+    assert made.hub.expected_states()[PEER_ID].round_id == 0
     later = NOW + 3_600
     moved = tuple(row(name, ANSWER + 10, 2 * ANSWER + ANSWER // 50) for name in (ALICE, BOB, CAROL))
-    said = replace(SAID, round_id=2, observed_at=later)
-    given = submission(moved, round_ids=(2, 0), observed_at=later, block_time=later, outcomes=(said,), **ids)
-    assert problem_of(made, given) == ""
+    given = submission(moved, round_ids=(2, 0), observed_at=later, block_time=later, **ids)
+    made.play(given)
     assert made.tasks[-1].instances[:4] == (0, 1_000, 1, 1_000)
 
 
@@ -190,7 +213,7 @@ def test_a_proof_that_is_not_shown_to_hold(of: AuditedModel, check: Check, says:
     made = auditor(of)
     assert problem_of(made, submission()) == says
     assert (made.findings[-1].check, made.tasks) == (check, [])
-    assert made.expected_states()[FEED_ID].round_id == 1
+    assert made.hub.expected_states()[FEED_ID].round_id == 1
 
 
 @pytest.mark.parametrize(
@@ -203,17 +226,17 @@ def test_a_proof_that_is_not_shown_to_hold(of: AuditedModel, check: Check, says:
 )
 def test_a_proof_decides_on_its_findings(result: bool | str, check: Check, says: str) -> None:
     made = auditor()
-    made.submission(submission())
+    made.play(submission())
     (task,) = made.tasks
     assert (task.findings, task.model_number, task.batch, task.proof) == ((0,), 1, 1, b"proof")
     made.settle(task, result)
     assert [(each.check, each.problem) for each in made.findings] == [(check, says)]
-    assert made.expected_states()[FEED_ID].round_id == 1
+    assert made.hub.expected_states()[FEED_ID].round_id == 1
 
 
 def test_a_report_is_refused_as_a_whole() -> None:
     made = auditor(None, FEED, PEER)
-    made.submission(submission(BOTH, feed_ids=(FEED_ID, PEER_ID), round_ids=(1, 7), scores=((-1, -1),) * 2))
+    made.play(submission(BOTH, feed_ids=(FEED_ID, PEER_ID), round_ids=(1, 7), scores=((-1, -1),) * 2))
     assert [finding.problem for finding in made.findings] == ["signed for round 7, but 1 was next"] * 2
 
 
@@ -221,29 +244,36 @@ def test_a_signature_that_is_none() -> None:
     """A malformed signature is a finding like any other, and does not end the audit."""
     malformed = ReporterSignature((ANSWER,), bytes(32), bytes(32), bytes(32))
     made = Auditor(lambda report, each: recover(31337, "0x" + "11" * 20, report, each))
-    made.add_model(model())
-    made.add_committee(1, [ALICE], 1)
-    made.add_feed(FEED)
+    made.hub.add_model(model())
+    made.hub.add_committee(1, [ALICE], 1)
+    made.hub.add_feed(FEED)
     assert "no valid signature" in problem_of(made, submission((malformed,)))
-    assert made.expected_states()[FEED_ID].round_id == 0
+    assert made.findings[0].check is Check.FAILED
 
 
-def test_a_transaction_with_calls_that_can_and_cant_be_read() -> None:
-    event = RoundAccepted(FEED_ID, 1, ANSWER + 10, NOW, 1, (-5, -7), False, "0x" + "99" * 20, 9, b"\x12", 0)
-    calldata = encode_submission(submission().submission)
-    transaction = RoundTransaction("0x12", 9, NOW + 10, (event,), (calldata,))
+def test_a_report_that_the_hub_should_have_refused_is_history_all_the_same() -> None:
+    """The reports after it are judged by the history that the hub has, each by itself."""
     made = auditor()
-    assert made.transaction(transaction) == []
-    assert [finding.problem for finding in made.findings] == [""]
-    problems = auditor().transaction(replace(transaction, calls=(calldata[:4] + b"\xff" * 96,)))
-    assert problems[0].startswith("transaction 0x12: its calldata can't be read: ")
-    assert problems[1] == "transaction 0x12: 1 rounds without a submission that carries them"
+    assert problem_of(made, submission(THREE[:2])) == "eth / USD has 2 answers where 3 are the quorum"
+    later: dict[str, Any] = {"observed_at": NOW + 60, "block_time": NOW + 60, "round_ids": (2,)}
+    assert problem_of(made, submission(**later)) == ""
+    assert [made.hub.expected_rounds()[FEED_ID, number].count for number in (1, 2)] == [2, 3]
+
+
+def test_input_that_can_t_be_read() -> None:
+    given = submission()
+    assert given.calls.direct is not None
+    unreadable = replace(given, calls=TransactionCalls(direct=given.calls.direct[:4] + b"\xff" * 96))
+    made = auditor()
+    assert problem_of(made, unreadable).startswith("the transaction's input can't be read: ")
+    assert (made.findings[0].check, made.findings[0].answer) == (Check.UNCHECKED, ANSWER + 10)
+    assert made.hub.expected_states()[FEED_ID].answer == ANSWER + 10
 
 
 def test_the_state_of_the_hub_is_compared() -> None:
     made = auditor()
-    made.submission(submission())
-    expected = made.expected_states()[FEED_ID]
+    made.play(submission())
+    expected = made.hub.expected_states()[FEED_ID]
     assert state_differences(expected, replace(expected, paused=True)) == ""
     assert (
         state_differences(expected, replace(expected, round_id=2, answer=5))

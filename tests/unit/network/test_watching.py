@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
 
+from oracle.audit.transactions import calls_in
 from oracle.chain.hub import Committee, HubFeedConfig, RoundAccepted, Submission, encode_submission
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Transaction
+from oracle.chain.transport.traces import CallFrame
 from oracle.core.errors import ChainUnavailable
 from oracle.core.report import Report, SignedReport
 from oracle.core.types import Kind
@@ -40,7 +42,7 @@ class Chain:
     def __init__(self) -> None:
         self.block = 100
         self.transactions: dict[bytes, Transaction] = {}
-        self.traces: dict[str, Any] = {}
+        self.traces: dict[bytes, CallFrame] = {}
 
     async def block_number(self) -> int:
         return self.block
@@ -48,10 +50,15 @@ class Chain:
     async def transaction(self, tx_hash: bytes) -> Transaction | None:
         return self.transactions.get(tx_hash)
 
-    async def request(self, method: str, *arguments: Any) -> Any:
-        if method == "debug_traceTransaction" and arguments[0] in self.traces:
-            return self.traces[arguments[0]]
-        raise ChainUnavailable("the endpoint does not trace")
+    async def trace(self, tx_hash: bytes) -> CallFrame | None:
+        return self.traces.get(tx_hash)
+
+    def hide(self, tx_hash: bytes) -> None:
+        """Let a contract make the call of a transaction, whose input does not show it."""
+        sent = self.transactions[tx_hash]
+        self.transactions[tx_hash] = replace(sent, to=ACCOUNTS[1], data=b"go")
+        inner = CallFrame("call", ACCOUNTS[1], HUB, sent.data)
+        self.traces[tx_hash] = CallFrame("call", sent.sender, ACCOUNTS[1], b"go", calls=[inner])
 
     name = "endpoint"
 
@@ -258,22 +265,37 @@ async def test_answers_that_were_never_told_are_found_in_the_calldata(world: Wor
 
 
 async def test_a_report_that_a_contract_sent_is_noted_as_far_as_it_can_be_read(world: World) -> None:
+    chain = world.hub.chain
     messages = world.hear_all(of_turn(TURN), 1_000_000, 1_000_200, 1_000_100, 1_000_300)
-    relayed = world.hub.bring(*messages[:3], account=ACCOUNTS[1], through=ACCOUNTS[1])
+    chain.hide(relayed := world.hub.bring(*messages[:3], account=ACCOUNTS[1]))
+    trace = chain.traces.pop(relayed)
     await world.watcher.look()
     ((transmitter, _, details),) = world.brought()
     assert transmitter == MEMBERS[0] and details["account"] == ACCOUNTS[1] and "reporters" not in details
-    # An endpoint that traces shows the call.
-    later = world.hear_all(of_turn(TURN + 4), 1_000_000, 1_000_200, 1_000_100, 1_000_300)
-    second = world.hub.bring(*later[:3], account=ACCOUNTS[1], through=ACCOUNTS[1])
-    data = world.hub.chain.transactions[second].data
-    world.hub.chain.traces["0x" + second.hex()] = {
-        "to": ACCOUNTS[1].lower(),
-        "calls": [{"to": HUB.lower(), "type": "CALL", "input": "0x" + data.hex(), "output": "0x"}],
-    }
+    # An endpoint that traces shows the call, and so does the input of most relays.
+    chain.traces[relayed] = trace
+    for turn in (TURN + 4, TURN + 8):
+        later = world.hear_all(of_turn(turn), 1_000_000, 1_000_200, 1_000_100, 1_000_300)
+        sent = world.hub.bring(*later[:3], account=ACCOUNTS[1], through=ACCOUNTS[1])
+        if turn == TURN + 4:
+            chain.hide(sent)
+        await world.watcher.look()
+        assert world.brought()[-1][2]["reporters"] == MEMBERS[:3]
+
+
+async def test_a_report_beside_another_one_that_looks_like_it(world: World) -> None:
+    """A relay's input may have anything in it. A report counts as brought only with signatures of the committee."""
+    messages = world.hear_all(of_turn(TURN), 1_000_000, 1_000_200, 1_000_100, 1_000_300)
+    sent = world.hub.bring(*messages[:3], account=ACCOUNTS[1], through=ACCOUNTS[1])
+    real = world.hub.chain.transactions[sent]
+    (decoy,) = calls_in(real, HUB).candidates(world.hub.events)
+    signed = decoy.submission.signed
+    forged = replace(signed.signatures[0], r=signed.signatures[1].r)
+    signed = replace(signed, signatures=(forged, *signed.signatures[1:]))
+    data = encode_submission(replace(decoy.submission, signed=signed)) + real.data
+    world.hub.chain.transactions[sent] = replace(real, data=data)
     await world.watcher.look()
-    assert world.brought()[1][2]["reporters"] == MEMBERS[:3]
-    assert relayed != second
+    assert world.brought()[0][2]["reporters"] == MEMBERS[:3]
 
 
 async def test_calldata_that_nobody_can_read_does_not_stop_it(world: World) -> None:
