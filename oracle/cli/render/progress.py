@@ -6,7 +6,19 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from oracle.audit.progress import Step
 
 
 @contextlib.contextmanager
@@ -26,3 +38,23 @@ def download_progress() -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("download", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def audit_progress(*, quiet: bool) -> Iterator[Callable[[Step, int, int | None], None]]:
+    """Show a bar for each step of an audit that has begun; the function that is given is an audit's `Progress`.
+
+    Args:
+        quiet: Show nothing.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        tasks: dict[Step, TaskID] = {}
+
+        def show(step: Step, done: int, total: int | None) -> None:
+            if step not in tasks:
+                tasks[step] = bar.add_task(step.value, total=None)
+            bar.update(tasks[step], completed=done, total=total)
+
+        yield show
