@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from oracle.bench import audits as audited
 from oracle.bench import baselines as beside
 from oracle.bench import claims, estimates
 from oracle.bench import submissions as submitted
@@ -215,6 +216,16 @@ def private_claims(report: Report) -> str:
     return f"{rows_of(columns, rows)}\n\n{where}"
 
 
+def audits(report: Report) -> str:
+    """Return the table of audits, in rounds a second, and the machine."""
+    columns = {"case": "---"} | dict.fromkeys(audited.COLUMNS, "--:")
+    rows = [[f"`{case}`", *cells] for case, *cells in audited.rows(report)]
+    if not rows:
+        raise KeyError("audit-*")
+    where = _machine(report, f"--cases 'audit-*' --repeat {report['repeat']}")
+    return f"{rows_of(columns, rows)}\n\n{where}"
+
+
 def baselines(report: Report) -> str:
     """Return the table of the default model's proofs and of what does without them, and the machine."""
     columns = {"case": "---"} | dict.fromkeys(beside.COLUMNS, "--:")
@@ -343,6 +354,7 @@ TABLES: dict[str, Callable[[Report], str]] = {
         worth_even,
         worth_recall,
         private_claims,
+        audits,
     )
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from oracle.bench import audits
+
 COST = {"rows": 100, "k": 7, "proof_bytes": 1_856, "gas": 400_000, "seconds": 0.05, "memory": 40_000_000}
 
 PROFILE = {"hub_per_feed": {"sload": 23_100, "sstore": 27_900, "computing": 20_000}, "adapter_per_feed": 4_000}
@@ -142,6 +144,13 @@ def example_report() -> dict[str, Any]:
         **{
             f"submit-network-public-b{feeds}-q1": measured_submission(700_000 + 50_000 * feeds, feeds)
             for feeds in (1, 4, 16, 32)
+        },
+        "audit-default-public-b1-q1": {
+            "rounds": 2_000,
+            "transactions": 2_000,
+            "seconds": dict.fromkeys(audits.WAYS, 5.0),
+            "rounds_per_s": {way: 400 + at for at, way in enumerate(audits.WAYS)},
+            "record_bytes": 9_000_000,
         },
         "submit-trees-public-b32-q1": measured_submission(2_560_000, 32),
         "submit-default-private-b16-q1": measured_submission(

@@ -322,6 +322,7 @@ class ReportDraft:
         *,
         choice: str = "",
         not_proven: int = 0,
+        proofs: int = 0,
     ) -> AuditReport:
         """Return the finished report.
 
@@ -332,6 +333,7 @@ class ReportDraft:
             findings: The findings to list.
             choice: See `AuditReport`.
             not_proven: Likewise.
+            proofs: Likewise.
         """
         return AuditReport(
             hub=hub,
@@ -345,4 +347,7 @@ class ReportDraft:
             readings=self.readings,
             circuits=tuple(self.circuits),
             storage=self.storage,
+            choice=choice,
+            not_proven=not_proven,
+            proofs=proofs,
         )

@@ -156,6 +156,28 @@ CLAIMS = {
 }
 """Private claims: the model of each case."""
 
+
+@dataclass(frozen=True)
+class AuditCase:
+    """A history that is audited: every feed reports in every transaction.
+
+    Attributes:
+        judge: The model of all feeds, of `JUDGES`.
+        batch: Feeds.
+        signatures: Reporters who sign.
+    """
+
+    judge: str
+    batch: int
+    signatures: int
+
+
+AUDITS = {
+    f"audit-default-public-b{batch}-q{count}": AuditCase("default-public", batch, count)
+    for batch, count in ((1, 1), (16, 5))
+}
+"""Histories whose audits are timed: the dearest kind, of one round in each transaction, and one of large batches."""
+
 OWN = "detectors"
 """The group of all detectors: their proofs take turns."""
 
@@ -193,7 +215,7 @@ BESIDE_BASELINES = {
 }
 """Circuits whose proofs take turns with those of the baseline, by detector."""
 
-CASES = (*GROUPS, *THROUGHPUT, BATCHED, *FLEET, *BASELINES, *SUBMISSIONS, *CLAIMS)
+CASES = (*GROUPS, *THROUGHPUT, BATCHED, *FLEET, *BASELINES, *SUBMISSIONS, *CLAIMS, *AUDITS)
 """All cases."""
 
 USUAL = tuple(case for case in CASES if case not in WORTH)

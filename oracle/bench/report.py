@@ -9,8 +9,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from oracle.bench import baselines, claims, estimates, fleet, submissions, targets
-from oracle.bench.cases import BATCHED, CLAIMS, DEFAULT, DEFAULTS, FLEET, GROUPS, REPORTED, SUBMISSIONS, THROUGHPUT
+from oracle.bench import audits, baselines, claims, estimates, fleet, submissions, targets
+from oracle.bench.cases import (
+    AUDITS,
+    BATCHED,
+    CLAIMS,
+    DEFAULT,
+    DEFAULTS,
+    FLEET,
+    GROUPS,
+    REPORTED,
+    SUBMISSIONS,
+    THROUGHPUT,
+)
 from oracle.bench.ezkl_defaults import reason_of
 
 
@@ -78,6 +89,8 @@ def table(report: Mapping[str, Any], width: int = 150) -> str:
         console.print(submissions.table(report))
     if any(case in report for case in CLAIMS):
         console.print(claims.table(report))
+    if any(case in report for case in AUDITS):
+        console.print(audits.table(report))
     if targets.rows(report):
         console.print(targets.table(report))
     if "end_to_end" in report:

@@ -13,8 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from oracle.bench import baselines, batched, claims, estimates, fleet, submissions
+from oracle.bench import audits, baselines, batched, claims, estimates, fleet, submissions
 from oracle.bench.cases import (
+    AUDITS,
     BASELINES,
     BATCHED,
     BESIDE,
@@ -130,6 +131,8 @@ async def run(
         )
     if claimed := [case for case in cases if case in CLAIMS]:
         report |= await claims.run(claimed, repeat, echo)
+    if audited := [case for case in cases if case in AUDITS]:
+        report |= await audits.run(audited, echo)
     estimates.compare(report)
     report["seconds"] = round(time.perf_counter() - began)
     await asyncio.to_thread(_write, out, report)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from oracle.bench import fleet, growth, submissions, zoo
+from oracle.bench import audits, fleet, growth, submissions, zoo
 from oracle.bench.cases import CASES, SUBMISSIONS
 from oracle.bench.circuits import MeasuredCircuit
 from oracle.bench.detectors import detector
@@ -216,6 +216,20 @@ async def test_submissions(tmp_path: Path, said: list[str], monkeypatch: pytest.
         assert 3_100 + 96 * 4 < a_signature < 13_000
     printed = "\n".join(said)
     assert all(f"{report[case]['gas']:,}" in printed for case in cases)
+
+
+async def test_audits(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history on a real chain is audited in all ways, with real proofs; each finds all rounds."""
+    monkeypatch.setattr(audits, "toolchain", SimpleNamespace(build_dir=folder))
+    case = "audit-default-public-b1-q1"
+    report = await audits.run([case], said.append, rounds=3)
+    found = report[case]
+    assert (found["rounds"], found["transactions"]) == (3, 3)
+    assert found["seconds"].keys() == found["rounds_per_s"].keys() == audits.WAYS.keys()
+    assert all(each > 0 for each in found["seconds"].values())
+    assert found["record_bytes"] > 3_000
+    assert next(line for line in said if line.startswith(case)) == f"{case}: a history of 3 rounds"
+    assert audits.rows(report)[0][:3] == (case, "3", "3")
 
 
 @pytest.mark.slow

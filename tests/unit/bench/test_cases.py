@@ -28,6 +28,7 @@ def test_each_of_ours_is_beside_one_of_ezkls() -> None:
 def test_each_case_names_a_model_that_there_is() -> None:
     judges = [*cases.CIRCUITS.values(), *cases.THROUGHPUT.values()]
     judges += [cases.JUDGES[of.judge] for of in cases.SUBMISSIONS.values()]
+    judges += [cases.JUDGES[of.judge] for of in cases.AUDITS.values()]
     judges += [cases.JUDGES[judge] for judge, _ in cases.FLEET.values()]
     assert {judge.detector for judge in judges} | set(cases.BASELINES.values()) <= set(DETECTORS)
     # What nobody asked for is not measured if it takes minutes; everything else is.

@@ -33,6 +33,7 @@ def test_the_report_for_people() -> None:
     assert "4.5× less" in printed and "40.0 windows a second" in printed and "50% (25%)" in printed
     assert "700,000" in printed
     assert "p50 1.25 × the proof's own 0.4 s (default-private-b1, 40 observations)" in printed
+    assert "audit-default-public-b1-q1" in printed and "404" in printed
     assert "161 MB; its steps, mean seconds: sign 0.01, prove 0.45, confirm 0.02" in printed
 
 
