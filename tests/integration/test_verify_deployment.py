@@ -9,25 +9,40 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 
 from oracle.audit.deployment.comparison import Expectation, of_file, of_statement
+from oracle.audit.deployment.manifest import (
+    SignedManifest,
+    sign_statement,
+    signature_differences,
+    typed_statement,
+)
 from oracle.audit.deployment.report import DeploymentReport, Difference
 from oracle.audit.deployment.statement import DeploymentStatement
 from oracle.audit.deployment.verify import DeploymentCheck, verify_deployment
 from oracle.chain import compiled
 from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, deploy
-from oracle.chain.hub import hub_interface
+from oracle.chain.deploy.create2 import Creation, create
+from oracle.chain.hub import Hub, hub_interface
 from oracle.chain.keys import keystore
+from oracle.chain.keys.signer import HALF_ORDER
 from oracle.chain.local.anvil import Anvil
-from oracle.chain.rpc import Rpc
+from oracle.chain.rpc import BlockTag, Rpc
+from oracle.chain.transport.answers import Block, Log
 from oracle.chain.tx.sender import Sender
 from oracle.core.formats import keccak, to_hex
-from tests.stubs import feed_config, reporter, stub_artifact
+from oracle.proving import artifact as artifacts
+from oracle.proving.artifact import Artifact
+from tests.integration.conftest import Circuits
+from tests.stubs import feed_config, reporter
 
 REPORTER = reporter().address
 GUARDIAN = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 STRANGER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+SALT = b"\5" * 32
+ORDER = 2 * HALF_ORDER + 1
 ETH_USD = ("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE", "0x0000000000000000000000000000000000000348")
 
 
@@ -38,9 +53,10 @@ class Scene:
     chain: Anvil
     deployment: Deployment
     path: Path
+    artifacts: Path
 
 
-def plan() -> DeployPlan:
+def plan(artifact: Artifact) -> DeployPlan:
     feeds = (
         FeedPlan("one", feed_config("ONE / USD"), pair=ETH_USD),
         FeedPlan("two", feed_config("TWO / USD", confirm_delay=30)),
@@ -48,22 +64,23 @@ def plan() -> DeployPlan:
     return DeployPlan(
         (CommitteePlan("default", (REPORTER,)),),
         feeds,
-        {"default": [stub_artifact()]},
+        {"default": [artifact]},
         change_delay=3_600,
         guardian=GUARDIAN,
     )
 
 
 @pytest.fixture(scope="module")
-def scene(anvil: Callable[..., Anvil], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(anvil: Callable[..., Anvil], circuits: Circuits, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    artifact = circuits()
     path = tmp_path_factory.mktemp("verified") / "deployment.json"
     with anvil() as chain:
 
         async def deployed() -> Deployment:
             async with Rpc(chain.rpc_url, chain.chain_id) as rpc:
-                return await deploy(plan(), rpc, await keystore.local_chain_key(0, rpc), path, poll_s=0.01)
+                return await deploy(plan(artifact), rpc, await keystore.local_chain_key(0, rpc), path, poll_s=0.01)
 
-        yield Scene(chain, asyncio.run(deployed()), path)
+        yield Scene(chain, asyncio.run(deployed()), path, artifact.path.parent)
 
 
 @pytest.fixture
@@ -80,7 +97,7 @@ async def account(rpc: Rpc) -> LocalAccount:
 
 
 def by_file(scene: Scene) -> Expectation:
-    return of_file(scene.deployment, "the deployment file", {})
+    return of_file(scene.deployment, "the deployment file")
 
 
 async def verified(rpc: Rpc, hub: str, expected: Expectation | None = None, **wanted: Any) -> DeploymentReport:
@@ -109,18 +126,23 @@ async def stated(rpc: Rpc, scene: Scene) -> DeploymentStatement:
 
 
 async def test_an_honest_deployment(rpc: Rpc, scene: Scene) -> None:
-    """Only what artifacts would show is unchecked: the stand-in for a verifier has none."""
+    """Without artifacts, nothing shows what its verifiers accept."""
     for expected in (Expectation(), by_file(scene)):
-        report = await verified(rpc, scene.deployment.hub, expected)
-        assert report.differences == ()
-        assert [each.subject.split(" ")[0] for each in report.unchecked] == ["architecture", "model"]
-        assert not report.ok
+        report = await verified(rpc, scene.deployment.hub, expected, artifacts=scene.artifacts)
+        assert (report.differences, report.unchecked, report.ok) == ((), (), True)
         assert report.statement is not None
         made = {each.contract: each.creation for each in report.statement.contracts}
         assert made.pop("verifier") == "unknown"
         assert made.pop("ZkAggregator") == "factory"
         assert set(made.values()) == {"create2"}
-    assert {each.contract for each in report.statement.contracts} >= {"ZkOracle", "ZkFeedRegistry", "Holds"}
+    assert "ZkFeedRegistry" in made
+    assert report.statement is not None
+    [circuit] = report.statement.architectures[0].circuits
+    assert (len(circuit.verifying_key or ""), circuit.srs_origin) == (64, "insecure-local")
+    report = await verified(rpc, scene.deployment.hub)
+    assert [each.subject.split(" ")[0] for each in report.unchecked] == ["architecture", "model"]
+    assert (report.differences, report.ok) == ((), False)
+    assert report.statement is not None
     assert report.statement.roles.guardians == (GUARDIAN,)
 
 
@@ -156,3 +178,210 @@ async def test_our_code_from_other_creation_code(rpc: Rpc, scene: Scene, account
     assert found.subject == f"ZkOracle {fake}, creation code"
     assert found.found == f"other creation code in transaction {to_hex(receipt.tx_hash)}"
     assert "may have left anything" in found.meaning
+
+
+async def test_ways_of_creation(rpc: Rpc, scene: Scene, account: LocalAccount) -> None:
+    """By plain creation, with another salt, and by another contract, as a trace shows."""
+    made = scene.deployment.created[scene.deployment.hub]
+    code = compiled.load("ZkOracle").link(scene.deployment.libraries).bytecode
+    salted = await create(rpc, Sender(rpc, account, poll_s=0.01), Creation("ZkOracle", code, made.arguments, SALT))
+    plain = (await send(rpc, account, None, code + made.arguments)).contract_address
+    # CALLDATACOPY(0, 0, size), CREATE(0, 0, size), return its address
+    maker = bytes.fromhex("365f5f37365f5ff05f5260205ff3")
+    receipt = await send(rpc, account, None, creation_with_storage(maker, {}))
+    assert receipt.contract_address is not None
+    # An estimate would give it too little gas: it does not revert if it creates nothing.
+    asked = {"from": account.address, "to": receipt.contract_address, "gas": hex(8_000_000)}
+    sent = await rpc.request("eth_sendTransaction", {**asked, "data": to_hex(code + made.arguments)})
+    trace = await rpc.trace(bytes.fromhex(sent[2:]))
+    assert trace is not None
+    third = trace.calls[0].to
+    assert third is not None
+    ways = {}
+    for address in (salted.address, plain, third):
+        report = await verified(rpc, address)
+        assert report.differences == ()
+        assert report.statement is not None
+        hub = report.statement.contract(address)
+        assert hub is not None
+        ways[hub.creation] = hub.arguments
+    assert ways == {"create2": made.arguments, "transaction": made.arguments, "contract": made.arguments}
+
+
+# --- attacks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.attack
+async def test_roles_that_nobody_states(rpc: Rpc, scene: Scene, account: LocalAccount) -> None:
+    hub, interface = scene.deployment.hub, hub_interface()
+    manifest = of_statement(await stated(rpc, scene), "a manifest")
+    role = keccak(b"GUARDIAN_ROLE")
+    await send(rpc, account, hub, interface.encode_call("grantRole", role, STRANGER))
+    await send(rpc, account, hub, interface.encode_call("grantRole", keccak(b"ANY"), STRANGER))
+    for expected in (by_file(scene), manifest):
+        subjects = [each.subject for each in await differences(rpc, scene, expected)]
+        assert subjects == [f"guardian {STRANGER}", f"holder {to_hex(keccak(b'ANY'))} {STRANGER}"]
+    await send(rpc, account, hub, interface.encode_call("revokeRole", role, GUARDIAN))
+    missing = (await differences(rpc, scene))[0]
+    assert (missing.subject, missing.found) == (f"guardian {GUARDIAN}", "nothing")
+    report = await verified(rpc, hub)
+    assert "roles" in [each.subject for each in report.weaknesses]
+
+
+@pytest.mark.attack
+async def test_a_node_that_withholds_a_grant(rpc: Rpc, scene: Scene, account: LocalAccount) -> None:
+    """Another node shows it. A node whose logs lack what the hub denies is not believed either."""
+    hub = scene.deployment.hub
+    grant = hub_interface().encode_call("grantRole", keccak(b"GUARDIAN_ROLE"), STRANGER)
+    receipt = await send(rpc, account, hub, grant)
+
+    class Withholding(Rpc):
+        async def logs(self, address: str, first: int, last: int, *args: Any, **kwargs: Any) -> list[Log]:
+            found = await super().logs(address, first, last, *args, **kwargs)
+            return [each for each in found if each.tx_hash != receipt.tx_hash]
+
+    async with Withholding(scene.chain.rpc_url, scene.chain.chain_id) as other:
+        assert await differences(other, scene) == []
+        report = await verify_deployment([other, rpc], hub, DeploymentCheck(expected=by_file(scene)))
+    assert [each.subject for each in report.differences] == ["RPC endpoints", f"guardian {STRANGER}"]
+    assert "withholds logs" in report.differences[0].found
+
+    class Elsewhere(Rpc):
+        async def block(self, which: BlockTag = "latest") -> Block:
+            return replace(await super().block(which), hash=bytes(32))
+
+    async with Elsewhere(scene.chain.rpc_url, scene.chain.chain_id) as elsewhere:
+        report = await verify_deployment([rpc, elsewhere], hub, DeploymentCheck())
+    assert [each.subject for each in report.differences] == [f"RPC endpoint {elsewhere.name}"]
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("name", ["lens", "factory", "Models"])
+async def test_another_contract_in_a_place_of_ours(rpc: Rpc, scene: Scene, name: str) -> None:
+    """What would be read through it is not shown, because it would not be believed."""
+    places = {**scene.deployment.libraries, "lens": scene.deployment.lens, "factory": scene.deployment.factory}
+    code = bytearray(await rpc.code(places[name]))
+    code[-1] ^= 1
+    await rpc.request("anvil_setCode", places[name], to_hex(bytes(code)))
+    report = await verified(rpc, scene.deployment.hub, by_file(scene))
+    assert (report.statement, report.ok) == (None, False)
+    [found] = report.differences
+    assert places[name] in found.subject
+    assert "of this release" in found.expected
+    assert [each.subject for each in report.unchecked] == ["roles, delays, committees, models and feeds"]
+
+
+@pytest.mark.attack
+async def test_a_hub_that_names_another_lens_or_delay(rpc: Rpc, scene: Scene) -> None:
+    """Its code differs in immutables alone, which no comparison of masked code shows."""
+    hub = scene.deployment.hub
+    contract = compiled.load("ZkOracle")
+    copy = STRANGER
+    await rpc.request("anvil_setCode", copy, to_hex(await rpc.code(scene.deployment.lens)))
+    for name, value in (("lens", bytes.fromhex(copy[2:])), ("changeDelay", (1).to_bytes(32))):
+        code = bytearray(await rpc.code(hub))
+        for offset, length in contract.immutables[name]:
+            code[offset : offset + length] = value.rjust(length, b"\0")
+        await rpc.request("anvil_setCode", hub, to_hex(bytes(code)))
+    found = {each.subject for each in await differences(rpc, scene)}
+    assert {f"ZkOracle {hub}, immutable lens", f"ZkOracle {hub}, immutable changeDelay"} <= found
+    assert f"contract {scene.deployment.lens}, name" in found
+    assert "delay of changes" in found
+    await rpc.request("anvil_setCode", hub, "0x6001")
+    [other] = await differences(rpc, scene)
+    assert other.meaning == "nothing that it says can be believed"
+
+
+@pytest.mark.attack
+async def test_a_verifier_that_was_swapped(rpc: Rpc, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    verifier = scene.deployment.verifiers[0].address
+    real = await rpc.code(verifier)
+    made = artifacts.regenerate
+
+    def other_code(artifact: Artifact, *args: Any, **kwargs: Any) -> artifacts.Regeneration:
+        found = made(artifact, *args, **kwargs)
+        assert found.code is not None
+        return replace(found, code=replace(found.code, runtime=found.code.runtime + b"\0"), problems=("its key",))
+
+    monkeypatch.setattr(artifacts, "regenerate", other_code)
+    found = await differences(rpc, scene, artifacts=scene.artifacts)
+    assert [each.found.split(" ")[0] for each in found] == ["its", "other"]
+    await rpc.request("anvil_setCode", verifier, to_hex(real + b"\0"))
+    found = await differences(rpc, scene)
+    assert [each.subject for each in found] == [
+        f"architecture 1, verifier {verifier} of 1", f"contract {verifier}, code"
+    ]  # fmt: skip
+
+
+async def test_what_is_under_way(rpc: Rpc, scene: Scene, account: LocalAccount) -> None:
+    """A handover and a shorter delay for it are differences; a proposal is a note."""
+    hub, interface = scene.deployment.hub, hub_interface()
+    await send(rpc, account, hub, interface.encode_call("beginDefaultAdminTransfer", STRANGER))
+    await send(rpc, account, hub, interface.encode_call("changeDefaultAdminDelay", 86_400))
+    await send(rpc, account, hub, interface.encode_call("proposeReporters", 1, [STRANGER], 1))
+    report = await verified(rpc, hub, by_file(scene))
+    assert [(each.subject, each.found) for each in report.differences] == [
+        ("role next admin", STRANGER), ("delay of a handover, proposed", "86400 s")
+    ]  # fmt: skip
+    assert any(each.startswith(f"committee 1: {STRANGER} are proposed") for each in report.notes)
+    assert any("can accept the admin's role" in each.reason for each in report.weaknesses)
+
+
+# --- manifests -----------------------------------------------------------------------------------------------------
+
+
+async def told(rpc: Rpc, scene: Scene, manifest: SignedManifest) -> list[str]:
+    found = await signature_differences(manifest, Hub(rpc, scene.deployment.hub), "latest")
+    return [f"{each.subject}: {each.found}" for each in found]
+
+
+async def test_a_manifest_is_the_admin_s(rpc: Rpc, scene: Scene, account: LocalAccount) -> None:
+    manifest = await sign_statement(await stated(rpc, scene), account)
+    assert await told(rpc, scene, manifest) == []
+    assert await told(rpc, scene, SignedManifest.model_validate_json(manifest.model_dump_json())) == []
+    # A wallet computes the same from the document.
+    document = dict(typed_statement(manifest.statement).document)
+    assert encode_typed_data(full_message=document) == typed_statement(manifest.statement).message
+
+
+@pytest.mark.attack
+async def test_manifests_that_are_not_the_admin_s(rpc: Rpc, scene: Scene, account: LocalAccount) -> None:
+    statement = await stated(rpc, scene)
+    manifest = await sign_statement(statement, account)
+    altered = statement.model_copy(update={"roles": statement.roles.model_copy(update={"handover_delay": 1})})
+    [found] = await told(rpc, scene, manifest.model_copy(update={"statement": altered}))
+    assert found.startswith("manifest, signature: 0x")
+    assert await told(rpc, scene, manifest.model_copy(update={"signature": None})) == ["manifest, signature: none"]
+    for change in ({"chain_id": 1}, {"hub": STRANGER}):
+        other = await sign_statement(statement.model_copy(update=change), account)
+        assert (await told(rpc, scene, other))[0].startswith("manifest: hub ")
+    stranger = await keystore.local_chain_key(2, rpc)
+    by_stranger = await sign_statement(statement, stranger)
+    assert await told(rpc, scene, by_stranger) == [f"manifest, signature: of {STRANGER}"]
+    claimed = by_stranger.model_copy(update={"signer": account.address})
+    assert await told(rpc, scene, claimed) == [f"manifest, signature: {STRANGER}"]
+    high = bytearray(manifest.signature or b"")
+    high[32:64] = (ORDER - int.from_bytes(high[32:64])).to_bytes(32)
+    high[64] ^= 7
+    [found] = await told(rpc, scene, manifest.model_copy(update={"signature": bytes(high)}))
+    assert "above half the order" in found
+
+
+@pytest.mark.attack
+async def test_an_admin_that_is_a_contract(rpc: Rpc, scene: Scene, account: LocalAccount) -> None:
+    """It is asked (EIP-1271). One that delegates has to sign with its key: its code may say yes to anything."""
+    statement = await stated(rpc, scene)
+    # True if the signature begins with 1.
+    answers = bytes.fromhex("60643560f81c600114631626ba7e60e01b025f5260205ff3")
+    await rpc.request("anvil_setCode", account.address, to_hex(answers))
+    good = SignedManifest(statement=statement, signer=account.address, signature=b"\1by three of five")
+    assert await told(rpc, scene, good) == []
+    bad = good.model_copy(update={"signature": b"\2"})
+    assert await told(rpc, scene, bad) == ["manifest, signature: refused"]
+    await rpc.request("anvil_setCode", STRANGER, to_hex(answers))
+    await rpc.request("anvil_setCode", account.address, "0xef0100" + STRANGER[2:])
+    [found] = await told(rpc, scene, good)
+    assert "no valid signature" in found
+    assert await told(rpc, scene, await sign_statement(statement, account)) == []
+    report = await verified(rpc, scene.deployment.hub)
+    assert any(f"lets the code at {STRANGER} act for it" in each.reason for each in report.weaknesses)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from oracle.audit.deployment.contracts import Hint
 from oracle.audit.deployment.report import Difference
-from oracle.audit.deployment.statement import DeploymentStatement
+from oracle.audit.deployment.statement import DeploymentStatement, StatedAdapter
 from oracle.chain.deploy.file import Deployment
 from oracle.core.formats import to_hex
 
@@ -57,7 +57,7 @@ class Expectation:
     facts: Facts = field(default_factory=dict)
     closed: frozenset[str] = frozenset()
     hints: Mapping[str, Hint] = field(default_factory=dict)
-    adapters: Mapping[bytes, tuple[Any, ...]] = field(default_factory=dict)
+    adapters: Mapping[bytes, tuple[StatedAdapter, ...]] = field(default_factory=dict)
     also: tuple[str, ...] = ()
     deployer: str | None = None
 
@@ -189,12 +189,8 @@ ALSO = ("ZkFeedRegistry", "Erc7412Updates", "ModelCard", "ClaimRegistry", "Split
 """Contracts that may belong to a deployment, and that the hub does not know."""
 
 
-def of_file(deployment: Deployment, against: str, adapters: Mapping[bytes, tuple[Any, ...]]) -> Expectation:
-    """Return what a deployment file makes one expect.
-
-    Args:
-        adapters: The file's adapters, as a statement has them.
-    """
+def of_file(deployment: Deployment, against: str) -> Expectation:
+    """Return what a deployment file makes one expect."""
     facts: dict[Fact, str] = {
         ("chain", "id"): str(deployment.chain_id),
         ("hub", "address"): deployment.hub,
@@ -229,7 +225,10 @@ def of_file(deployment: Deployment, against: str, adapters: Mapping[bytes, tuple
         facts=facts,
         closed=frozenset({"guardian", "holder"}),
         hints=hints,
-        adapters=adapters,
+        adapters={
+            feed.feed_id: tuple(StatedAdapter(**each.model_dump()) for each in feed.adapters)
+            for feed in deployment.feeds.values()
+        },
         also=(deployment.registry,) if deployment.registry is not None else (),
         deployer=deployment.deployer,
     )

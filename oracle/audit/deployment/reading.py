@@ -111,6 +111,23 @@ async def read_roles(hub: Hub, block: int, found: Sequence[HubRoles]) -> tuple[S
     return roles, tuple(problems)
 
 
+async def stated_roles(hub: Hub, block: int, named: Sequence[str]) -> HubRoles:
+    """Read the roles of a hub without its logs: those of the accounts that somebody named as guardians."""
+    role: bytes = await hub.read("GUARDIAN_ROLE", block=block)
+    admin: str = await hub.read("defaultAdmin", block=block)
+    pending = await hub.read("pendingDefaultAdmin", block=block)
+    asked = dict.fromkeys([*named, admin])
+    return HubRoles(
+        admin=admin if int(admin, 16) else None,
+        next_admin=pending["newAdmin"] if pending["schedule"] else None,
+        accepts_from=pending["schedule"] or None,
+        handover_delay=await hub.read("defaultAdminDelay", block=block),
+        change_delay=await hub.read("changeDelay", block=block),
+        guardians=tuple([each for each in asked if await hub.read("hasRole", role, each, block=block)]),
+        others=(),
+    )
+
+
 async def _architecture(hub: Hub, number: int, block: int) -> StatedArchitecture:
     found = await hub.architecture(number, block)
     circuits = zip(found.batch_sizes, found.verifiers, found.code_hashes, strict=True)

@@ -178,10 +178,22 @@ def recover_request(
         ValueError: It is not a signature, or not the canonical one of the two that are mathematically valid.
         DataError: A value is out of bounds.
     """
+    return recover_typed(typed_request(chain_id, hub, report, turn, deadline, terms), signature)
+
+
+def recover_typed(typed: TypedData, signature: bytes) -> str:
+    """Return the checksummed address that signed typed data.
+
+    Args:
+        typed: The typed data.
+        signature: r, s and v (27 or 28), 65 bytes.
+
+    Raises:
+        ValueError: It is not a signature, or not the canonical one of the two that are mathematically valid.
+    """
     if len(signature) != 65:
         raise ValueError(f"no valid signature: it has {len(signature)} bytes, not 65")
-    message = typed_request(chain_id, hub, report, turn, deadline, terms).message
-    return _recover(message, signature[64], int.from_bytes(signature[:32]), int.from_bytes(signature[32:64]))
+    return _recover(typed.message, signature[64], int.from_bytes(signature[:32]), int.from_bytes(signature[32:64]))
 
 
 # --- details -------------------------------------------------------------------------------------------------------

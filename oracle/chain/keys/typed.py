@@ -40,6 +40,39 @@ _REQUEST = {
     "roundIds": "uint32[]",
 }
 
+_MANIFEST = {
+    "release": "string",
+    "block": "uint64",
+    "contracts": "address[]",
+    "codeHashes": "bytes32[]",
+    "guardians": "address[]",
+    "changeDelay": "uint32",
+    "content": "bytes32",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSummary:
+    """What is signed of a deployment: a part that a wallet can show, and the hash of all of it.
+
+    Attributes:
+        release: The release that stated it.
+        block: The block at which it was read.
+        contracts: Contracts, checksummed.
+        code_hashes: The hash of the code of each.
+        guardians: Holders of the guardian's role.
+        change_delay: Seconds.
+        content: Keccak-256 of the whole statement.
+    """
+
+    release: str
+    block: int
+    contracts: tuple[str, ...]
+    code_hashes: tuple[bytes, ...]
+    guardians: tuple[str, ...]
+    change_delay: int
+    content: bytes
+
 
 @dataclass(frozen=True, slots=True)
 class TypedData:
@@ -142,6 +175,42 @@ def typed_request(chain_id: int, hub: str, report: Report, turn: int, deadline: 
     return TypedData(message, _document(chain_id, hub, "ReportRequest", _REQUEST, values))
 
 
+def typed_deployment(chain_id: int, hub: str, summary: DeploymentSummary) -> TypedData:
+    """Return what a hub's admin signs to state what was deployed.
+
+    Args:
+        chain_id: The hub's chain.
+        hub: Its address, checksummed.
+        summary: What is signed.
+    """
+    values = {
+        "release": summary.release,
+        "block": summary.block,
+        "contracts": list(summary.contracts),
+        "codeHashes": [to_hex(each) for each in summary.code_hashes],
+        "guardians": list(summary.guardians),
+        "changeDelay": summary.change_delay,
+        "content": to_hex(summary.content),
+    }
+    struct = keccak(
+        _type_hash("DeploymentManifest", tuple(_MANIFEST.items()))
+        + keccak(summary.release.encode())
+        + _word(summary.block)
+        + _addresses(summary.contracts)
+        + keccak(b"".join(summary.code_hashes))
+        + _addresses(summary.guardians)
+        + _word(summary.change_delay)
+        + summary.content
+    )
+    message = SignableMessage(b"\x01", _domain(chain_id, hub), struct)
+    return TypedData(message, _document(chain_id, hub, "DeploymentManifest", _MANIFEST, values))
+
+
+def digest_of(typed: TypedData) -> bytes:
+    """Return the 32 bytes that are signed, as a contract checks them (EIP-1271)."""
+    return keccak(b"\x19" + typed.message.version + typed.message.header + typed.message.body)
+
+
 def report_digest(chain_id: int, hub: str, report: Report, answers: Sequence[int], readings: bytes) -> bytes:
     """Return the 32 bytes that are signed.
 
@@ -197,6 +266,10 @@ def _document(
 
 def _fields(fields: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "type": kind} for name, kind in fields.items()]
+
+
+def _addresses(found: Sequence[str]) -> bytes:
+    return keccak(b"".join(from_hex(each).rjust(32, b"\0") for each in found))
 
 
 def _word(value: int) -> bytes:
