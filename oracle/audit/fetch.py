@@ -30,6 +30,9 @@ from oracle.core.formats import to_hex
 _AHEAD = 24
 """Transactions that are fetched at once, ahead of the replay."""
 
+_BLOCKS_CHECKED = 3
+"""The latest blocks with events that are looked at: endpoints behind one name may follow different chains."""
+
 _BLOCKS_KNOWN = 4_096
 """Block times that are remembered: neighbouring events are of the same blocks."""
 
@@ -114,6 +117,7 @@ class HistoryReader:
         events = self._decoded(found)
         if first and not begins_with_the_creation(events[0].event if events else None):
             events = self._decoded([*await self._logs(0, first - 1), *found])
+        await self._check_blocks([each.log for each in events])
         self._progress(Step.HISTORY, self._pinned.number, self._pinned.number)
         return events
 
@@ -193,6 +197,13 @@ class HistoryReader:
         if not found and not any(isinstance(error, NodeError | AnswerNotBelieved) for error in errors):
             raise errors[0]
         return self._united(found)
+
+    async def _check_blocks(self, logs: Sequence[Log]) -> None:
+        """Check that the latest logs are of blocks of this chain: a block's hash depends on all blocks before it."""
+        latest = {log.block_number: log.block_hash for log in logs if log.block_hash}
+        for number in sorted(latest)[-_BLOCKS_CHECKED:]:
+            if (await self._rpcs[0].block(number)).hash != latest[number]:
+                self._contradict(number)
 
     def _united(self, found: Mapping[str, Sequence[Log]]) -> list[Log]:
         united: dict[tuple[int, bytes, int], Log] = {}
@@ -286,11 +297,13 @@ class HistoryReader:
         return TransactionCalls(inputs=found.inputs, traced=tuple(traced), missing=missing)
 
     async def _time(self, log: Log) -> int:
-        """Return the time of a log's block, and check that it is the same block."""
+        """Return the time of a log's block; where only the block tells it, check that it is the same block."""
         key = (log.block_number, log.block_hash)
         if key in self._times:
             return self._times[key]
-        time = self._memory.block_time(log.block_hash) if log.block_hash else None
+        time = log.block_time
+        if time is None and log.block_hash:
+            time = self._memory.block_time(log.block_hash)
         if time is None:
             block = await self._rpcs[0].block(log.block_number)
             if log.block_hash and block.hash != log.block_hash:

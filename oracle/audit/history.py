@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 
 from oracle.audit.calls import JudgedEvent, TransactionCalls
 from oracle.audit.report import FindingKind
-from oracle.chain.hub import RoundAccepted, RoundEvent, Submission
+from oracle.chain.hub import RoundAccepted, RoundEvent, ShadowScored, Submission
 from oracle.core.encoding import Feature
+from oracle.core.formats import to_hex
 from oracle.core.gate import HoldPolicy
 from oracle.core.report import SignedReport
 from oracle.core.types import HoldReason, Kind, Outcome, Round
@@ -200,3 +201,16 @@ class ReportEvents:
 
 
 HistoryEntry: TypeAlias = AdminEvent | ReportEvents
+
+
+def shadow_scored(event: ShadowScored) -> AdminEvent:
+    """Return a proposed model's judgement with the arguments of its event by name, for who only follows storage."""
+    values = {
+        "feedId": event.feed_id,
+        "roundId": event.round_id,
+        "answer": event.answer,
+        "observedAt": event.observed_at,
+        "modelNumber": event.model_number,
+        "scores": event.scores,
+    }
+    return AdminEvent("ShadowScored", values, event.block_number, 0, to_hex(event.tx_hash), event.log_index)

@@ -359,14 +359,3 @@ def outcome_problem(said: ReportOutcome | None, expected: ReportOutcome) -> str:
     if said is None:
         return f"the hub emitted nothing, where {expected.outcome.value} was due"
     return "" if said == expected else f"the hub said {said.in_words()}, but it was {expected.in_words()}"
-
-
-def state_differences(expected: FeedState, actual: FeedState) -> str:
-    """Return what differs between the state that history leads to and the state of the hub; empty if nothing does."""
-    expected = replace(expected, paused=actual.paused)
-    if expected == actual:
-        return ""
-    fields = [name for name in FeedState.__slots__ if getattr(expected, name) != getattr(actual, name)]
-    return ", ".join(
-        f"{name} is {getattr(actual, name)} but must be {getattr(expected, name)}" for name in sorted(fields)
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from oracle.audit.calls import JudgedEvent
@@ -10,11 +10,12 @@ from oracle.audit.history import AdminEvent, AuditedCommittee, AuditedFeed, Audi
 from oracle.audit.judge import JudgedAnswer, Judgement, Unknown, follow
 from oracle.audit.report import Problem, ProblemKind
 from oracle.audit.shadows import ShadowPeriod
+from oracle.audit.storage import Replayed
 from oracle.audit.withheld import Holes, PinnedHub
 from oracle.chain.hub import ShadowScored
 from oracle.core.formats import to_hex
 from oracle.core.gate import empty_feed
-from oracle.core.types import FeedState, HoldReason, Outcome, Round
+from oracle.core.types import FeedState, HeldAnswer, HoldReason, Outcome, Round
 
 
 class ReplayedHub:
@@ -29,6 +30,7 @@ class ReplayedHub:
         models: The models that were added, by their numbers.
         states: Each feed as it must be now.
         rounds: The rounds, by feed and number.
+        holds: What each feed held last, whether it still does or not.
         periods: The shadow period of each feed for which a model is proposed.
         peers_unknown: Feeds whose peers' answers in the latest round are not certain, each with the reason.
         problems: What the history itself does wrong.
@@ -41,6 +43,7 @@ class ReplayedHub:
         self.models: dict[int, AuditedModel] = {}
         self.states: dict[bytes, FeedState] = {}
         self.rounds: dict[tuple[bytes, int], Round] = {}
+        self.holds: dict[bytes, HeldAnswer] = {}
         self.periods: dict[bytes, ShadowPeriod] = {}
         self.peers_unknown: dict[bytes, str] = {}
         self.problems: list[Problem] = []
@@ -118,6 +121,8 @@ class ReplayedHub:
 
     def keep(self, feed_id: bytes, made: Judgement, *, is_stored: bool = True) -> None:
         self.states[feed_id] = made.state
+        if made.state.held is not None:
+            self.holds[feed_id] = made.state.held
         if made.round is not None and is_stored:
             self.rounds[feed_id, made.round.round_id] = made.round
 
@@ -139,20 +144,33 @@ class ReplayedHub:
         return found
 
     def expected_states(self) -> dict[bytes, FeedState]:
-        """Return each feed as it must be now. The pinned state stands for what a hole in the history hides."""
+        """Return each feed as it must be now. The pinned state stands for what the history does not tell."""
         states = dict(self.states)
         for feed_id, pinned in self.pinned.states.items():
-            if feed_id not in states:
-                continue
-            if self.holes.why_unsure(feed_id, pinned.round_id + 2) or feed_id in self.holes.activations:
+            if feed_id in states and feed_id in self.unsure:
                 states[feed_id] = pinned
-            elif feed_id in self.peers_unknown:
+            elif feed_id in states and feed_id in self.peers_unknown:
                 states[feed_id] = replace(states[feed_id], peer_answers=pinned.peer_answers)
         return states
 
     def expected_rounds(self) -> dict[tuple[bytes, int], Round]:
         """Return each round as it must be stored, by feed and number."""
         return dict(self.pinned.rounds) | self.rounds
+
+    @property
+    def unsure(self) -> frozenset[bytes]:
+        """The feeds whose reports could not all be replayed."""
+        holes = self.holes
+        known = {feed_id for feed_id in self.states if feed_id in (*holes.rounds, *holes.holds, *holes.activations)}
+        return frozenset(known)
+
+    def written(self, people: Collection[str] = ()) -> Replayed:
+        """Return what the reports must have written to the hub's storage.
+
+        Args:
+            people: Further addresses that the history names.
+        """
+        return Replayed(self.expected_states(), self.expected_rounds(), self.holds, self.unsure, people)
 
     # --- details -----------------------------------------------------------------------------------------------
 

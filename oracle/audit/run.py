@@ -9,8 +9,7 @@ from pathlib import Path
 from oracle.audit.choice import Choice
 from oracle.audit.circuits import DeployedCircuits
 from oracle.audit.fetch import HistoryReader, ReadEvent, pin
-from oracle.audit.history import AdminEvent, AuditedReport, HistoryEntry
-from oracle.audit.judge import state_differences
+from oracle.audit.history import AdminEvent, AuditedReport, shadow_scored
 from oracle.audit.memory import AuditMemory
 from oracle.audit.pinned import read_pinned, read_rounds, supplied
 from oracle.audit.progress import Progress, unwatched
@@ -18,9 +17,10 @@ from oracle.audit.proofs import ProofPool, ProofTask
 from oracle.audit.readings import FetchReadings, ReadingsPlace, audit_readings
 from oracle.audit.replay import Auditor
 from oracle.audit.report import AuditReport, Check, Finding, Problem, ProblemKind, ReportDraft
+from oracle.audit.storage import StoredHub, storage_problems
 from oracle.audit.withheld import Holes, PinnedHub, find_holes
 from oracle.chain.deploy import code_problems
-from oracle.chain.hub import Hub, ShadowScored
+from oracle.chain.hub import Hub, RoundAccepted, RoundHeld, ShadowScored
 from oracle.chain.keys import signer
 from oracle.chain.rpc import BlockTag, Rpc
 from oracle.chain.transport.answers import Block
@@ -105,9 +105,9 @@ async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditO
     # 3. Every report is what the hub must have made of it, and is proven.
     reports: list[AuditedReport] | None = None if options.readings is None else []
     auditor = Auditor(lambda *signed: signer.recover(chain_id, hub, *signed), reports, pinned, holes)
-    circuits = DeployedCircuits(rpc, folder, draft)
+    circuits, stored = DeployedCircuits(rpc, folder, draft, block.number, progress=options.progress), StoredHub()
     with ProofPool(circuits, jobs=options.jobs, memory=options.memory, progress=options.progress) as pool:
-        history = _replayed(reader, added, events, auditor, circuits, options.choice)
+        history = _replayed(reader, added, events, auditor, circuits, stored, options.choice)
         async for task, result in pool.verify(history):
             auditor.settle(task, result)
         while auditor.tasks:  # a proof that did not hold may have another candidate
@@ -118,7 +118,11 @@ async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditO
     circuits.report_unreadable()
     options.choice.check(auditor.findings, auditor.hub.feeds)
     # 4. The hub's state is what its history leads to.
-    await _compare_state(Hub(rpc, hub), auditor, draft, block.number)
+    people = {each.event.submitter for each in events if isinstance(each.event, RoundAccepted | RoundHeld)}
+    compared = await storage_problems(rpc, hub, block.number, stored, auditor.hub.written(people))
+    draft.problems += compared.problems
+    draft.notes += compared.notes
+    draft.storage = compared.storage
     # 5. Each answer follows from readings whose hash was signed with it.
     if options.readings is not None and reports is not None:
         await _look_at_readings(options.readings, reports, auditor, block, draft)
@@ -177,27 +181,28 @@ async def _replayed(
     events: Sequence[ReadEvent],
     auditor: Auditor,
     circuits: DeployedCircuits,
+    stored: StoredHub,
     choice: Choice,
 ) -> AsyncIterator[ProofTask]:
     """Replay the history, and yield the proofs of what was chosen as they come."""
     for event in added:
-        await _administer(event, auditor, circuits)
+        await _administer(event, auditor, circuits, stored)
     async for entry in reader.entries(events):
-        await _play(entry, auditor, circuits)
+        if isinstance(entry, AdminEvent):
+            await _administer(entry, auditor, circuits, stored)
+        else:
+            for judged in entry.events:
+                if isinstance(judged, ShadowScored):
+                    stored.event(shadow_scored(judged))
+            auditor.play(entry)
         tasks, auditor.tasks = auditor.tasks, []
         for task in tasks:
             if any(choice.takes(auditor.findings[at]) for at in task.findings):
                 yield task
 
 
-async def _play(entry: HistoryEntry, auditor: Auditor, circuits: DeployedCircuits) -> None:
-    if isinstance(entry, AdminEvent):
-        await _administer(entry, auditor, circuits)
-    else:
-        auditor.play(entry)
-
-
-async def _administer(event: AdminEvent, auditor: Auditor, circuits: DeployedCircuits) -> None:
+async def _administer(event: AdminEvent, auditor: Auditor, circuits: DeployedCircuits, stored: StoredHub) -> None:
+    stored.event(event)
     values = event.values
     if event.name == "ArchitectureAdded":
         circuits.add_architecture(values["architectureId"], values["architecture"])
@@ -205,26 +210,6 @@ async def _administer(event: AdminEvent, auditor: Auditor, circuits: DeployedCir
         auditor.hub.add_model(await circuits.audited_model(values["modelNumber"], values["model"]))
     else:
         auditor.hub.administer(event)
-
-
-async def _compare_state(hub: Hub, auditor: Auditor, draft: ReportDraft, block: int) -> None:
-    """Compare what the hub has at a block with the history up to it."""
-    try:
-        states = auditor.hub.expected_states()
-        for expected, actual in zip(states.values(), await hub.feed_states(list(states), block), strict=True):
-            if problem := state_differences(expected, actual):
-                name = auditor.hub.feeds[expected.feed_id].description
-                text = f"feed {name}: the hub's state is not what its history leads to: {problem}"
-                draft.problem(ProblemKind.STORAGE, text)
-        rounds = auditor.hub.expected_rounds()
-        stored = await read_rounds(hub, rounds, block)
-        for (feed_id, round_id), round_ in rounds.items():
-            if (found := stored.get((feed_id, round_id))) != round_:
-                name = auditor.hub.feeds[feed_id].description
-                text = f"feed {name}: round {round_id} is stored as {found}, not {round_}"
-                draft.problem(ProblemKind.STORAGE, text)
-    except _UNREADABLE as error:
-        draft.problem(ProblemKind.STORAGE, f"the hub's state can't be read: {error}")
 
 
 async def _look_at_readings(

@@ -13,7 +13,7 @@ import pytest
 from eth_abi.abi import encode as abi_encode
 
 from oracle.app.audit import audit
-from oracle.audit.report import AuditReport
+from oracle.audit.report import AuditReport, ProblemKind
 from oracle.chain.hub import RoundEvent, RoundHeld, SubmitCall, round_event
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
@@ -433,14 +433,18 @@ def test_the_ring_was_tampered_with(rig: Rig, folder: Path) -> None:
     assert ring and word_at(rig, slot) == ring << 64 | state.variance << 32 | state.round_id
     tamper(rig, slot, lambda value: value | (20_000 << 240))
     report = audited(rig, folder)
-    assert any("state is not what its history leads to: returns is" in problem.text for problem in report.problems)
+    (problem,) = report.problems
+    leads = "feed solo / USD: the hub's storage is not what its history leads to"
+    told = f"{leads}: track: move 11 is 20000, its history says 0"
+    assert (problem.kind, problem.text) == (ProblemKind.STORAGE, told)
     assert not report.ok
 
 
 def test_the_variance_was_tampered_with(rig: Rig, folder: Path) -> None:
     tamper(rig, of_track(rig, "solo"), lambda value: value + (1 << 60))
     report = audited(rig, folder)
-    assert any("state is not what its history leads to: variance is" in problem.text for problem in report.problems)
+    (problem,) = report.problems
+    assert "track: variance is" in problem.text
     assert not report.ok
 
 
@@ -448,8 +452,8 @@ def test_the_latest_round_was_tampered_with(rig: Rig, folder: Path) -> None:
     tamper(rig, of_round(rig, "solo", 2), lambda value: value + 1)
     report = audited(rig, folder)
     assert rig.state("solo").answer == NORMAL + 1
-    wanted = f"answer is {NORMAL + 1} but must be {NORMAL}"
-    assert any(wanted in problem.text for problem in report.problems)
+    (problem,) = report.problems
+    assert f"round 2: answer is {NORMAL + 1}, its history says {NORMAL}" in problem.text
     assert not report.ok
 
 
@@ -457,7 +461,8 @@ def test_a_past_round_was_tampered_with(rig: Rig, folder: Path) -> None:
     """Consumers read history too: for an average over time, or for the round that a liquidation was settled by."""
     tamper(rig, of_round(rig, "solo", 1), lambda value: value + 1)
     report = audited(rig, folder)
-    assert any("round 1" in problem.text and "is stored as" in problem.text for problem in report.problems)
+    (problem,) = report.problems
+    assert f"round 1: answer is {ANSWER + 1}, its history says {ANSWER}" in problem.text
     assert not report.ok
 
 
