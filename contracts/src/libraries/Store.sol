@@ -45,7 +45,7 @@ struct Shadow {
 
 /// @dev The reporters of feeds. A submission reads the first word, and the position of each signer.
 ///
-///     slot 0   | empty 104 | proposedFrom 64 | proposedQuorum 8 | size 8 | quorum 8 | epoch 32 |
+///     slot 0   | empty 136 | proposedFrom 64 | proposedQuorum 8 | size 8 | quorum 8 | epoch 32 |
 ///     slot 1   reporters          2   proposed          3   positions
 struct Committee {
     uint32 epoch;

@@ -13,7 +13,9 @@ from oracle.audit.storage.stored import FEED_IDS, FEEDS, ROUNDS, Replayed, Store
 from oracle.audit.storage.words import Word, elements, entry
 from oracle.chain import contract
 from oracle.chain.hub import hub_interface
+from oracle.chain.local.state import whole_storage
 from oracle.chain.rpc import Rpc
+from oracle.chain.transport.interface import NodeError
 from oracle.chain.trie import storage_root
 from oracle.core.concurrency import together
 from oracle.core.errors import ChainUnavailable, ContractRejected, DeploymentError
@@ -78,20 +80,17 @@ async def storage_problems(
         return StorageComparison((Problem(ProblemKind.HISTORY, f"the history leads to no storage: {error}"),))
     except (ContractRejected, DeploymentError) as error:
         return StorageComparison((Problem(ProblemKind.STORAGE, f"the hub does not show its storage: {error}"),))
+    except NodeError as error:
+        text = f"the hub's storage at block {block_number} can't be read: {error}"
+        return StorageComparison((Problem(ProblemKind.NODE, text),))
     problems = [*_differences(words, found), *await _unknown_feeds(rpc, hub, stored, found, block_number)]
     differing = sum(1 for slot, word in words.items() if word.difference(found[slot]))
     # 3. Another question gives the same words.
     problems += await _contradictions(rpc, hub, words, found, block_number)
     # 4. No other word is set anywhere.
-    root, notes = "not compared", list[str]()
-    if (account := await rpc.proof(hub, block_number)) is None:
-        notes.append(
-            f"{rpc.name} has no eth_getProof: words of the hub beyond the {len(words)} known ones could not be excluded"
-        )
-    elif account.storage_hash == storage_root(found):
-        root = "whole"
-    else:
-        root = "differs"
+    root, note = await _compare_root(rpc, hub, found, block_number)
+    notes = [f"{note}: words beyond the {len(words)} known ones of the hub could not be excluded"] if note else []
+    if root == "differs":
         text = "the hub's storage has words that its history does not explain: its storage root is another one"
         problems.append(Problem(ProblemKind.STORAGE, text))
     return StorageComparison(tuple(problems), tuple(notes), ComparedStorage(len(words), differing, root))
@@ -167,6 +166,26 @@ async def _unknown_feeds(rpc: Rpc, hub: str, stored: StoredHub, found: Mapping[i
         text = f"feed {to_hex(word.to_bytes(32))}: the hub has it, but its history does not: the logs are not whole"
         problems.append(Problem(ProblemKind.HISTORY, text))
     return problems
+
+
+async def _compare_root(rpc: Rpc, hub: str, found: Mapping[int, int], block: int) -> tuple[str, str]:
+    """Compare the storage root with that of the words which were found.
+
+    Returns:
+        The result as `ComparedStorage` has it, and why there is none.
+    """
+    account = await rpc.proof(hub, block)
+    if account is None:
+        return "not compared", f"{rpc.name} has no eth_getProof"
+    if account.storage_hash == storage_root(found):
+        return "whole", ""
+    if not await rpc.is_local():
+        return "differs", ""
+    # Anvil's root counts words of zero, but it tells all words, of its latest block only.
+    there = await whole_storage(rpc, hub)
+    if await rpc.block_number() != block:
+        return "not compared", f"{rpc.name} is Anvil, which tells the storage of its latest block only"
+    return "whole" if there == {slot: word for slot, word in found.items() if word} else "differs", ""
 
 
 async def _contradictions(

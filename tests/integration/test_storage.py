@@ -1,0 +1,487 @@
+"""Tests of a hub's whole storage on a real chain: a history explains every word, and whatever it does not is found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from oracle.audit.report import ProblemKind
+from oracle.audit.storage import Replayed, StorageComparison, StoredHub, comparison, layouts, storage_problems
+from oracle.audit.storage.layouts import Layout
+from oracle.audit.storage.roles import CURRENT, GUARDIAN_ROLE, PENDING, ROLES
+from oracle.audit.storage.stored import CIRCUITS, COMMITTEES, FEED_IDS, FEEDS, ONLY_MODELS, POSITIONS, ROUNDS, STORE
+from oracle.audit.storage.words import entry
+from oracle.chain.hub import hub_interface
+from oracle.chain.local import toolchain
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.local.contracts import deployed_profile, with_imports
+from oracle.chain.local.solc import compile_standard, standard_input
+from oracle.chain.local.state import whole_storage
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.interface import MethodMissing
+from oracle.chain.trie import storage_root
+from oracle.core.types import Status
+from tests.hub_histories import START, RandomHub
+
+STRANGER = 0x5757_0000_0000_0000_0000_0000_0000_0000_0000_0001
+
+PROBE = """
+import {Store} from "contracts/src/libraries/Store.sol";
+
+contract Probe { Store internal store; }
+"""
+
+
+@pytest.fixture(scope="module")
+def chain(anvil: Callable[..., Anvil]) -> Iterator[Anvil]:
+    with anvil(start_time=START) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def done(chain: Anvil) -> Iterator[RandomHub]:
+    """Return a hub after a long random history, with a feed that is held and one whose hold is over."""
+    world = RandomHub(chain, 1)
+    world.begin()
+    world.go_on(300)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def world(done: RandomHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[RandomHub]:
+    """Return the hub with its history; a test's changes to either are undone."""
+    monkeypatch.setattr(comparison, "_SAMPLE", 8)
+    snapshot = done.chain.rpc("evm_snapshot")
+    yield done.copy()
+    assert done.chain.rpc("evm_revert", snapshot)
+
+
+def compared(world: RandomHub, replayed: Replayed | None = None, stored: StoredHub | None = None) -> StorageComparison:
+    async def compare() -> StorageComparison:
+        async with Rpc(world.chain.rpc_url, world.chain.chain_id) as rpc:
+            known = replayed or world.replayed
+            return await storage_problems(rpc, world.hub, await rpc.block_number(), stored or world.stored, known)
+
+    return asyncio.run(compare())
+
+
+def texts(found: StorageComparison) -> list[str]:
+    return [each.text for each in found.problems]
+
+
+def put(world: RandomHub, slot: int, change: Callable[[int], int]) -> None:
+    """Change a word, as creation code of somebody's own could have left it."""
+    word = int(world.chain.rpc("eth_getStorageAt", world.hub, hex(slot), "latest"), 16)
+    world.chain.rpc("anvil_setStorageAt", world.hub, f"{slot:#066x}", f"{change(word):#066x}")
+
+
+# --- what is right ---
+
+
+def test_a_history_explains_every_word(anvil: Callable[..., Anvil], done: RandomHub) -> None:
+    """Whatever admins, guardians and reporters do, in any order: no word is missing, and none is left over."""
+    events = Counter(done.events)
+    with anvil(start_time=START) as chain:
+        for seed in (2, 3):
+            world = RandomHub(chain, seed)
+            world.begin()
+            for steps in (60, 160):
+                world.go_on(steps)
+                found = compared(world)
+                assert texts(found) == [], world.events
+                assert found.notes == ()
+                assert found.storage is not None
+                assert (found.storage.root, found.storage.differing) == ("whole", 0)
+            world.renounce()
+            assert texts(compared(world)) == []
+            events.update(world.events)
+            world.close()
+    emitted = {each["name"] for each in hub_interface().abi if each["type"] == "event"}
+    # The hub never changes who may grant a role, and its domain never changes.
+    assert emitted - set(events) == {"RoleAdminChanged", "EIP712DomainChanged"}
+
+
+def test_a_delay_that_is_settled_without_an_event(world: RandomHub) -> None:
+    """`rollbackDefaultAdminDelay` after the delay took effect moves it to another word, and emits nothing."""
+    world.call("cancelDefaultAdminTransfer")
+    world.call("rollbackDefaultAdminDelay")
+    assert world.call("changeDefaultAdminDelay", 6_000)
+    world.now += 30 * 86_400
+    world.chain.rpc("evm_setNextBlockTimestamp", world.now)
+    world.chain.rpc("evm_mine")
+    assert texts(compared(world)) == []
+    before = dict(world.events)
+    assert world.call("rollbackDefaultAdminDelay")
+    assert world.events == before
+    assert texts(compared(world)) == []
+    # Half of it is no such state: the handover's delay would be the old one again.
+    put(world, PENDING, lambda word: word & ~layouts.PENDING_ADMIN.mask("defaultAdminDelay"))
+    (problem,) = texts(compared(world))
+    assert "the roles: " in problem
+    assert "defaultAdminDelay is 0, its history says" in problem
+
+
+def test_the_root_is_the_chain_s(chain: Anvil) -> None:
+    """A contract that only ever set words: its root, as Anvil computes it, is ours. Roots of 1, 2 and 300 words."""
+    for count in (0, 1, 2, 17, 300):
+        words = {entry(index, count): (index * 7919 + 1) << 8 * (index % 29) for index in range(count)}
+        # PUSH32 word PUSH32 slot SSTORE, and STOP
+        writes = [b"\x7f" + word.to_bytes(32) + b"\x7f" + slot.to_bytes(32) + b"\x55" for slot, word in words.items()]
+        code = b"".join(writes) + b"\0"
+        sent = {"from": chain.accounts[0].address, "data": "0x" + code.hex(), "gas": hex(20_000_000)}
+        created = chain.rpc("eth_sendTransactionSync", sent)["contractAddress"]
+        assert chain.rpc("eth_getProof", created, [], "latest")["storageHash"] == "0x" + storage_root(words).hex()
+
+
+# --- the compiler's layout ---
+
+
+def members(output: dict[str, Any], name: str) -> dict[str, tuple[int, int]]:
+    """Return slot and offset in bytes of each member of a struct."""
+    types = output["contracts"]["probe"]["Probe"]["storageLayout"]["types"]
+    (found,) = (each["members"] for each in types.values() if each["label"] == f"struct {name}")
+    return {each["label"]: (int(each["slot"]), each["offset"]) for each in found}
+
+
+def test_the_layout_is_the_compiler_s() -> None:
+    root = toolchain.project_root()
+    profile = deployed_profile(root)
+    remappings = [tuple(each.split("=", 1)) for each in profile["remappings"]]
+    hub = "contracts/src/ZkOracle.sol"
+    sources = with_imports(root, [hub, "contracts/src/libraries/Store.sol"], remappings) | {"probe": PROBE}
+    request = standard_input(sources, optimizer_runs=None, remappings=profile["remappings"])
+    request["settings"]["outputSelection"] = {
+        "probe": {"Probe": ["storageLayout"]},
+        hub: {"ZkOracle": ["storageLayout"]},
+    }
+    output = compile_standard(request, profile["solc"])
+    found = {
+        each["label"]: (int(each["slot"]), each["offset"])
+        for each in output["contracts"][hub]["ZkOracle"]["storageLayout"]["storage"]
+    }
+    assert found == {
+        "_roles": (ROLES, 0),
+        "_pendingDefaultAdmin": (PENDING, 0),
+        "_pendingDefaultAdminSchedule": (PENDING, 20),
+        "_currentDelay": (PENDING, 26),
+        "_currentDefaultAdmin": (CURRENT, 0),
+        "_pendingDelay": (CURRENT, 20),
+        "_pendingDelaySchedule": (CURRENT, 26),
+        "_nameFallback": (3, 0),
+        "_versionFallback": (4, 0),
+    }
+    store = members(output, "Store")
+    assert {name: place[0] for name, place in store.items()} == {
+        **dict.fromkeys(("architectureCount", "committeeCount", "modelCount"), 0),
+        "feeds": FEEDS - STORE,
+        "feedIds": FEED_IDS - STORE,
+        "committees": COMMITTEES - STORE,
+        "models": 4,
+        "circuits": CIRCUITS - STORE,
+        "shapes": 6,
+        "codeHashes": 7,
+        "features": 8,
+        "onlyModels": ONLY_MODELS - STORE,
+    }
+    feed = {name: place[0] for name, place in members(output, "Feed").items()}
+    assert list(feed) == [
+        *("config", "track", "heldAnswers", "heldRest", "peers", "peerRests", "proposals", "shadow", "description"),
+        "rounds",
+    ]
+    assert list(feed.values()) == [0, 1, 2, 3, 4, 6, 7, 8, 10, ROUNDS]
+    committee = members(output, "Committee")
+    assert [committee[each][0] for each in ("reporters", "proposed", "positions")] == [1, 2, POSITIONS]
+    assert [place[0] for place in members(output, "StoredModel").values()] == [0, 1, 2, 3]
+
+    def agrees(layout: Layout, struct: dict[str, tuple[int, int]], slot: int = 0) -> bool:
+        wanted = {name: place[1] for name, place in struct.items() if place[0] == slot}
+        return {field.name: low // 8 for field, low in layout if field.name} == wanted
+
+    assert agrees(layouts.COUNTERS, store)
+    assert agrees(layouts.PROPOSALS, members(output, "IZkOracle.Proposals"))
+    assert agrees(layouts.SHADOW_COUNTS, members(output, "Shadow"))
+    assert agrees(layouts.SHADOW_REPORT, members(output, "Shadow"), 1)
+    assert agrees(layouts.COMMITTEE, committee)
+
+
+# --- what is not ---
+
+
+def a_feed(world: RandomHub, *, held: bool) -> bytes:
+    """Return a feed with rounds that is held now, or one with rounds that was held before."""
+    return next(
+        feed_id
+        for feed_id, state in world.states.items()
+        if state.round_id > 1 and (state.status is Status.HELD if held else feed_id in world.holds)
+    )
+
+
+def slot_of(feed_id: bytes) -> int:
+    return entry(FEEDS, int.from_bytes(feed_id))
+
+
+def test_another_verifier_where_a_submission_looks_for_it(world: RandomHub) -> None:
+    """The views show the honest one: only the model's own copy of the circuit is another."""
+    circuit = layouts.CIRCUIT.mask("verifier")
+    put(world, entry(CIRCUITS, 1 << 8), lambda word: word & ~circuit | STRANGER)
+    problems = texts(compared(world))
+    honest = world.architectures[world.models[0]["architectureId"] - 1]["verifiers"][0]
+    stranger = layouts.ADDRESS.fields[0].form(STRANGER)
+    assert problems == [
+        "model 1: the hub's storage is not what its history leads to: circuits[0]: verifier is "
+        f"{stranger}, its history says {honest}"
+    ]
+
+
+def test_a_role_of_somebody_the_history_names(world: RandomHub) -> None:
+    nobody = next(
+        int(each.address, 16)
+        for each in world.chain.accounts[:9]
+        if not world.stored.roles._members[GUARDIAN_ROLE].get(int(each.address, 16))
+    )
+    put(world, entry(entry(ROLES, GUARDIAN_ROLE), nobody), lambda word: 1)
+    (problem,) = texts(compared(world, replace(world.replayed, people=[f"{nobody:#042x}"])))
+    assert "the guardian's role of 0x" in problem
+    assert "1, its history says 0" in problem
+
+
+@pytest.mark.parametrize(
+    "slot",
+    [
+        entry(entry(ROLES, GUARDIAN_ROLE), STRANGER),
+        entry(entry(ROLES, 0), STRANGER),
+        entry(entry(COMMITTEES, 1) + POSITIONS, STRANGER),
+        entry(CIRCUITS, 77 << 8),
+        0x1234_5678,
+    ],
+    ids=["guardian", "admin", "position", "circuit", "anywhere"],
+)
+def test_a_word_that_nothing_names_changes_the_root(world: RandomHub, slot: int) -> None:
+    put(world, slot, lambda word: 1)
+    found = compared(world)
+    assert texts(found) == [
+        "the hub's storage has words that its history does not explain: its storage root is another one"
+    ]
+    assert found.storage is not None
+    assert (found.storage.root, found.storage.differing) == ("differs", 0)
+
+
+def test_a_position_of_a_reporter_who_is_none(world: RandomHub) -> None:
+    """A removed reporter, or one of another committee, could sign again."""
+    committee, (reporters, _, _) = next(iter(world.committees.items()))
+    other = next(each.address for each in world.chain.accounts[:9] if each.address not in reporters)
+    put(world, entry(entry(COMMITTEES, committee) + POSITIONS, int(other, 16)), lambda word: 1)
+    (problem,) = texts(compared(world, replace(world.replayed, people=[other])))
+    assert problem.startswith(f"committee {committee}: the hub's storage is not what its history leads to: ")
+    assert f"the reporters' positions: that of {other}: 1, its history says 0" in problem
+
+
+@pytest.mark.parametrize(
+    ("place", "layout", "field", "said"),
+    [
+        (0, layouts.CONFIG, "heartbeat", "terms and settings: heartbeat is "),
+        (0, layouts.CONFIG, "paused", "terms and settings: paused is "),
+        (1, layouts.TRACK, "variance", "track: variance is "),
+        (1, layouts.TRACK, "move 11", "track: move 11 is "),
+        (2, layouts.HELD_ANSWERS, "firstAnswer", "the held answers: firstAnswer is "),
+        (3, layouts.HELD_REST, "firstGap", "the held words: firstGap is "),
+        (7, layouts.PROPOSALS, "unpauseFrom", "proposals: unpauseFrom is "),
+        (8, layouts.SHADOW_COUNTS, "compared", "the shadow tally: compared is "),
+        (9, layouts.SHADOW_REPORT, "pending", "the shadow's report: pending is "),
+    ],
+    ids=lambda each: each if isinstance(each, str) and " " not in each else "",
+)
+def test_a_word_of_a_feed(world: RandomHub, place: int, layout: Layout, field: str, said: str) -> None:
+    feed_id = a_feed(world, held=False)
+    low = next(low for each, low in layout if each.name == field)
+    put(world, slot_of(feed_id) + place, lambda word: word ^ 1 << low)
+    (problem,) = texts(compared(world))
+    assert problem.startswith(f"feed {world.terms[feed_id].description}: the hub's storage is not what its history")
+    assert said in problem
+
+
+def test_a_round_that_was_rewritten(world: RandomHub) -> None:
+    feed_id = a_feed(world, held=False)
+    put(world, entry(slot_of(feed_id) + ROUNDS, 1), lambda word: word + 5)
+    answer = world.rounds[feed_id, 1].answer
+    (problem,) = texts(compared(world))
+    assert f"round 1: answer is {answer + 5}, its history says {answer}" in problem
+
+
+def test_a_round_that_is_still_to_come(world: RandomHub) -> None:
+    feed_id = a_feed(world, held=False)
+    after = world.states[feed_id].round_id + 1
+    put(world, entry(slot_of(feed_id) + ROUNDS, after), lambda word: 5 << 128)
+    (problem,) = texts(compared(world))
+    assert f"round {after}: observedAt is 5, its history says 0" in problem
+
+
+def test_very_many_differences_are_counted(world: RandomHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "_NAMED", 2)
+    feed_id = max(world.states, key=lambda each: world.states[each].round_id)
+    count = world.states[feed_id].round_id
+    assert count > 3
+    for number in range(1, count + 1):
+        put(world, entry(slot_of(feed_id) + ROUNDS, number), lambda word: word + 5)
+    found = compared(world)
+    (problem,) = texts(found)
+    assert problem.endswith(f"; and {count - 2} more words")
+    assert found.storage is not None
+    assert found.storage.differing == count
+
+
+# --- what a node keeps to itself ---
+
+
+def test_held_reports_of_a_hold_that_is_over(world: RandomHub) -> None:
+    """Their logs were withheld. The feed has had rounds since, so that nothing else shows them."""
+    feed_id = a_feed(world, held=False)
+    state = world.states[feed_id]
+    behind = replace(state, held_reports=(state.held_reports - 3) % 256)
+    replayed = replace(world.replayed, states={**world.states, feed_id: behind})
+    (problem,) = texts(compared(world, replayed))
+    assert "there were 3 held reports more than the logs show" in problem
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("pause", lambda world: (next(each for each, feed in world.stored._feeds.items() if not feed.paused),)),
+        ("proposeUnpause", lambda world: (a_feed(world, held=False),)),
+        ("proposeModel", lambda world: (a_feed(world, held=False), world.models and 1, 0, 0)),
+        ("addCommittee", lambda world: ([world.chain.accounts[0].address], 1)),
+        ("grantRole", lambda world: (GUARDIAN_ROLE.to_bytes(32), world.chain.accounts[9].address)),
+        ("beginDefaultAdminTransfer", lambda world: (world.chain.accounts[9].address,)),
+        ("changeDefaultAdminDelay", lambda world: (77_777,)),
+    ],
+    ids=lambda each: each[0],
+)
+def test_an_event_that_is_withheld(world: RandomHub, call: tuple[str, Callable[[RandomHub], tuple[Any, ...]]]) -> None:
+    function, arguments = call
+    if function == "proposeUnpause":
+        world.call("pause", a_feed(world, held=False))
+    if function == "proposeModel":
+        # The active model can't be proposed.
+        feed_id = a_feed(world, held=False)
+        number = 1 + world.stored._feeds[feed_id].model_number % len(world.models)
+        given: tuple[Any, ...] = (feed_id, number, 0, 0)
+    else:
+        given = arguments(world)
+    kept = world.stored
+    world.stored = StoredHub()  # takes the event, and is thrown away
+    try:
+        assert world.call(function, *given)
+    finally:
+        world.stored = kept
+    assert texts(compared(world)) != []
+
+
+def test_a_history_that_begins_too_late(world: RandomHub) -> None:
+    found = compared(world, Replayed({}, {}, {}), StoredHub())
+    problems = texts(found)
+    assert any(
+        f"architectureCount is {len(world.architectures)}, its history says 0; committeeCount is" in each
+        for each in problems
+    )
+    for feed_id in world.states:
+        assert any(f"feed 0x{feed_id.hex()}: the hub has it, but its history does not" in each for each in problems)
+    assert {each.kind for each in found.problems} == {ProblemKind.STORAGE, ProblemKind.HISTORY}
+
+
+def test_feeds_that_could_not_be_replayed_are_no_reason_to_suspect_the_rest(world: RandomHub) -> None:
+    feed_id = a_feed(world, held=True)
+    lost = {key: each for key, each in world.rounds.items() if key[0] != feed_id}
+    states = {**world.states, feed_id: replace(world.states[feed_id], round_id=0, status=Status.EMPTY)}
+    replayed = Replayed(states, lost, world.holds, unsure={feed_id})
+    found = compared(world, replayed)
+    assert texts(found) == []
+    assert found.storage is not None
+    assert found.storage.root == "whole"
+    put(world, slot_of(feed_id), lambda word: word ^ 1 << 50)
+    assert len(texts(compared(world, replayed))) == 1
+
+
+# --- nodes ---
+
+
+class OtherAnswers(Rpc):
+    """A node that answers some questions in its own way."""
+
+    def __init__(self, url: str, chain_id: int, **answers: Any) -> None:
+        super().__init__(url, chain_id)
+        self._answers = answers
+
+    async def request(self, method: str, *params: Any, **options: Any) -> Any:
+        if method in self._answers:
+            return self._answers[method](params)
+        return await super().request(method, *params, **options)
+
+
+def compared_at(world: RandomHub, **answers: Any) -> StorageComparison:
+    async def compare() -> StorageComparison:
+        async with OtherAnswers(world.chain.rpc_url, world.chain.chain_id, **answers) as rpc:
+            return await storage_problems(rpc, world.hub, await rpc.block_number(), world.stored, world.replayed)
+
+    return asyncio.run(compare())
+
+
+def test_a_node_that_contradicts_itself(world: RandomHub) -> None:
+    """It shows the honest word to a call, and another one to whoever reads it directly."""
+    found = compared_at(world, eth_getStorageAt=lambda params: "0x" + "07".rjust(64, "0"))
+    (problem,) = found.problems
+    assert problem.kind is ProblemKind.CHAIN
+    assert "contradicts itself: extsload and eth_getStorageAt give other words" in problem.text
+
+
+def test_a_block_that_is_not_the_latest_on_anvil(world: RandomHub) -> None:
+    """It tells the storage of its latest block alone, so the audit must not take the difference for a fault."""
+    block = int(world.chain.rpc("eth_blockNumber"), 16)
+    world.chain.rpc("anvil_mine", "0x1")
+
+    async def compare() -> StorageComparison:
+        async with Rpc(world.chain.rpc_url, world.chain.chain_id) as rpc:
+            return await storage_problems(rpc, world.hub, block, world.stored, world.replayed)
+
+    found = asyncio.run(compare())
+    assert found.problems == ()
+    assert found.storage is not None
+    assert found.storage.root == "not compared"
+    (note,) = found.notes
+    assert "tells the storage of its latest block only: words beyond the" in note
+
+
+def test_a_node_without_proofs(world: RandomHub) -> None:
+    def unknown(_: Any) -> None:
+        raise MethodMissing("http://node has no such method", "the method eth_getProof does not exist")
+
+    found = compared_at(world, eth_getProof=unknown)
+    assert found.problems == ()
+    assert found.storage is not None
+    assert found.storage.root == "not compared"
+    (note,) = found.notes
+    assert "has no eth_getProof: words beyond the" in note
+
+
+def test_a_chain_whose_root_is_right(world: RandomHub) -> None:
+    """Anvil counts words of zero; all other nodes leave them out."""
+
+    async def words() -> dict[int, int]:
+        async with Rpc(world.chain.rpc_url, world.chain.chain_id) as rpc:
+            return await whole_storage(rpc, world.hub)
+
+    there = asyncio.run(words())
+    account = {"address": world.hub, "balance": "0x0", "nonce": "0x1", "codeHash": "0x" + "00" * 32, "storageProof": []}
+    for extra, root in (({}, "whole"), ({0x1234: 5}, "differs")):
+        proof = account | {"storageHash": "0x" + storage_root(there | extra).hex(), "accountProof": []}
+        found = compared_at(
+            world, eth_getProof=lambda params, proof=proof: proof, web3_clientVersion=lambda params: "Geth/v1"
+        )
+        assert found.storage is not None
+        assert found.storage.root == root
+        assert len(found.problems) == (root == "differs")
