@@ -1,4 +1,4 @@
-"""The part of a hub's history that an audit proves. It replays all of it: earlier rounds decide later ones' features."""
+"""The part of a hub's history that an audit proves. All of it is replayed: each round decides later features."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from oracle.audit.history import AuditedModel
 from oracle.audit.progress import Progress, Step, unwatched
-from oracle.audit.report import ProblemKind, ReportDraft
+from oracle.audit.report import AuditedCircuit, ProblemKind, ReportDraft
 from oracle.chain.local import toolchain
 from oracle.chain.local.solc import compile_standard
 from oracle.chain.rpc import BlockTag, Rpc
@@ -80,7 +80,8 @@ class DeployedCircuits:
             if why:
                 problem = problem or why
                 self._draft.problem(ProblemKind.ARTIFACT, why)
-            await self._check_verifier(number, address, code_hash, artifact)
+            is_tied = await self._check_verifier(number, address, code_hash, artifact)
+            self._draft.circuits.append(self._told(number, batch, address, artifact, is_tied))
             if artifact is not None:
                 self._deployed[number, batch] = artifact
         return AuditedModel(
@@ -122,7 +123,6 @@ class DeployedCircuits:
         for artifact, again in zip(candidates, made, strict=True):
             if again.ok:
                 self._draft.notes += [each for each in again.notes if each not in self._draft.notes]
-                self._note(f"{where}: {again.tied}")
                 return artifact, ""
         return None, f"{where}: its verifier is not tied to its circuit: {'; '.join(made[0].problems)}"
 
@@ -135,20 +135,35 @@ class DeployedCircuits:
             self._progress(Step.CIRCUITS, len(self._made), None)
         return self._made[artifact.path]
 
-    async def _check_verifier(self, number: int, address: str, code_hash: bytes, artifact: Artifact | None) -> None:
+    def _told(self, number: int, batch: int, address: str, artifact: Artifact | None, is_tied: bool) -> AuditedCircuit:
+        again = None if artifact is None else self._made[artifact.path]
+        return AuditedCircuit(
+            model_number=number,
+            batch=batch,
+            verifier=address,
+            artifact_hash="" if artifact is None else artifact.artifact_hash,
+            key_from="" if again is None else again.key_from,
+            srs="" if again is None else again.srs_origin.value,
+            is_tied=is_tied,
+        )
+
+    async def _check_verifier(self, number: int, address: str, code_hash: bytes, artifact: Artifact | None) -> bool:
+        """Report what is wrong with a verifier; return True if its code follows from the artifact's key."""
         code = await self._rpc.code(address, self._block)
         if keccak(code) != code_hash:
             text = f"model {number}: the verifier at {address} does not have the code that the hub pinned"
             self._draft.problem(ProblemKind.CODE, text)
         if artifact is None:
-            return
+            return False
         again = await self._regenerated(artifact)
-        if again.code is None or code != again.code.runtime:
+        is_tied = again.code is not None and code == again.code.runtime
+        if not is_tied:
             text = f"model {number}: the code at {address} is not the verifier that follows from its key"
             self._draft.problem(ProblemKind.CODE, text)
         if again.srs_origin is not SrsOrigin.PUBLIC_CEREMONY:
             text = f"model {number}: the verifier at {address} is keyed with a local SRS: whoever made it can forge"
             self._say(ProblemKind.SRS, text, is_problem=not await self._rpc.is_local())
+        return is_tied
 
     def _say(self, kind: ProblemKind, text: str, *, is_problem: bool) -> None:
         if is_problem:

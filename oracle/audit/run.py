@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -108,12 +108,10 @@ async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditO
     circuits, stored = DeployedCircuits(rpc, folder, draft, block.number, progress=options.progress), StoredHub()
     with ProofPool(circuits, jobs=options.jobs, memory=options.memory, progress=options.progress) as pool:
         history = _replayed(reader, added, events, auditor, circuits, stored, options.choice)
-        async for task, result in pool.verify(history):
-            auditor.settle(task, result)
+        proofs = await _settle(pool, history, auditor)
         while auditor.tasks:  # a proof that did not hold may have another candidate
             tasks, auditor.tasks = auditor.tasks, []
-            async for task, result in pool.verify(tasks):
-                auditor.settle(task, result)
+            proofs += await _settle(pool, tasks, auditor)
     draft.problems += auditor.hub.problems
     circuits.report_unreadable()
     options.choice.check(auditor.findings, auditor.hub.feeds)
@@ -131,7 +129,7 @@ async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditO
     if reader.contradiction or not await reader.is_still_there():
         findings = _reorganised(draft, findings, block, reader.contradiction)
     chosen, not_proven = _chosen(findings, options.choice)
-    return draft.finish(hub, chain_id, block, chosen, choice=str(options.choice), not_proven=not_proven)
+    return draft.finish(hub, chain_id, block, chosen, choice=str(options.choice), not_proven=not_proven, proofs=proofs)
 
 
 # --- the steps -----------------------------------------------------------------------------------------------------
@@ -199,6 +197,15 @@ async def _replayed(
         for task in tasks:
             if any(choice.takes(auditor.findings[at]) for at in task.findings):
                 yield task
+
+
+async def _settle(pool: ProofPool, tasks: Iterable[ProofTask] | AsyncIterator[ProofTask], auditor: Auditor) -> int:
+    """Verify proofs, and tell the auditor the results; return how many hold."""
+    verified = 0
+    async for task, result in pool.verify(tasks):
+        auditor.settle(task, result)
+        verified += result is True
+    return verified
 
 
 async def _administer(event: AdminEvent, auditor: Auditor, circuits: DeployedCircuits, stored: StoredHub) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,6 +14,10 @@ import pytest
 from eth_abi.abi import encode as abi_encode
 
 from oracle.app.audit import audit
+from oracle.audit import proofs as pooled
+from oracle.audit.choice import Choice, Span
+from oracle.audit.memory import AuditMemory
+from oracle.audit.progress import Step
 from oracle.audit.report import AuditReport, ProblemKind
 from oracle.chain.hub import RoundEvent, RoundHeld, SubmitCall, round_event
 from oracle.chain.local import toolchain
@@ -20,9 +25,10 @@ from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard, standard_input
 from oracle.chain.transport.answers import Log
 from oracle.core.encoding import NO_ANSWER
-from oracle.core.errors import DeploymentError
+from oracle.core.errors import ConfigError, DataError, DeploymentError, ProverCrashed
 from oracle.core.formats import keccak
 from oracle.core.types import HoldReason, Outcome, Status
+from oracle.proving.verification import Verification, verify_in
 from tests.attack.calldata import DYNAMIC, IF_NEWER, SHADOW, Calldata, encode, place, word
 from tests.attack.node import DEPLOYER, GENESIS
 from tests.attack.proofs import Proofs
@@ -94,7 +100,9 @@ def test_all_is_verified(rig: Rig, folder: Path) -> None:
     assert report.ok
     assert (report.hub, report.chain_id) == (rig.hub.address, 31337)
     assert [LOCAL_SRS in note for note in report.notes].count(True) == 1
-    assert "model 1, 1 window: key from the architecture, bytecode from the key" in report.notes
+    (circuit,) = report.circuits
+    assert (circuit.model_number, circuit.batch, circuit.verifier) == (1, 1, rig.verifier())
+    assert (circuit.key_from, circuit.srs, circuit.is_tied) == ("architecture", "insecure-local", True)
     found = [(each.feed, each.round_id, each.outcome, each.answer) for each in report.findings]
     assert found == [
         ("level / USD", 1, Outcome.ACCEPTED, ANSWER),
@@ -508,3 +516,143 @@ def test_rounds_of_a_hub_that_takes_old_epochs(rig: Rig, folder: Path) -> None:
     report = audited(rig, folder)
     assert failures(report) == ["signed for epoch 1 of the committee, but 2 was the current one"]
     assert not report.ok
+
+
+# --- a part of it, and going on where it was ---
+
+
+class Verifications:
+    """Counts the proofs that are verified, and may do something before each."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        self.before: Callable[[], object] = lambda: None
+        monkeypatch.setattr(pooled, "verify_in", self._verify)
+
+    def _verify(self, *arguments: Any, **options: Any) -> Verification:
+        self.count += 1
+        self.before()
+        return verify_in(*arguments, **options)
+
+
+@pytest.fixture
+def verifications(monkeypatch: pytest.MonkeyPatch) -> Verifications:
+    return Verifications(monkeypatch)
+
+
+def test_an_audit_goes_on_from_its_record(rig: Rig, folder: Path, tmp_path: Path, verifications: Verifications) -> None:
+    def again() -> AuditReport:
+        verifications.count = 0
+        report = rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, state=tmp_path / "state"))
+        return replace(report, seconds=0.0)
+
+    first = again()
+    assert (first.verified, first.proofs, verifications.count) == (5, 5, 5)
+    assert (again(), verifications.count) == (first, 0)
+    assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200)))
+    more = again()
+    assert (more.verified, more.ok, verifications.count) == (6, True, 1)
+
+
+def test_an_interrupted_audit_goes_on(rig: Rig, folder: Path, tmp_path: Path, verifications: Verifications) -> None:
+    """What was verified before the interrupt is in the record, and nothing else."""
+    state = tmp_path / "state"
+
+    async def interrupted() -> int:
+        done = 0
+
+        def interrupt(step: Step, count: int, total: int | None) -> None:
+            nonlocal done
+            if step is Step.PROOFS and count == 2:
+                done = count
+                running.cancel()
+
+        running = asyncio.create_task(
+            audit(rig.hub.address, rig.chain.rpc_url, folder, state=state, jobs=1, progress=interrupt)
+        )
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        return done
+
+    assert rig.run(interrupted()) == 2
+    verifications.count = 0
+    report = rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, state=state))
+    assert (report.verified, report.ok) == (5, True)
+    assert 1 <= verifications.count <= 3
+
+
+@pytest.mark.attack
+def test_a_record_is_believed_for_the_same_proof_only(
+    rig: Rig, folder: Path, tmp_path: Path, verifications: Verifications
+) -> None:
+    """A forged round is found, though a record of the honest history knows its neighbours."""
+    state = tmp_path / "state"
+    assert rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, state=state)).ok
+    forged_round(rig, rig.honest("solo", Sighting(NORMAL * 5 // 4, 1_200)).with_scores(-1, -1))
+    for _ in range(2):
+        verifications.count = 0
+        report = rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, state=state))
+        assert (failures(report), verifications.count) == (["the proof does not verify"], 1)
+
+
+def test_a_record_of_another_hub(rig: Rig, folder: Path, tmp_path: Path) -> None:
+    AuditMemory(tmp_path / "state", 31337, rig.address(STRANGER)).close()
+    with pytest.raises(DataError, match="is the record of an audit of hub"):
+        rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, state=tmp_path / "state"))
+
+
+@pytest.mark.parametrize(
+    ("choice", "listed"),
+    [
+        (Choice(feeds=("solo / USD",)), [1, 3]),
+        (Choice(rounds=(Span(2, None),)), [3, 4]),
+        (Choice(feeds=("level / USD",), rounds=(Span(2, 2),)), [4]),
+    ],
+)
+def test_a_part_of_the_history(
+    rig: Rig, folder: Path, verifications: Verifications, choice: Choice, listed: list[int]
+) -> None:
+    whole = audited(rig, folder)
+    verifications.count = 0
+    report = rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, choice=choice))
+    assert report.findings == tuple(whole.findings[at] for at in listed)
+    assert (report.ok, report.not_proven, report.choice) == (True, 5 - len(listed), str(choice))
+    assert (report.proofs, verifications.count) == (len(listed), len(listed))
+
+
+@pytest.mark.attack
+def test_what_is_not_chosen_is_replayed_all_the_same(rig: Rig, folder: Path) -> None:
+    """A false round elsewhere is listed if the replay finds it, and a false word of the storage is a problem."""
+    stranger = rig.address(STRANGER)
+    tamper(rig, of_position(rig, "solo", stranger), lambda value: 2)
+    assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200, STRANGER)))
+    tamper(rig, of_round(rig, "trio", 1), lambda value: value + 1)
+    report = rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, choice=Choice(feeds=("level / USD",))))
+    assert failures(report) == [f"{stranger} was not a reporter"]
+    assert (report.verified, report.not_proven) == (2, 3)
+    assert any("round 1" in problem.text for problem in report.problems)
+
+
+@pytest.mark.parametrize("choice", [Choice(feeds=("eth / USD",)), Choice(rounds=(Span(9, 9),)), Choice(until=0)])
+def test_a_choice_of_nothing(rig: Rig, folder: Path, choice: Choice) -> None:
+    with pytest.raises(DataError, match=r"no such feed|no report"):
+        rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, choice=choice))
+
+
+@pytest.mark.chaos
+def test_a_proof_that_ends_each_child_is_unchecked(rig: Rig, folder: Path, verifications: Verifications) -> None:
+    """It is neither good nor bad, and the others are verified."""
+
+    def die() -> None:
+        if verifications.count <= 2:
+            raise ProverCrashed("the proving process died during verify: signal 11")
+
+    verifications.before = die
+    report = rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, jobs=1))
+    assert (report.verified, report.failed, report.unchecked, report.ok) == (4, 0, 1, False)
+    assert failures(report) == ["the proving process died during verify: signal 11"]
+
+
+def test_an_endpoint_twice(rig: Rig, folder: Path) -> None:
+    with pytest.raises(ConfigError, match="none twice"):
+        rig.run(audit(rig.hub.address, [rig.chain.rpc_url] * 2, folder))
