@@ -10,6 +10,7 @@ import copy
 import http.client
 import json
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -115,7 +116,7 @@ class RandomHub:
         self._ask("evm_setNextBlockTimestamp", self.now)
         sender = self.chain.accounts[self.admin if account is None else account].address
         sent = {"from": sender, "to": to, "data": "0x" + data.hex(), "gas": _GAS}
-        receipt = self._mine(sent)
+        receipt = mined(self._ask, sent)
         for log in receipt["logs"]:
             if int(log["address"], 16) == int(self.hub, 16):
                 self._follow(_log(log))
@@ -129,10 +130,6 @@ class RandomHub:
         assert "result" in answer, answer
         return answer["result"]
 
-    def _mine(self, sent: Mapping[str, Any]) -> dict[str, Any]:
-        receipt: dict[str, Any] = self._ask("eth_sendTransactionSync", sent)
-        return receipt
-
     def _deploy(self) -> str:
         libraries: dict[str, str] = {}
 
@@ -143,7 +140,7 @@ class RandomHub:
             sent = {"from": self.chain.accounts[0].address, "data": "0x" + data.hex(), "gas": hex(20_000_000)}
             self.now += 1
             self._ask("evm_setNextBlockTimestamp", self.now)
-            receipt = self._mine(sent)
+            receipt = mined(self._ask, sent)
             created = checksum_address(receipt["contractAddress"])
             if name == "ZkOracle":
                 self.hub = created
@@ -390,6 +387,16 @@ class RandomHub:
         begun = self.call("beginDefaultAdminTransfer", checksum_address("0x" + "00" * 20))
         self.now += 30 * 86_400
         return begun and self.call("renounceRole", bytes(32), self.chain.accounts[self.admin].address)
+
+
+def mined(ask: Callable[..., Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Send a transaction and return its receipt. `ask` makes a JSON-RPC call."""
+    # Poll for the receipt: a call that waits inside the node was seen to hang.
+    tx_hash, until = ask("eth_sendTransaction", sent), time.monotonic() + 30
+    while (found := ask("eth_getTransactionReceipt", tx_hash)) is None:
+        assert time.monotonic() < until, "not mined"
+    receipt: dict[str, Any] = found
+    return receipt
 
 
 def _log(found: Mapping[str, Any]) -> Log:

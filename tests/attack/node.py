@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import time
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
@@ -12,6 +10,7 @@ from eth_utils.address import to_checksum_address
 
 from oracle.chain.hub import Hub
 from oracle.chain.local.anvil import Anvil
+from oracle.chain.local.state import whole_storage
 from oracle.chain.rpc import Rpc
 from tests.attack.proofs import Proofs
 
@@ -96,12 +95,9 @@ class Node:
         assert len({receipt["blockNumber"] for receipt in receipts}) == 1
         return receipts
 
-    def storage(self) -> dict[str, str]:
-        """Return everything that the hub has written, as a map of slots to words."""
-        # Don't compare the hashes of eth_getProof: Anvil counts slots that were only read.
-        dumped = gzip.decompress(bytes.fromhex(self.chain.rpc("anvil_dumpState").removeprefix("0x")))
-        slots: dict[str, str] = json.loads(dumped)["accounts"][self.hub.address.lower()]["storage"]
-        return {slot: word for slot, word in slots.items() if int(word, 16)}
+    def storage(self) -> dict[int, int]:
+        """Return everything that the hub has written, by slot."""
+        return self.run(whole_storage(self.rpc, self.hub.address))
 
     def changed(self, receipt: Mapping[str, Any]) -> set[str]:
         """Return the accounts whose storage or code a transaction has changed."""

@@ -311,14 +311,14 @@ def test_a_lost_race_is_cheap(rig: Rig, normal: Calldata) -> None:
 def test_reading_slots_changes_none(rig: Rig, normal: Calldata, count: int) -> None:
     """`extsload` gives any word to anybody, and takes none: as a transaction too, and for slots that are written."""
     slots = sorted(rig.storage())[:3]
-    asked = [bytes.fromhex(slots[at % 3][2:].zfill(64)) for at in range(count)]
+    asked = [slots[at % 3].to_bytes(32) for at in range(count)]
     before = rig.storage()
     data = hub_interface().encode_call("extsload", asked)
     receipt = rig.receipt(data)
     assert receipt["status"] == "0x1" and receipt["logs"] == [] and rig.changed(receipt) == set()
     assert rig.storage() == before
     words = hub_interface().decode_output("extsload", rig.run(rig.rpc.call(rig.hub.address, data)))
-    assert [int.from_bytes(each) for each in words] == [int(before[slots[at % 3]], 16) for at in range(count)]
+    assert [int.from_bytes(each) for each in words] == [before[slots[at % 3]] for at in range(count)]
     assert rig.accepts(normal)
 
 

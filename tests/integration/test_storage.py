@@ -26,7 +26,7 @@ from oracle.chain.rpc import Rpc
 from oracle.chain.transport.interface import MethodMissing
 from oracle.chain.trie import storage_root
 from oracle.core.types import Status
-from tests.hub_histories import START, RandomHub
+from tests.hub_histories import START, RandomHub, mined
 
 STRANGER = 0x5757_0000_0000_0000_0000_0000_0000_0000_0000_0001
 
@@ -135,7 +135,7 @@ def test_the_root_is_the_chain_s(chain: Anvil) -> None:
         writes = [b"\x7f" + word.to_bytes(32) + b"\x7f" + slot.to_bytes(32) + b"\x55" for slot, word in words.items()]
         code = b"".join(writes) + b"\0"
         sent = {"from": chain.accounts[0].address, "data": "0x" + code.hex(), "gas": hex(20_000_000)}
-        created = chain.rpc("eth_sendTransactionSync", sent)["contractAddress"]
+        created = mined(chain.rpc, sent)["contractAddress"]
         assert chain.rpc("eth_getProof", created, [], "latest")["storageHash"] == "0x" + storage_root(words).hex()
 
 
