@@ -14,9 +14,11 @@ from oracle.app.regeneration import require_regenerated
 from oracle.chain.connect import connect
 from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, feed_id_of
 from oracle.chain.deploy import deploy as deploy_plan
+from oracle.chain.deploy.create2 import NO_SALT
 from oracle.chain.hub import HubFeedConfig
 from oracle.config import Config, FeedConfig
 from oracle.core.errors import ConfigError, DeploymentError, PayerEmpty
+from oracle.core.formats import from_hex
 
 __all__ = ["deploy", "terms"]
 
@@ -71,6 +73,7 @@ async def deploy(
             admin=config.deploy.admin,
             guardian=config.deploy.guardian,
             adds_model=adds_model,
+            salt=NO_SALT if config.deploy.salt is None else from_hex(config.deploy.salt),
         )
         return await deploy_plan(plan, rpc, payer, config.chain.deployment, progress)
 

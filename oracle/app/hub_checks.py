@@ -1,17 +1,16 @@
-"""The doctor's findings about a deployed hub: its code and its lens, its guardian, and who signs for each committee."""
+"""The doctor's findings about a deployed hub: its contracts, its roles, and who signs for each committee."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from oracle.app.checks import Check
+from oracle.app.deployment_checks import deployment_checks
 from oracle.app.finding import find_hub
 from oracle.app.keys import address_of
 from oracle.app.reach import joins, reach_of
 from oracle.chain.connect import connect
 from oracle.chain.deploy import Deployment, load_deployment
-from oracle.chain.deploy.check import code_problems
 from oracle.chain.hub import Committee, Hub
 from oracle.chain.overview import proposal_window
 from oracle.chain.rpc import Rpc
@@ -42,27 +41,12 @@ async def hub_checks(config: Config, env: Mapping[str, str]) -> list[Check]:
         async with connect(config.chain) as rpc:
             hub = await find_hub(config, deployment, rpc)
             return [
-                await _hub(hub, deployment, file),
+                *await deployment_checks(deployment, file, rpc),
                 await _guardian(config, hub, rpc, env),
                 *await _committees(config, deployment, hub, rpc, env),
             ]
     except OracleError as error:
         return [Check("hub", ok=False, where=str(file), detail=str(error), remedy=_OTHER_ADDRESS)]
-
-
-async def _hub(hub: Hub, deployment: Deployment, file: Path) -> Check:
-    """Check that all code is this release's, and that the lens is the one that was deployed with the hub."""
-    problems = await code_problems(hub.rpc, hub.address)
-    if not problems and await hub.lens() != deployment.lens:
-        problems = [f"the hub names {await hub.lens()} as its lens, {file} names {deployment.lens}"]
-    feeds = len(deployment.feeds)
-    return Check(
-        "hub",
-        ok=not problems,
-        where=hub.address,
-        detail="; ".join(problems) or f"{feeds} feed{'' if feeds == 1 else 's'}, lens {deployment.lens}",
-        remedy="go on with the release that deployed it, or deploy anew with this one" if problems else "",
-    )
 
 
 async def _guardian(config: Config, hub: Hub, rpc: Rpc, env: Mapping[str, str]) -> Check:
@@ -83,10 +67,6 @@ async def _guardian(config: Config, hub: Hub, rpc: Rpc, env: Mapping[str, str]) 
     if not is_guardian:
         detail = f"{guardian} is not the hub's guardian; its admin, {admin}, can pause feeds"
         remedy = "let the admin grant GUARDIAN_ROLE, or correct [deploy] guardian"
-        return Check("guardian", ok=False, level="warning", where=guardian, detail=detail, remedy=remedy)
-    if guardian == admin and not await rpc.is_local():
-        detail = "it is the admin, too: a key that is at hand for a pause at night can also change reporters and models"
-        remedy = "let the admin grant GUARDIAN_ROLE to another account, and name that in [deploy] guardian"
         return Check("guardian", ok=False, level="warning", where=guardian, detail=detail, remedy=remedy)
     return Check("guardian", ok=True, where=guardian, detail="may pause, cancel and roll back")
 

@@ -36,6 +36,7 @@ from oracle.cli.role import role_group
 from oracle.cli.run import run_command
 from oracle.cli.srs import srs_group
 from oracle.cli.status import status_command
+from oracle.cli.verify import manifest_group, verify_deployment_command
 from oracle.core.errors import ConfigError, OracleError
 from oracle.core.version import __version__
 
@@ -68,12 +69,14 @@ for _command in (
     init_command,
     journal_group,
     key_group,
+    manifest_group,
     model_group,
     network_group,
     role_group,
     run_command,
     srs_group,
     status_command,
+    verify_deployment_command,
 ):
     oracle.add_command(_command)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -21,13 +22,25 @@ from oracle.cli.options import config_option, load_config, public_model_option, 
     help="Add the configured model to a hub whose feeds have another one; `oracle feed propose-model` comes next.",
 )
 def deploy_command(config_path: Path, public_model: bool, visibility: str | None, add_model: bool) -> None:
-    """Deploy verifier, hub, model and feeds, and check what was deployed. Safe to run again."""
+    """Deploy verifier, hub, model and feeds, check what was deployed, and say what is weak. Safe to run again.
+
+    Exits with 1 if what was deployed is not as it should be.
+    """
     import asyncio
 
     from oracle.app.deploy import deploy
+    from oracle.app.deployment_checks import verify_deployed
     from oracle.app.progress import finished_steps
     from oracle.cli.render.deployment import print_deployment
+    from oracle.cli.render.deployment_report import print_differences, print_weaknesses
 
     config = with_visibility(load_config(config_path), public_model, visibility)
     progress = finished_steps(lambda line: click.echo(line, err=True))
-    print_deployment(asyncio.run(deploy(config, progress, adds_model=add_model)))
+    deployment = asyncio.run(deploy(config, progress, adds_model=add_model))
+    print_deployment(deployment)
+    report = asyncio.run(verify_deployed(config, deployment, progress))
+    for each in report.unchecked:
+        click.echo(f"unchecked: {each.subject}: {each.reason}", err=True)
+    print_weaknesses(report.weaknesses)
+    print_differences(report.differences, as_json=False)
+    sys.exit(1 if report.differences else 0)

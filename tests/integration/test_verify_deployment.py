@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
+from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 
@@ -32,6 +35,7 @@ from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import BlockTag, Rpc
 from oracle.chain.transport.answers import Block, Log
 from oracle.chain.tx.sender import Sender
+from oracle.cli import oracle
 from oracle.core.formats import keccak, to_hex
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import Artifact
@@ -385,3 +389,42 @@ async def test_an_admin_that_is_a_contract(rpc: Rpc, scene: Scene, account: Loca
     assert await told(rpc, scene, await sign_statement(statement, account)) == []
     report = await verified(rpc, scene.deployment.hub)
     assert any(f"lets the code at {STRANGER} act for it" in each.reason for each in report.weaknesses)
+
+
+# --- commands ------------------------------------------------------------------------------------------------------
+
+
+def test_a_manifest_from_a_wallet(scene: Scene, tmp_path: Path) -> None:
+    """It is made, signed elsewhere, verified, and compared with the chain."""
+    file, url = str(tmp_path / "manifest.json"), scene.chain.rpc_url
+    common = ("--rpc", url, "--artifacts", str(scene.artifacts))
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(oracle, arguments)
+
+    made = run("manifest", "make", scene.deployment.hub, *common, "--deployment", str(scene.path), "--out", file)
+    assert made.exit_code == 0, made.output
+    assert run("manifest", "verify", file, "--rpc", url).exit_code == 1
+    document = json.loads(run("manifest", "sign", file, "--typed-data").stdout)
+    admin = Account.from_key(scene.chain.accounts[0].key)
+    signature = admin.sign_message(encode_typed_data(full_message=document)).signature.to_0x_hex()
+    signed = run("manifest", "sign", file, "--signature", signature, "--signer", admin.address)
+    assert signed.exit_code == 0, signed.output
+    assert run("manifest", "verify", file, "--rpc", url).exit_code == 0
+
+    def compared() -> dict[str, Any]:
+        done = run("verify-deployment", scene.deployment.hub, *common, "--manifest", file, "--json")
+        found: dict[str, Any] = json.loads(done.stdout)
+        assert done.exit_code == (0 if found["ok"] else 1)
+        return found
+
+    found = compared()
+    assert (found["ok"], found["differences"], found["unchecked"]) == (True, [], [])
+    assert {each["subject"] for each in found["weaknesses"]} >= {"admin", "committee 1", "feed TWO / USD"}
+    changed = json.loads(Path(file).read_text())
+    changed["statement"]["feeds"][0]["max_age"] = 1
+    Path(file).write_text(json.dumps(changed))
+    assert [each["subject"] for each in compared()["differences"]] == ["manifest, signature", "feed ONE / USD, max_age"]
+    for_people = run("verify-deployment", scene.deployment.hub, *common, "--manifest", file)
+    assert for_people.exit_code == 1
+    assert "differs feed ONE / USD, max_age" in for_people.output

@@ -1,0 +1,112 @@
+"""The report of `oracle verify-deployment`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from oracle.audit.deployment.report import DeploymentReport, Difference, Severity, Weakness
+from oracle.audit.deployment.statement import DeploymentStatement
+from oracle.cli.render.json_output import print_json
+from oracle.cli.render.tables import new_table
+from oracle.core.formats import one_line
+
+_LONGEST = 1_000
+"""Characters of a text that are printed."""
+
+_COLOURS = {Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: "dim"}
+
+
+def print_deployment_report(report: DeploymentReport, *, as_json: bool) -> None:
+    """Print what is there, what differs, what was not checked and what is weak; the verdict last."""
+    if as_json:
+        print_json(_document(report))
+        return
+    console = Console(highlight=False)
+    if report.statement is not None:
+        _print_statement(console, report.statement)
+    for note in report.notes:
+        console.print(f"note: {_plain(note)}")
+    print_weaknesses(report.weaknesses, console)
+    for each in report.unchecked:
+        console.print(f"[yellow]unchecked[/] {_plain(each.subject)}: {_plain(each.reason)}")
+    _print_differences(console, report.differences)
+    done, differing, unchecked = len(report.checked), len(report.differences), len(report.unchecked)
+    console.print(
+        f"hub {report.hub} on chain {report.chain_id} at block {report.block}, against {report.against}: "
+        f"{done} checks hold, {differing} differences, {unchecked} unchecked, {len(report.weaknesses)} weaknesses",
+        markup=False,
+    )
+
+
+def print_weaknesses(found: Sequence[Weakness], console: Console | None = None) -> None:
+    """Print what is weak, and what to do about it."""
+    to = console or Console(highlight=False)
+    for each in found:
+        colour = _COLOURS[each.severity]
+        to.print(f"[{colour}]weak ({each.severity.value})[/] {_plain(each.subject)}: {_plain(each.reason)}")
+        to.print(f"    {each.remedy}", markup=False)
+
+
+def print_differences(found: Sequence[Difference], *, as_json: bool) -> None:
+    """Print differences alone."""
+    if as_json:
+        print_json([asdict(each) for each in found])
+    else:
+        _print_differences(Console(highlight=False), found)
+
+
+def _print_differences(console: Console, found: Sequence[Difference]) -> None:
+    for each in found:
+        console.print(f"[red]differs[/] {_plain(each.subject)}")
+        console.print(f"    expected {_plain(each.expected)}")
+        console.print(f"    found    {_plain(each.found)}")
+        console.print(f"    {_plain(each.meaning)}")
+
+
+def _print_statement(console: Console, statement: DeploymentStatement) -> None:
+    table = new_table("contract", "address", "creation")
+    for each in statement.contracts:
+        table.add_row(each.contract, each.address, each.creation)
+    console.print(table)
+    table = new_table("setting", "value")
+    roles = statement.roles
+    table.add_row("admin", roles.admin or "nobody")
+    table.add_row("guardians", ", ".join(roles.guardians) or "none")
+    table.add_row("delays", f"changes {roles.change_delay:,} s, handover {roles.handover_delay:,} s")
+    for committee in statement.committees:
+        signers = f"quorum {committee.quorum} of {', '.join(committee.reporters)}"
+        table.add_row(f"committee {committee.number}", f"{signers}, epoch {committee.epoch}")
+    for model in statement.models:
+        artifact = f"architecture {model.architecture}, artifact {model.artifact_hash.hex()}"
+        table.add_row(f"model {model.number}", artifact)
+    for feed in statement.feeds:
+        terms = f"model {feed.model}, committee {feed.committee}, heartbeat {feed.heartbeat:,} s"
+        terms += f", max_age {feed.max_age:,} s, confirm_delay {feed.confirm_delay:,} s, max_spread {feed.max_spread}"
+        table.add_row(f"feed {_plain(feed.description)}", terms)
+    console.print(table)
+
+
+def _document(report: DeploymentReport) -> dict[str, Any]:
+    return {
+        "hub": report.hub,
+        "chainId": report.chain_id,
+        "block": report.block,
+        "against": report.against,
+        "ok": report.ok,
+        "differences": [asdict(each) for each in report.differences],
+        "unchecked": [asdict(each) for each in report.unchecked],
+        "weaknesses": [asdict(each) for each in report.weaknesses],
+        "notes": list(report.notes),
+        "checked": list(report.checked),
+        "statement": None if report.statement is None else report.statement.model_dump(mode="json"),
+    }
+
+
+def _plain(text: str) -> str:
+    """Return text of others as one line that is no markup."""
+    return escape(one_line(text, _LONGEST))

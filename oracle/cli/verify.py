@@ -1,0 +1,254 @@
+"""`oracle verify-deployment` and `oracle manifest …`: what was deployed, for whoever believes nobody."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from oracle.cli.options import (
+    FILE,
+    block_option,
+    config_option,
+    json_option,
+    key_options,
+    load_config,
+    rpc_urls_option,
+    unlock,
+)
+
+# Commands import what they need when they run, so that `oracle --help` answers at once.
+if TYPE_CHECKING:
+    from oracle.audit.deployment.manifest import SignedManifest
+
+_artifacts_option = click.option(
+    "--artifacts",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder with the artifacts of the models: their verifiers are made again from them.",
+)
+_from_block_option = click.option(
+    "--from-block",
+    type=click.IntRange(min=0),
+    help="A block that is not after the hub's creation (default: it is looked for, which takes an archive node).",
+)
+_salt_option = click.option("--salt", metavar="HEX", help="Salt of the hub's address, 32 bytes (default: 0).")
+_also_option = click.option(
+    "--also",
+    multiple=True,
+    metavar="ADDRESS",
+    help="A further contract to check: registry of feeds or claims, cards, updates, split verifier. Repeatable.",
+)
+_sources_option = click.option(
+    "--from-sources",
+    is_flag=True,
+    help="Compile the contracts from this checkout's sources, and compare the package with them, too.",
+)
+
+
+@click.command("verify-deployment")
+@click.argument("hub")
+@rpc_urls_option
+@_artifacts_option
+@click.option("--manifest", type=FILE, help="Compare with this manifest, and check that the hub's admin signed it.")
+@click.option("--deployment", type=FILE, help="Compare with this deployment file, the operator's.")
+@block_option
+@_from_block_option
+@_salt_option
+@_also_option
+@_sources_option
+@json_option
+def verify_deployment_command(
+    hub: str,
+    rpc_urls: tuple[str, ...],
+    artifacts: Path | None,
+    manifest: Path | None,
+    deployment: Path | None,
+    block: int | str,
+    from_block: int | None,
+    salt: str | None,
+    also: tuple[str, ...],
+    from_sources: bool,
+    as_json: bool,
+) -> None:
+    """Check what is deployed at the address HUB: code and creation of each contract, roles, delays, terms, verifiers.
+
+    Exits with 1 if anything differs, or could not be checked.
+    """
+    import asyncio
+
+    from oracle.app.deployments import CheckedDeployment, check_deployment
+    from oracle.cli.render.deployment_report import print_deployment_report
+
+    wanted = CheckedDeployment(
+        hub,
+        rpc_urls,
+        artifacts=artifacts,
+        manifest=manifest,
+        deployment=deployment,
+        block=block,
+        from_block=from_block,
+        salt=_salt(salt),
+        also=also,
+        from_sources=from_sources,
+    )
+    report = asyncio.run(check_deployment(wanted, lambda line: click.echo(line, err=True)))
+    print_deployment_report(report, as_json=as_json)
+    sys.exit(0 if report.ok else 1)
+
+
+@click.group("manifest")
+def manifest_group() -> None:
+    """The manifest of a deployment: what was deployed, signed by the hub's admin."""
+
+
+@manifest_group.command("make")
+@click.argument("hub")
+@rpc_urls_option
+@click.option("--out", type=FILE, required=True, help="File to write.")
+@_artifacts_option
+@click.option("--deployment", type=FILE, help="The operator's deployment file: names adapters and registry.")
+@block_option
+@_from_block_option
+@_salt_option
+@_also_option
+def manifest_make(
+    hub: str,
+    rpc_urls: tuple[str, ...],
+    out: Path,
+    artifacts: Path | None,
+    deployment: Path | None,
+    block: int | str,
+    from_block: int | None,
+    salt: str | None,
+    also: tuple[str, ...],
+) -> None:
+    """Check the deployment at HUB, and write its manifest, not signed yet. Nothing is written if anything differs."""
+    import asyncio
+
+    from oracle.app.deployments import CheckedDeployment, check_deployment
+    from oracle.audit.deployment.manifest import SignedManifest, write_manifest
+    from oracle.cli.render.deployment_report import print_deployment_report
+
+    wanted = CheckedDeployment(
+        hub,
+        rpc_urls,
+        artifacts=artifacts,
+        deployment=deployment,
+        block=block,
+        from_block=from_block,
+        salt=_salt(salt),
+        also=also,
+    )
+    report = asyncio.run(check_deployment(wanted, lambda line: click.echo(line, err=True)))
+    if report.differences or report.statement is None:
+        print_deployment_report(report, as_json=False)
+        click.echo("error: no manifest is written of a deployment that differs", err=True)
+        sys.exit(1)
+    for each in report.unchecked:
+        click.echo(f"unchecked: {each.subject}: {each.reason}", err=True)
+    write_manifest(out, SignedManifest(statement=report.statement))
+    click.echo(f"{out}: let the admin sign it with `oracle manifest sign {out}`", err=True)
+
+
+@manifest_group.command("sign")
+@click.argument("manifest", type=FILE)
+@key_options("Keystore of the admin (default: the configuration's deployer).")
+@click.option("--typed-data", is_flag=True, help="Print what to sign elsewhere (EIP-712), and sign nothing.")
+@click.option("--signature", metavar="HEX", help="Take this signature, which was made elsewhere.")
+@click.option(
+    "--signer", metavar="ADDRESS", help="With --signature: the account that it is of, for instance a multisig."
+)
+@config_option
+def manifest_sign(
+    manifest: Path,
+    keystore: Path | None,
+    password_file: Path | None,
+    typed_data: bool,
+    signature: str | None,
+    signer: str | None,
+    config_path: Path,
+) -> None:
+    """Sign the MANIFEST as the hub's admin. Read it before."""
+    import json
+
+    from oracle.audit.deployment.manifest import read_manifest, typed_statement, write_manifest
+    from oracle.chain.addresses import require_address
+    from oracle.core.formats import from_hex
+
+    found = read_manifest(manifest)
+    if (signature is None) != (signer is None):
+        raise click.UsageError("--signature and --signer need each other")
+    if typed_data:
+        click.echo(json.dumps(typed_statement(found.statement).document, indent=2))
+        return
+    if signature is not None and signer is not None:
+        try:
+            raw = from_hex(signature)
+        except ValueError:
+            raise click.UsageError("--signature: write it as 0x and hexadecimal digits") from None
+        signed = found.model_copy(update={"signer": require_address(signer, "--signer"), "signature": raw})
+    else:
+        signed = _signed(found, keystore, password_file, config_path)
+    write_manifest(manifest, signed)
+    click.echo(f"{manifest}: signed by {signed.signer}; `oracle manifest verify {manifest}` checks it", err=True)
+
+
+@manifest_group.command("verify")
+@click.argument("manifest", type=FILE)
+@rpc_urls_option
+@block_option
+@json_option
+def manifest_verify(manifest: Path, rpc_urls: tuple[str, ...], block: int | str, as_json: bool) -> None:
+    """Check that the hub's admin signed the MANIFEST, and that the chain has the code that it names.
+
+    `oracle verify-deployment --manifest` compares everything else, too. Exits with 1 if anything differs.
+    """
+    import asyncio
+
+    from oracle.app.deployments import check_manifest
+    from oracle.audit.deployment.manifest import read_manifest
+    from oracle.cli.render.deployment_report import print_differences
+
+    found = read_manifest(manifest)
+    differences = [each for url in rpc_urls for each in asyncio.run(check_manifest(found, url, block))]
+    print_differences(differences, as_json=as_json)
+    if not differences and not as_json:
+        click.echo(f"{manifest}: signed by the hub's admin {found.signer}; all code is there")
+    sys.exit(1 if differences else 0)
+
+
+def _signed(found: SignedManifest, keystore: Path | None, password_file: Path | None, config: Path) -> SignedManifest:
+    """Sign with a keystore, or with the configuration's deployer."""
+    import asyncio
+    import os
+
+    from oracle.app.keys import open_key
+    from oracle.audit.deployment.manifest import sign_statement
+    from oracle.chain.connect import connect
+
+    if keystore is not None:
+        return asyncio.run(sign_statement(found.statement, unlock(keystore, password_file)))
+    loaded = load_config(config)
+
+    async def run() -> SignedManifest:
+        async with connect(loaded.chain) as rpc:
+            return await sign_statement(found.statement, await open_key(loaded.keys.deployer, rpc, os.environ))
+
+    return asyncio.run(run())
+
+
+def _salt(text: str | None) -> bytes | None:
+    """Return the salt that `--salt` gives, if it was given."""
+    from oracle.core.formats import from_hex
+
+    if text is None:
+        return None
+    try:
+        raw = from_hex(text)
+    except ValueError:
+        raw = b""
+    if len(raw) != 32:
+        raise click.UsageError("--salt: write it as 0x and 64 hexadecimal digits")
+    return raw
