@@ -60,8 +60,8 @@ def artifacts() -> Path:
 
 
 def regenerated() -> Path:
-    """Return the folder of keys and bytecode that were made again."""
-    return folder() / "regenerated"
+    """Return the folder of keys and bytecode that were made, which commands use, too."""
+    return toolchain.regenerated_dir()
 
 
 def srs() -> SrsSource:
@@ -76,7 +76,15 @@ def compiler(request: Any) -> dict[str, Any]:
 
 def circuit(detector: Provable, batch: int = 1, visibility: Visibility = Visibility.PRIVATE) -> Artifact:
     """Build a circuit, or find it in the cache."""
-    return build(detector, batch, visibility=visibility, srs=srs(), compile_standard=compiler, cache=artifacts())
+    return build(
+        detector,
+        batch,
+        visibility=visibility,
+        srs=srs(),
+        compile_standard=compiler,
+        cache=artifacts(),
+        kept=regenerated(),
+    )
 
 
 def quadratic(

@@ -12,6 +12,7 @@ import structlog
 from oracle.app.detectors import configured_detector, keep_detector
 from oracle.app.srs import srs_cache
 from oracle.chain.deploy import Deployment
+from oracle.chain.local import toolchain
 from oracle.chain.local.solc import compile_standard
 from oracle.config import Config
 from oracle.core.errors import ArtifactError
@@ -44,6 +45,7 @@ def find_artifact(config: Config, batch: int = 1, progress: Progress = lambda st
         srs=srs_cache(config.prover.artifacts).source(SrsOrigin(config.prover.srs)),
         compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
         cache=config.prover.artifacts,
+        kept=toolchain.regenerated_dir(),
         progress=progress,
     )
     if config.prover.model is not None:

@@ -196,6 +196,7 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
         srs=srs_cache(out).source(SrsOrigin(options.srs)),
         compile_standard=lambda standard: compile_standard(standard, SOLC_VERSION),
         cache=out,
+        kept=toolchain.regenerated_dir(),
         progress=progress,
     )
     return SplitModel(chain, plan)
@@ -300,6 +301,7 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
         srs=source,
         compile_standard=lambda standard: compile_standard(standard, SOLC_VERSION),
         cache=out,
+        kept=toolchain.regenerated_dir(),
         progress=progress,
     )
     for path in (kept, built.path / "tuning.json"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from oracle.chain.local import toolchain
 from oracle.chain.local.solc import compile_standard
 from oracle.claims.circuit import ClaimCircuit
 from oracle.claims.constraints import Constraint
@@ -124,6 +125,7 @@ class ZkmlClient:
             srs=self._srs,
             compile_standard=self._compiler,
             cache=self._folder / "artifacts",
+            kept=toolchain.regenerated_dir(),
             progress=progress,
         )
         with self._lock:

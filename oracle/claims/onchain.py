@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from functools import cache
+import asyncio
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from oracle.chain import compiled
 from oracle.chain.abi.interface import Interface
 from oracle.chain.contract import read
-from oracle.chain.deploy import PUBLIC_CEREMONY, srs_origin
+from oracle.chain.deploy.create2 import NO_SALT, Creation, create
+from oracle.chain.deploy.known import require_created
+from oracle.chain.local import toolchain
+from oracle.chain.local.solc import compile_standard
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx.call import Call
 from oracle.chain.tx.sender import Sender
 from oracle.claims.client import Registered
 from oracle.claims.proof import ClaimProof
-from oracle.core.errors import ContractRejected, DataError, DeploymentError, InsecureSetup
+from oracle.core.errors import ArtifactError, ContractRejected, DataError, DeploymentError, InsecureSetup
 from oracle.core.formats import to_hex
+from oracle.proving.artifact import Regeneration, regenerate
+from oracle.proving.artifact.verifier import SOLC_VERSION
+from oracle.proving.srs.files import SrsOrigin
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -65,13 +72,29 @@ def call(registry: str, action: str, *arguments: Any) -> Call:
 
 
 async def require_registry(rpc: Rpc, address: str) -> None:
-    """Check that there is a registry at the address; otherwise transactions to it would be lost in silence.
+    """Check that the contract at an address is a registry, and was created as one, so that it holds only true claims.
 
     Raises:
-        DeploymentError: There is none.
+        DeploymentError: It is none, or other creation code put it there, or nothing shows which.
     """
-    if not compiled.load("ClaimRegistry").matches(await rpc.code(address)):
-        raise DeploymentError(f"there is no ClaimRegistry of this release at {address} on chain {await rpc.chain_id()}")
+    await require_created(rpc, address, compiled.load("ClaimRegistry"))
+
+
+async def require_tied(model: Registered) -> Regeneration:
+    """Check that a model's verifier follows from its circuit: its code hash is part of the model's id.
+
+    Raises:
+        ArtifactError: Its key or its bytecode is another's.
+    """
+    artifact = model.artifact
+    again = await asyncio.to_thread(
+        regenerate, artifact, partial(compile_standard, version=SOLC_VERSION), cache=toolchain.regenerated_dir()
+    )
+    if not again.ok:
+        raise ArtifactError(
+            f"{artifact.path} is refused: {'; '.join(again.problems)}. Delete the folder, build it again"
+        )
+    return again
 
 
 async def problem(rpc: Rpc, registry: str, claim: ClaimProof) -> str | None:
@@ -111,38 +134,46 @@ class Registry:
 
     @staticmethod
     async def deploy(
-        rpc: Rpc, account: LocalAccount, delay: int, *, admin: str | None = None, poll_s: float = 0.25
+        rpc: Rpc,
+        account: LocalAccount,
+        delay: int,
+        *,
+        admin: str | None = None,
+        salt: bytes = NO_SALT,
+        poll_s: float = 0.25,
     ) -> Registry:
-        """Deploy a registry.
+        """Deploy a registry at the address that follows from its code and these arguments, or find it there.
 
         Args:
             delay: Seconds from the proposal of a model or an issuer to the first claim that rests on it.
             admin: Address that administers models and issuers; None: the account's.
+            salt: 32 bytes that tell registries of one admin and one delay apart.
 
         Raises:
             ContractRejected: The delay is too long.
         """
         sender = Sender(rpc, account, poll_s=poll_s)
         arguments = registry_interface().encode_constructor(admin or account.address, delay)
-        receipt = await _send(sender, None, compiled.load("ClaimRegistry").bytecode + arguments, "the registry")
-        assert receipt.contract_address is not None
-        return Registry(rpc, receipt.contract_address, account, poll_s=poll_s)
+        contract = compiled.load("ClaimRegistry")
+        wanted = Creation(contract.name, contract.bytecode, arguments, salt)
+        made = await create(rpc, sender, wanted, registry_interface().decode_error)
+        return Registry(rpc, made.address, account, poll_s=poll_s)
 
     async def verifier(self, model: Registered) -> str:
-        """Deploy a model's verifier, which anyone may do, and return its address.
+        """Deploy a model's verifier, which anyone may do, or find it, and return its address.
 
         Raises:
+            ArtifactError: It does not follow from its circuit.
             InsecureSetup: Its reference string is a local one, but the chain is not local.
         """
-        found = model.artifact.verifier()
-        if srs_origin(found.runtime) != PUBLIC_CEREMONY and not await self.rpc.is_local():
+        again = await require_tied(model)
+        assert again.code is not None
+        if again.srs_origin is not SrsOrigin.PUBLIC_CEREMONY and not await self.rpc.is_local():
             raise InsecureSetup(
                 f"{model.spec.name} is keyed with a local reference string, whose maker can forge claims: on a chain "
                 "that is not local take the public ceremony's (--srs public-ceremony)"
             )
-        deployed = await _send(self._sender, None, found.bytecode, "the verifier")
-        assert deployed.contract_address is not None
-        return deployed.contract_address
+        return (await create(self.rpc, self._sender, Creation("verifier", again.code.bytecode))).address
 
     async def propose(self, model: Registered) -> Receipt:
         """Deploy a model's verifier and propose the model; admin only.

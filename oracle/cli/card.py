@@ -20,13 +20,17 @@ from oracle.cli.options import (
     load_optional,
     model_hash_of,
     optional_config_option,
+    transaction_of,
 )
 from oracle.cli.render.json_output import print_json
 from oracle.core.errors import ModelError
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
+    from oracle.config import Config
+    from oracle.detectors.cards.card import ProvenCard
     from oracle.detectors.cards.onchain import Publication, Published
+    from oracle.proving.artifact import Artifact
 
 csv_option = click.option(
     "--csv",
@@ -34,6 +38,14 @@ csv_option = click.option(
     multiple=True,
     metavar="NAME=FILE",
     help="A series of your own: CSV with a column of times and one of values; may be repeated.",
+)
+
+
+artifact_option = click.option(
+    "--artifact",
+    "artifact_path",
+    type=FOLDER,
+    help="The circuit; its public files are enough (default: find it by its hash among the artifacts here).",
 )
 
 
@@ -192,12 +204,7 @@ def card_prove(
 
 @card_group.command("verify")
 @click.argument("card_file", metavar="CARD", type=FILE)
-@click.option(
-    "--artifact",
-    "artifact_path",
-    type=FOLDER,
-    help="The circuit; an auditor's copy is enough (default: find it by its hash among the artifacts here).",
-)
+@artifact_option
 @click.option("--model-hash", help="Hash that the card's model must have.")
 @click.option(
     "--benchmark", "benchmark_file", type=FILE, help="Benchmark that the card must be of (default: build it again)."
@@ -215,33 +222,26 @@ def card_verify(
     as_json: bool,
 ) -> None:
     """Verify a card with public files alone: root, each proof, the counts. Exits with 1 if anything differs."""
-    from oracle.chain.local import toolchain
+    from oracle.app.regeneration import regenerated
     from oracle.cli.render.model_card import print_report
     from oracle.cli.render.progress import progress_bar
-    from oracle.config import ProverConfig
     from oracle.detectors.cards.benchmark import Benchmark
     from oracle.detectors.cards.card import ProvenCard
     from oracle.detectors.cards.drawing import build
     from oracle.detectors.cards.verify import verify
-    from oracle.proving import artifact as artifacts
-    from oracle.proving.batches import find_circuit
     from oracle.proving.verification import LocalVerifier
 
     card, named = ProvenCard.load(card_file), _files(files)
-    if artifact_path is not None:
-        artifact = artifacts.load(artifact_path, prover=False)
-    else:
-        config = load_optional(config_path)
-        folder = ProverConfig().artifacts if config is None else config.prover.artifacts
-        artifact = find_circuit(card.model.artifact_hash, (folder, toolchain.build_dir() / "artifacts"))
+    artifact = _circuit(card, artifact_path, load_optional(config_path))
     rebuilt = None
     recipe = card.benchmark.recipe
     if benchmark_file is not None:
         rebuilt = Benchmark.load(benchmark_file)
     elif recipe is not None and set(recipe.files or {}) <= set(named):
         rebuilt = build(recipe, card.benchmark.batch, named)
+    again = regenerated(artifact)
     with LocalVerifier(artifact) as verifier, progress_bar("verifying") as progress:
-        report = verify(card, artifact, verifier, rebuilt, progress)
+        report = verify(card, artifact, verifier, rebuilt, again, progress)
     if model_hash is not None and model_hash_of(model_hash) != artifact.model_hash:
         report = replace(report, problems=(f"the model is not the one of hash {model_hash}", *report.problems))
     if as_json:
@@ -255,8 +255,11 @@ def card_verify(
 @click.argument("card_file", metavar="CARD", type=FILE)
 @config_option
 @click.option("--contract", help="Address of the ModelCard (default: the one that follows from its code).")
+@artifact_option
 @json_option
-def card_publish(card_file: Path, config_path: Path, contract: str | None, as_json: bool) -> None:
+def card_publish(
+    card_file: Path, config_path: Path, contract: str | None, artifact_path: Path | None, as_json: bool
+) -> None:
     """Have the chain's ModelCard verify and count a card's batches. Run again after an interruption, it continues."""
     import asyncio
 
@@ -271,12 +274,14 @@ def card_publish(card_file: Path, config_path: Path, contract: str | None, as_js
     config, card = load_config(config_path), ProvenCard.load(card_file)
     deployment = load_deployment(config.chain.deployment)
     address = None if contract is None else require_address(contract, "--contract")
+    circuit = _circuit(card, artifact_path, config)
 
     async def run() -> Publication:
         async with connect(config.chain) as rpc:
             payer = await open_key(config.keys.submitter, rpc, os.environ)
             return await onchain.publish(
                 card,
+                circuit,
                 rpc,
                 deployment.hub,
                 payer,
@@ -300,9 +305,24 @@ def card_publish(card_file: Path, config_path: Path, contract: str | None, as_js
 @click.option(
     "--from-block", type=click.IntRange(min=0), default=0, show_default=True, help="First block to read events of."
 )
+@click.option("--artifacts", type=FOLDER, help="Folder with the public files of the cards' circuits, to check them.")
+@click.option(
+    "--created-in", metavar="TX", help="Transaction that created the contract, for a node that has no old states."
+)
 @json_option
-def card_show(address: str | None, rpc_url: str, root: str | None, from_block: int, as_json: bool) -> None:
-    """Show the cards that the ModelCard at ADDRESS has counted (default: where `publish` deploys it)."""
+def card_show(
+    address: str | None,
+    rpc_url: str,
+    root: str | None,
+    from_block: int,
+    artifacts: Path | None,
+    created_in: str | None,
+    as_json: bool,
+) -> None:
+    """Show the cards that the ModelCard at ADDRESS has counted (default: where `publish` deploys it).
+
+    The contract has to be one that was created as a ModelCard. Exits with 1 if something is wrong with a card.
+    """
     import asyncio
 
     from oracle.chain.addresses import require_address
@@ -311,19 +331,34 @@ def card_show(address: str | None, rpc_url: str, root: str | None, from_block: i
     from oracle.detectors.cards import onchain
 
     contract = onchain.contract_address() if address is None else require_address(address, "ADDRESS")
+    created = None if created_in is None else transaction_of(created_in, "--created-in")
 
     async def run() -> list[Published]:
         async with Rpc(rpc_url) as rpc:
-            return await onchain.show(rpc, contract, from_block, root)
+            return await onchain.show(rpc, contract, from_block, root, artifacts, created_in=created)
 
     found = asyncio.run(run())
     if as_json:
         print_json([asdict(each) for each in found])
-        return
-    if not found:
+    elif not found:
         click.echo(f"{contract} has no card{'' if root is None else ' of this benchmark'}")
-    for each in found:
-        print_published(each)
+    else:
+        for each in found:
+            print_published(each)
+    sys.exit(1 if any(each.problems for each in found) else 0)
+
+
+def _circuit(card: ProvenCard, named: Path | None, config: Config | None) -> Artifact:
+    """Return the circuit of a card: the one that was named, or the one of its hash among the artifacts here."""
+    from oracle.chain.local import toolchain
+    from oracle.config import ProverConfig
+    from oracle.proving import artifact as artifacts
+    from oracle.proving.batches import find_circuit
+
+    if named is not None:
+        return artifacts.load(named, prover=False)
+    folder = ProverConfig().artifacts if config is None else config.prover.artifacts
+    return find_circuit(card.model.artifact_hash, (folder, toolchain.build_dir() / "artifacts"))
 
 
 def _files(given: tuple[str, ...]) -> dict[str, Path]:

@@ -185,6 +185,22 @@ def model_hash_of(text: str | None) -> int | None:
         raise click.UsageError(f"--model-hash {text}: write it as 0x and hexadecimal digits") from None
 
 
+def transaction_of(text: str, where: str) -> bytes:
+    """Return a transaction's hash that an option gives in hexadecimal.
+
+    Raises:
+        click.UsageError: It is no such hash.
+    """
+    digits = text.removeprefix("0x")
+    try:
+        found = bytes.fromhex(digits)
+    except ValueError:
+        found = b""
+    if len(found) != 32:
+        raise click.UsageError(f"{where} {text}: write a transaction's hash as 0x and 64 hexadecimal digits")
+    return found
+
+
 def load_config(path: Path) -> Config:
     """Return the configuration in a file.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from oracle.core.formats import keccak
 from tests.attack.rig import Rig
@@ -42,6 +42,23 @@ def tamper(rig: Rig, slot: int, change: Callable[[int], int]) -> None:
     """Change a word of the hub's storage."""
     changed = change(word_at(rig, slot)).to_bytes(32)
     rig.chain.rpc("anvil_setStorageAt", rig.hub.address, hex(slot), "0x" + changed.hex())
+
+
+def leaving(words: Mapping[int | bytes, int], runtime: bytes) -> bytes:
+    """Return creation code that writes words into a contract's storage, and leaves this code there.
+
+    Args:
+        words: The values by slot.
+        runtime: The code.
+    """
+    stores = b"".join(
+        # PUSH32 value, PUSH32 slot, SSTORE
+        b"\x7f" + value.to_bytes(32) + b"\x7f" + (slot if isinstance(slot, bytes) else slot.to_bytes(32)) + b"\x55"
+        for slot, value in words.items()
+    )
+    # PUSH2 length, DUP1, PUSH2 offset, PUSH0, CODECOPY, PUSH0, RETURN
+    at = len(stores) + 11
+    return stores + b"\x61" + len(runtime).to_bytes(2) + b"\x80\x61" + at.to_bytes(2) + b"\x5f\x39\x5f\xf3" + runtime
 
 
 def _of_key(mapping: int, key: bytes) -> int:

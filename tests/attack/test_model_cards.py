@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ import pytest
 from click.testing import CliRunner
 from eth_account import Account
 
+from oracle.chain import compiled
 from oracle.chain.contract import read
 from oracle.cli import oracle
 from oracle.core import encoding
 from oracle.core.encoding import FIELD_MODULUS, INT128_MAX
 from oracle.core.errors import ArtifactError, ContractRejected, DeploymentError, ModelError, ProverUnavailable
+from oracle.core.formats import keccak
 from oracle.detectors.cards import onchain
 from oracle.detectors.cards.benchmark import Benchmark
 from oracle.detectors.cards.card import ProvenCard, Summary
@@ -25,12 +27,14 @@ from oracle.detectors.cards.prove import prove
 from oracle.detectors.cards.recipe import Recipe
 from oracle.detectors.cards.verify import CardReport, verify
 from oracle.proving import artifact as artifacts
-from oracle.proving.artifact import AUDIT_FILES, MANIFEST, SRS, Artifact
+from oracle.proving.artifact import AUDIT_FILES, MANIFEST, SRS, Artifact, Regeneration, regenerate
 from oracle.proving.verification import LocalVerifier
 from tests.attack.calldata import flipped
 from tests.attack.node import OUTSIDER
 from tests.attack.proofs import MODEL, Proofs
 from tests.attack.rig import Rig
+from tests.attack.storage import leaving
+from tests.circuits import compiler, regenerated
 
 pytestmark = pytest.mark.attack
 
@@ -68,9 +72,13 @@ def verifier(circuit: Artifact) -> Iterator[LocalVerifier]:
         yield opened
 
 
+def again(circuit: Artifact) -> Regeneration:
+    return regenerate(circuit, compiler, cache=regenerated())
+
+
 def problems(card: ProvenCard, circuit: Artifact, verifier: LocalVerifier) -> Sequence[str]:
     """Return the problems that anyone finds with the circuit's verifying key and the public series."""
-    report: CardReport = verify(card, circuit, verifier, build(RECIPE, BATCH))
+    report: CardReport = verify(card, circuit, verifier, build(RECIPE, BATCH), again(circuit))
     assert report.ok == (not report.problems)
     return report.problems
 
@@ -81,7 +89,8 @@ def with_batch(card: ProvenCard, index: int, **changes: Any) -> ProvenCard:
 
 
 def test_a_card_is_verified(card: ProvenCard, circuit: Artifact, verifier: LocalVerifier, proofs: Proofs) -> None:
-    report = verify(card, circuit, verifier, build(RECIPE, BATCH))
+    report = verify(card, circuit, verifier, build(RECIPE, BATCH), again(circuit))
+    assert "the circuit: key from the architecture, bytecode from the key" in report.notes
     assert (report.ok, report.verified, report.batches) == (True, 2, 2)
     assert report.summary == card.summary
     # The verdicts are the model's own.
@@ -153,16 +162,27 @@ def test_a_better_card_than_the_proven_one(card: ProvenCard, circuit: Artifact, 
 
 def test_a_benchmark_of_ones_own_choice(card: ProvenCard, circuit: Artifact, verifier: LocalVerifier) -> None:
     """A card of other windows has another root. Without a benchmark to compare with, the report says so."""
-    report = verify(card, circuit, verifier, build(replace(RECIPE, seed=2), BATCH))
+    report = verify(card, circuit, verifier, build(replace(RECIPE, seed=2), BATCH), again(circuit))
     assert not report.ok and report.problems[0].startswith("the benchmark's root is 0x")
-    unknown = verify(card, circuit, verifier, None)
+    unknown = verify(card, circuit, verifier, None, again(circuit))
     assert unknown.ok and "compares the root 0x" + card.benchmark.root.hex() in unknown.notes[0]
+
+
+def test_a_circuit_whose_key_or_code_is_anothers(
+    card: ProvenCard, circuit: Artifact, verifier: LocalVerifier, proofs: Proofs
+) -> None:
+    """The proofs hold with the key, whatever the key is of."""
+    made = replace(again(circuit), problems=("its key is not that of the graph",), key_from="")
+    report = verify(card, circuit, verifier, card.benchmark, made)
+    assert report.problems == ("its key is not that of the graph",) and report.verified == 2
+    report = verify(card, circuit, verifier, card.benchmark, again(proofs.artifact("private", BATCH)))
+    assert report.problems == ("another circuit was made again than the card's",)
 
 
 def test_another_models_circuit(card: ProvenCard, proofs: Proofs) -> None:
     other = proofs.artifact("private", BATCH)
     with LocalVerifier(other) as opened:
-        found = verify(card, other, opened, card.benchmark).problems
+        found = verify(card, other, opened, card.benchmark, again(other)).problems
     assert found[0].startswith("the card's model is not the artifact's") and len(found) == 3
     with pytest.raises(ArtifactError, match="batches of 4 with 14: take the model's artifact for 4"):
         proofs.run(prove(card.benchmark, proofs.artifact(), Path("nowhere")))
@@ -281,10 +301,11 @@ def counter(prepared: Rig, card: ProvenCard) -> Iterator[Counter]:
 
 def publish(rig: Rig, card: ProvenCard, contract: str | None = None) -> onchain.Publication:
     payer = Account.from_key(rig.chain.accounts[OUTSIDER].key)
-    return rig.run(onchain.publish(card, rig.rpc, rig.hub.address, payer, contract=contract, poll_s=0.01))
+    circuit = rig.proofs.artifact("verdict", BATCH)
+    return rig.run(onchain.publish(card, circuit, rig.rpc, rig.hub.address, payer, contract=contract, poll_s=0.01))
 
 
-def test_published_by_anyone(prepared: Rig, card: ProvenCard) -> None:
+def test_published_by_anyone(prepared: Rig, card: ProvenCard, circuit: Artifact) -> None:
     """The contract's address follows from its code. A second attempt sends nothing."""
     snapshot = prepared.chain.rpc("evm_snapshot")
     done = publish(prepared, card)
@@ -300,7 +321,11 @@ def test_published_by_anyone(prepared: Rig, card: ProvenCard) -> None:
     block = prepared.run(prepared.rpc.block_number())
     assert replace(publish(prepared, card), gas=done.gas) == done
     assert prepared.run(prepared.rpc.block_number()) == block
-    assert prepared.run(onchain.show(prepared.rpc, done.contract, root=found.root)) == [found]
+    assert found.problems == () and "verifier: key from the architecture, bytecode from the key" in found.notes
+    folder = circuit.path.parent
+    assert prepared.run(onchain.show(prepared.rpc, done.contract, root=found.root, circuits=folder)) == [found]
+    (unchecked,) = prepared.run(onchain.show(prepared.rpc, done.contract))
+    assert "is not tied to a circuit: no artifacts were named" in unchecked.notes[0]
     assert prepared.run(onchain.show(prepared.rpc, done.contract, root="0x" + "00" * 32)) == []
     shown = CliRunner().invoke(oracle, ["card", "show", "--rpc", prepared.chain.rpc_url], catch_exceptions=False)
     assert f"faults caught   {summary.caught} of {summary.faults}" in shown.output and "complete" in shown.output
@@ -332,6 +357,52 @@ def test_an_incomplete_card_is_seen(counter: Counter) -> None:
     assert not counter.read("isComplete", counter.card_id)
     (shown,) = counter.rig.run(onchain.show(counter.rig.rpc, counter.contract))
     assert (shown.complete, shown.counted, shown.batches) == (False, 1, 2)
+
+
+def test_counts_that_were_there_before_the_first_card(counter: Counter) -> None:
+    """Creation code of one's own leaves the best of all cards behind the release's own code."""
+    rig, contract = counter.rig, compiled.load("ModelCard")
+    assert [each.card_id for each in rig.run(onchain.show(rig.rpc, counter.contract))] == ["0x" + counter.card_id.hex()]
+    planted = rig.put(leaving({keccak(counter.card_id + bytes(32)): 2**64 + 2}, contract.runtime))
+    assert contract.matches(rig.run(rig.rpc.code(planted)), planted), "or this test shows nothing"
+    assert replace(counter, contract=planted).read("card", counter.card_id)["batches"] == 2
+    with pytest.raises(DeploymentError, match="other creation code put it there in transaction 0x"):
+        rig.run(onchain.show(rig.rpc, planted))
+    with pytest.raises(DeploymentError, match="it may have left anything in its storage"):
+        publish(rig, counter.card, planted)
+
+
+def test_a_card_by_a_verifier_that_says_yes(counter: Counter, circuit: Artifact) -> None:
+    """The hub is a genuine one; its admin gave it a verifier of his own for the model's hash."""
+    rig = counter.rig
+    yes = rig.put(leaving({}, bytes.fromhex("600160005260206000f3")))
+    model = rig.run(rig.hub.model(2))
+    found = rig.run(rig.hub.architecture(model.architecture_id))
+    rig.admin("addArchitecture", bytes(found.features), found.outputs, found.binds_model, found.batch_sizes, [yes])
+    number = rig.run(rig.hub.architecture_count())
+    probe = astuple(rig.probe("verdict", [BATCH]))
+    rig.admin("addModel", model.model_hash, number, model.artifact_hash, model.score_unit, probe)
+    perfect = tuple(
+        replace(
+            batch,
+            scores=tuple((int(label > 0),) for label in counter.card.benchmark.labels_of(index)),
+            proof=bytes(len(batch.proof)),
+        )
+        for index, batch in enumerate(counter.card.batches)
+    )
+    forged = counter.opened(rig.run(rig.hub.model_count()), replace(counter.card, batches=perfect))
+    assert forged.counts(0) and forged.counts(1), "the contract can't know better"
+    shown = rig.run(onchain.show(rig.rpc, counter.contract, circuits=circuit.path.parent))
+    honest, best = sorted(shown, key=lambda each: each.counted)
+    assert (best.caught, best.faults, best.false_holds, best.complete) == (4, 4, 0, True)
+    assert best.problems == (
+        f"the verifier at {yes} is not tied to a circuit: no artifact here is of its code and its model",
+    )
+    assert honest.problems == ()
+    done = CliRunner().invoke(
+        oracle, ["card", "show", counter.contract, "--rpc", rig.chain.rpc_url, "--artifacts", str(circuit.path.parent)]
+    )
+    assert done.exit_code == 1 and "the figures show NOTHING" in done.output
 
 
 def test_a_batch_twice(counter: Counter) -> None:

@@ -18,10 +18,12 @@ from eth_account import Account
 
 from oracle.chain.abi.interface import Interface
 from oracle.chain.contract import read
+from oracle.chain.deploy.create2 import NO_SALT, Creation, create
 from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard, standard_input
 from oracle.chain.rpc import Rpc
+from oracle.chain.tx.sender import Sender
 from oracle.claims import (
     AtLeast,
     AtMost,
@@ -38,14 +40,16 @@ from oracle.claims import (
 )
 from oracle.claims.circuit import OUTPUTS
 from oracle.claims.issuing import issue
-from oracle.claims.onchain import Registry, problem, registry_interface
+from oracle.claims.onchain import Registry, problem, registry_interface, require_registry
 from oracle.claims.statement import edges, subject_limbs
 from oracle.cli import oracle
 from oracle.core.encoding import FIELD_MODULUS
-from oracle.core.errors import ContractRejected, DataError, OracleError
+from oracle.core.errors import ContractRejected, DataError, DeploymentError, OracleError
+from oracle.core.formats import keccak
 from oracle.proving.artifact import CIRCUIT, PK, SETTINGS, SRS, VK
 from oracle.proving.engine.child import EngineProcess
 from tests import circuits
+from tests.attack.storage import leaving
 from tests.claim_models import centroids
 
 SUBJECT = "0x" + "ab" * 20
@@ -329,6 +333,35 @@ def onchain(scene: Scene, client: ZkmlClient, inputs: dict[str, object]) -> Clai
     )
 
 
+@pytest.mark.attack
+def test_a_registry_that_other_creation_code_left(scene: Scene) -> None:
+    """It has the release's code, immutables and all, and whatever claims its maker wrote into its storage."""
+    admin = scene.accounts[0]
+
+    async def planted(rpc: Rpc) -> str:
+        sender = Sender(rpc, admin, poll_s=0.05)
+        wanted = Creation("planted", leaving({keccak(b"a claim"): 1}, await rpc.code(scene.registry)))
+        return (await create(rpc, sender, wanted)).address
+
+    scene.run(lambda rpc: require_registry(rpc, scene.registry))
+    copy = scene.run(planted)
+    with pytest.raises(DeploymentError, match="has the code of ClaimRegistry, but other creation code put it there"):
+        scene.run(lambda rpc: require_registry(rpc, copy))
+    with pytest.raises(DeploymentError, match="there is no ClaimRegistry of this release at"):
+        scene.run(lambda rpc: require_registry(rpc, OTHER))
+
+
+def test_a_registry_is_found_where_its_admin_and_delay_say(scene: Scene) -> None:
+    admin = scene.accounts[0]
+
+    async def deployed(rpc: Rpc) -> list[str]:
+        salts = (NO_SALT, NO_SALT, b"\x01" * 32)
+        return [(await Registry.deploy(rpc, admin, 7, salt=salt, poll_s=0.05)).address for salt in salts]
+
+    first, again, other = scene.run(deployed)
+    assert first == again != other
+
+
 def test_four_cases_on_a_chain(scene: Scene) -> None:
     assert scene.verdicts == [True, False, True, False]
     assert sum("output is outside the range" in line for line in scene.lines) == 2
@@ -549,7 +582,7 @@ def test_from_data_to_a_recorded_claim_by_commands(
     scene, where = shell.scene, ("--folder", str(folder))
     _, issuer, subject, _ = scene.accounts
     url = ("--rpc", scene.chain.rpc_url)
-    shell.registry = shell("deploy", *url, "--delay", "0", key="admin").strip()
+    shell.registry = shell("deploy", *url, "--delay", "0", "--salt", "1", key="admin").strip()
 
     # The admin: a model and its issuer.
     nowhere = shell("propose-model", *where, *url, "--registry", OTHER, key="admin", rpc=False, code=1)

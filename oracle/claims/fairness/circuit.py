@@ -145,6 +145,7 @@ def build(
     srs: SrsSource,
     compile_standard: Compiler,
     cache: Path,
+    kept: Path | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Artifact:
     """Return the circuit for B rows of a model, built or found again. See `artifact.build` for arguments and errors."""
@@ -155,6 +156,7 @@ def build(
         srs=srs,
         compile_standard=compile_standard,
         cache=cache,
+        kept=kept,
         progress=progress,
     )
 

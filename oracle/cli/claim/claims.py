@@ -191,13 +191,13 @@ def claim_verify(
     from oracle.chain.addresses import require_address
     from oracle.chain.rpc import Rpc
     from oracle.claims import ClaimProof
-    from oracle.claims.onchain import problem, require_registry
+    from oracle.claims.onchain import problem, require_registry, require_tied
 
     if (rpc_url is None) != (registry is None):
         raise click.UsageError("--rpc and --registry go together")
     claim = ClaimProof.load(claim_file)
     with client(folder, srs) as found:
-        found.register_model(spec_of(model))
+        registered = found.register_model(spec_of(model))
         verdict = found.verify_inference_proof(claim)
     if not verdict:
         raise ProofInvalid(f"{claim_file} does not hold: {verdict.reason}")
@@ -209,6 +209,8 @@ def claim_verify(
     async def ask(url: str) -> str | None:
         async with Rpc(url) as rpc:
             await require_registry(rpc, address)
+            # The claim's model is known by its verifier's code: it has to be the code that follows from the key.
+            await require_tied(registered)
             return await problem(rpc, address, claim)
 
     reason = asyncio.run(ask(rpc_url))

@@ -203,6 +203,7 @@ def fairness_demo(folder: Path, source: str, batch: int, rows: int) -> None:
 
 def _build(spec: ModelSpec, batch: int, folder: Path, srs: str) -> Artifact:
     from oracle.app.srs import srs_cache
+    from oracle.chain.local import toolchain
     from oracle.chain.local.solc import compile_standard
     from oracle.claims import fairness
     from oracle.proving.artifact.verifier import SOLC_VERSION
@@ -217,6 +218,7 @@ def _build(spec: ModelSpec, batch: int, folder: Path, srs: str) -> Artifact:
         srs=cache.source(SrsOrigin(srs)),
         compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
         cache=folder / "artifacts",
+        kept=toolchain.regenerated_dir(),
         progress=lambda step: click.echo(f"  {step}", err=True),
     )
 

@@ -39,8 +39,18 @@ F = TypeVar("F", bound=Callable[..., Any])
     show_default=True,
     help="Seconds from the proposal of a model, or the naming of an issuer, until claims can use it.",
 )
-def deploy(rpc_url: str, keystore: Path, password_file: Path | None, admin: str | None, delay: int) -> None:
-    """Deploy a ClaimRegistry, and print its address."""
+@click.option(
+    "--salt",
+    "number",
+    type=click.IntRange(0, (1 << 256) - 1),
+    default=0,
+    show_default=True,
+    help="A number that tells registries of the same admin and delay apart: their addresses follow from all three.",
+)
+def deploy(
+    rpc_url: str, keystore: Path, password_file: Path | None, admin: str | None, delay: int, number: int
+) -> None:
+    """Deploy a ClaimRegistry, or find the one with this admin, delay and salt, and print its address."""
     import asyncio
 
     from oracle.chain.addresses import require_address
@@ -52,7 +62,7 @@ def deploy(rpc_url: str, keystore: Path, password_file: Path | None, admin: str 
 
     async def run() -> str:
         async with Rpc(rpc_url) as rpc:
-            return (await Registry.deploy(rpc, account, delay, admin=admin)).address
+            return (await Registry.deploy(rpc, account, delay, admin=admin, salt=number.to_bytes(32))).address
 
     click.echo(asyncio.run(run()))
 
@@ -85,7 +95,7 @@ def propose_model(
     from oracle.chain.addresses import require_address
     from oracle.chain.rpc import Rpc
     from oracle.chain.tx.call import send_call
-    from oracle.claims.onchain import Registry, call, proposal, require_registry
+    from oracle.claims.onchain import Registry, call, proposal, require_registry, require_tied
     from oracle.cli.render.calls import print_calls
 
     address = require_address(registry, "--registry")
@@ -99,7 +109,9 @@ def propose_model(
     async def run() -> Call:
         async with Rpc(rpc_url) as rpc:
             await require_registry(rpc, address)
-            if verifier is not None and await rpc.code(verifier) != registered.artifact.verifier().runtime:
+            again = await require_tied(registered)
+            assert again.code is not None
+            if verifier is not None and await rpc.code(verifier) != again.code.runtime:
                 raise DataError(f"--verifier: the code at {verifier} is not the verifier of {registered.spec.name}")
             at = verifier
             if at is None:

@@ -44,3 +44,7 @@ def print_published(card: Published) -> None:
     print(f"false holds     {card.false_holds} of {card.normals} normal windows")
     for note in card.notes:
         print(f"note: {note}")
+    for problem in card.problems:
+        print(f"problem: {problem}")
+    if card.problems:
+        print("the figures show NOTHING: see the problems")

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from oracle.core.formats import to_hex
 from oracle.detectors.cards.benchmark import Benchmark
 from oracle.detectors.cards.card import CardModel, ProvenCard, Summary, count
-from oracle.proving.artifact import Artifact
+from oracle.proving.artifact import Artifact, Regeneration
 from oracle.proving.batches import Verifier, batch_problem
+from oracle.proving.srs.files import SrsOrigin
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def verify(
     artifact: Artifact,
     verifier: Verifier,
     rebuilt: Benchmark | None,
+    again: Regeneration,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> CardReport:
     """Verify a card; nothing that it says is believed.
@@ -56,6 +58,7 @@ def verify(
         artifact: The circuit; an auditor's copy will do.
         verifier: A verifier of that circuit.
         rebuilt: The benchmark as the reader has built it; None if the reader has only the card's.
+        again: The circuit's key and bytecode, made again.
         progress: Called with the number of checked batches, and of all.
     """
     problems: list[str] = []
@@ -77,9 +80,15 @@ def verify(
         problems.append("the benchmark's batches are not the circuit's")
     if card.model.disclosure == "score" and artifact.model_hash is not None:
         notes.append("scores are published: they give the model's weights away")
-    if artifact.manifest.srs_origin.value != "public-ceremony":
+    # 3 Its key is that of the model or its architecture, and its verifier follows from the key.
+    if again.artifact_hash != artifact.artifact_hash:
+        problems.append("another circuit was made again than the card's")
+    problems += again.problems
+    notes.append(f"the circuit: {again.tied}")
+    notes += again.notes
+    if again.srs_origin is not SrsOrigin.PUBLIC_CEREMONY:
         notes.append("the circuit is keyed with a local reference string: whoever made it can forge proofs")
-    # 3 Each batch is there, and proven.
+    # 4 Each batch is there, and proven.
     if len(card.batches) != benchmark.batches:
         problems.append(f"the card has {len(card.batches)} batches, the benchmark {benchmark.batches}")
     verified = 0
@@ -89,7 +98,7 @@ def verify(
             problems.append(f"batch {index}: {problem}")
         verified += not problem
         progress(index + 1, benchmark.batches)
-    # 4 The summary is what the verdicts add up to.
+    # 5 The summary is what the verdicts add up to.
     summary = None
     if verified == benchmark.batches:
         summary = count(benchmark, [batch.scores for batch in card.batches[: benchmark.batches]])

@@ -10,7 +10,7 @@ proof, which the hub asks for before it adds the model. No two proofs are the sa
 """
 
 from oracle.proving.artifact.building import build
-from oracle.proving.artifact.loading import Artifact, load, srs_uses
+from oracle.proving.artifact.loading import Artifact, load, srs_uses, with_code
 from oracle.proving.artifact.manifest import (
     ARCHITECTURE,
     AUDIT_FILES,
@@ -58,4 +58,5 @@ __all__ = [
     "publish",
     "regenerate",
     "srs_uses",
+    "with_code",
 ]

@@ -26,8 +26,10 @@ from oracle.proving.artifact.circuit import (
     input_lengths,
     manifest_facts,
     run_args,
+    stated_run_args,
     unprotected,
 )
+from oracle.proving.artifact.kept import Kept, code_inputs, key_inputs, made_code
 from oracle.proving.artifact.keys import circuit_hash, settle, verifier_header, write_json
 from oracle.proving.artifact.loading import Artifact, load
 from oracle.proving.artifact.manifest import (
@@ -65,6 +67,7 @@ def build(
     srs: SrsSource,
     compile_standard: verifier.Compiler,
     cache: Path,
+    kept: Path | None = None,
     progress: Progress = lambda step: None,
 ) -> Artifact:
     """Build a detector's circuit, or find it again.
@@ -77,6 +80,7 @@ def build(
             insecure as another, and a rebuilt key would not fit the verifier that is already deployed.
         compile_standard: Runs solc 0.8.20.
         cache: Folder of artifacts.
+        kept: Folder that keeps what was made, so that `regenerate` need not make it again here; None: nothing is kept.
         progress: Called with each step before it begins.
 
     Raises:
@@ -122,7 +126,9 @@ def build(
             folder.mkdir(mode=0o700 if visibility is Visibility.PRIVATE else 0o755)
             (folder / MODEL).write_bytes(onnx)
             with EngineProcess() as engine:
-                _Build(folder, engine, detector, batch, visibility, arguments, srs, compile_standard, progress).run()
+                _Build(
+                    folder, engine, detector, batch, visibility, arguments, srs, compile_standard, Kept(kept), progress
+                ).run()
             os.replace(folder, target)
     return load(target)
 
@@ -139,6 +145,7 @@ class _Build:
     run_args: dict[str, Any]
     source: SrsSource
     compile_standard: verifier.Compiler
+    kept: Kept
     progress: Callable[[str], None]
 
     def run(self) -> None:
@@ -161,7 +168,7 @@ class _Build:
         # 4 The verifier.
         self.progress("verifier")
         proof_bytes = len(proven["proof"]) // 2
-        circuit, code_hash = self._write_verifier(srs, proof_bytes)
+        circuit, generated, compiled = self._write_verifier(srs, proof_bytes)
         # 5 The graph from which everybody can make the key again.
         self.progress("architecture")
         self._write_architecture(arguments | {"logrows": srs.k})
@@ -185,13 +192,19 @@ class _Build:
             instance_count=len(proven["instances"]),
             srs_sha256=srs.sha256,
             srs_origin=srs.origin,
-            verifier_code_hash="0x" + code_hash.hex(),
+            verifier_code_hash="0x" + compiled.code_hash.hex(),
             circuit_hash=circuit,
             files={name: sha256_of(self.folder / name) for name in sorted((*PROVER_FILES, *AUDIT_FILES))},
             **manifest_facts(detector),
             hashed=self._hashed,
             inputs=input_lengths(detector),
         )
+        self.kept.put(code_inputs(manifest), made_code(generated, compiled))
+        if self.visibility is Visibility.PUBLIC:
+            # Of a private model the key was made from the model, and is yet to be made from the architecture.
+            graph = manifest.files[ARCHITECTURE]
+            inputs = key_inputs(graph, stated_run_args(manifest, settings), srs.sha256)
+            self.kept.put(inputs, {"settings": settings, "vk": manifest.files[VK]})
         artifact_hash = manifest.computed_hash()
         document = manifest.document() | {"artifact_hash": artifact_hash, "privacy": manifest.privacy()}
         write_json(self.folder / MANIFEST, document)
@@ -329,8 +342,8 @@ class _Build:
             written.unlink(missing_ok=True)
         return bool(made == stated)
 
-    def _write_verifier(self, srs: SrsFile, proof_bytes: int) -> tuple[str, bytes]:
-        """Generate, harden and compile the verifier. Return the circuit's hash and the code's hash."""
+    def _write_verifier(self, srs: SrsFile, proof_bytes: int) -> tuple[str, str, verifier.CompiledVerifier]:
+        """Generate, harden and compile the verifier. Return its circuit's hash, the generated source, and the code."""
         folder, detector = self.folder, self.detector
         self.engine.call(
             "create_verifier",
@@ -358,4 +371,4 @@ class _Build:
         (folder / SOLIDITY).write_text(hardened, encoding="utf-8")
         code = {"abi": compiled.abi, "bytecode": compiled.bytecode.hex(), "runtime": compiled.runtime.hex()}
         write_json(folder / COMPILED, code)
-        return found, compiled.code_hash
+        return found, generated, compiled

@@ -194,6 +194,24 @@ def _read_probe(artifact: Artifact) -> Probe:
     return Probe(tuple(window), tuple(scores), proof)
 
 
+def with_code(folder: Path, code_hash: bytes) -> list[Artifact]:
+    """Return the artifacts in a folder whose manifests state this hash of their verifier's code; it is not believed.
+
+    Args:
+        folder: Folder of artifacts; they may lack what only a prover needs. Those that can't be read are left out.
+        code_hash: keccak256 of runtime code.
+    """
+    found = []
+    for path in sorted(folder.glob(f"*/{MANIFEST}")):
+        try:
+            stated = json.loads(path.read_text(encoding="utf-8"))["verifier_code_hash"]
+            if stated.removeprefix("0x").lower() == code_hash.hex():
+                found.append(load(path.parent, prover=False))
+        except (OSError, KeyError, TypeError, AttributeError, ValueError, ArtifactError):
+            continue
+    return found
+
+
 def srs_uses(folder: Path) -> list[SrsUse]:
     """Return which SRS each artifact in a folder was made from. Artifacts of other releases are left out."""
     uses = []

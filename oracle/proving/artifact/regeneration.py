@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ from oracle.core.errors import ArtifactError, CompileError, MemoryExceeded, Prov
 from oracle.proving.artifact import verifier
 from oracle.proving.artifact.architecture import check_graph, shown_constants
 from oracle.proving.artifact.circuit import stated_run_args, unprotected
+from oracle.proving.artifact.kept import Kept, code_inputs, key_inputs, made_code
 from oracle.proving.artifact.keys import circuit_hash, settle, verifier_header, write_json
 from oracle.proving.artifact.loading import Artifact
 from oracle.proving.artifact.manifest import (
@@ -42,12 +42,9 @@ from oracle.proving.artifact.manifest import (
 from oracle.proving.artifact.verifier import CompiledVerifier
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.engine.version import ezkl_version
-from oracle.proving.hashing import digest, sha256_of
+from oracle.proving.hashing import sha256_of
 from oracle.proving.interface import Progress, Provable
 from oracle.proving.srs.files import SrsOrigin, origin_of
-
-_VERSION = 1
-"""Version of what the cache keeps."""
 
 _MOST_NAMED = 8
 
@@ -125,7 +122,7 @@ def regenerate(
             f"has {ours[0]}, {ours[1]} and {ours[2]}: check it with the release that it was made with"
         )
     else:
-        kept = _Kept(cache)
+        kept = Kept(cache)
         with EngineProcess() as engine:
             # 1 The settings and the key are those of the graph.
             try:
@@ -170,9 +167,7 @@ def _notes(artifact: Artifact, model: Provable | None) -> Iterator[str]:
             yield f"the key depends on values of the model, so that everybody sees them: {', '.join(shown)}"
 
 
-def _key_problems(
-    artifact: Artifact, graph: bytes, engine: EngineProcess, kept: _Kept, progress: Progress
-) -> list[str]:
+def _key_problems(artifact: Artifact, graph: bytes, engine: EngineProcess, kept: Kept, progress: Progress) -> list[str]:
     """Return what is wrong with an artifact's settings and its key."""
     manifest = artifact.manifest
     stated = json.loads((artifact.path / SETTINGS).read_text(encoding="utf-8"))
@@ -181,13 +176,7 @@ def _key_problems(
     open_to_choice = unprotected(graph) if manifest.disclosure == "verdict" else []
     if open_to_choice:
         return [f"a prover could choose the answer of {open_to_choice[0]} where its two numbers are equal"]
-    inputs = {
-        "of": "key",
-        "graph": hashlib.sha256(graph).hexdigest(),
-        "run_args": arguments,
-        "k": manifest.k,
-        "srs": manifest.srs_sha256,
-    }
+    inputs = key_inputs(hashlib.sha256(graph).hexdigest(), arguments, manifest.srs_sha256)
     made = kept.get(inputs)
     if made is None:
         progress("key, made again")
@@ -228,21 +217,12 @@ def _code_problems(
     artifact: Artifact,
     engine: EngineProcess,
     compile_standard: verifier.Compiler,
-    kept: _Kept,
+    kept: Kept,
     progress: Progress,
 ) -> tuple[CompiledVerifier, list[str]]:
     """Return the verifier of an artifact's key, made again, and what is wrong with the artifact's."""
     manifest = artifact.manifest
-    inputs = {
-        "of": "code",
-        "vk": manifest.files[VK],
-        "settings": manifest.files[SETTINGS],
-        "srs": manifest.srs_sha256,
-        "solc": verifier.SOLC_VERSION,
-        "hardening": verifier.HARDENING_VERSION,
-        "optimizer_runs": list(verifier.OPTIMIZER_RUNS),
-        "proof_bytes": manifest.proof_bytes,
-    }
+    inputs = code_inputs(manifest)
     made = kept.get(inputs)
     if made is None:
         progress("verifier, made again")
@@ -254,12 +234,7 @@ def _code_problems(
             generated = source.read_text(encoding="utf-8")
         # Comments don't change the code, so the header needs not be known yet.
         compiled = verifier.compile_verifier(verifier.harden(generated, manifest.proof_bytes, {}), compile_standard)
-        made = {
-            "generated": generated,
-            "abi": compiled.abi,
-            "bytecode": compiled.bytecode.hex(),
-            "runtime": compiled.runtime.hex(),
-        }
+        made = made_code(generated, compiled)
         kept.put(inputs, made)
     generated = made["generated"]
     code = CompiledVerifier(made["abi"], bytes.fromhex(made["bytecode"]), bytes.fromhex(made["runtime"]))
@@ -308,42 +283,3 @@ def _differences(stated: Any, made: Any, where: str = "") -> Iterator[str]:
 def _short(value: Any) -> str:
     text = json.dumps(value, sort_keys=True)
     return text if len(text) <= 80 else text[:77] + "…"
-
-
-class _Kept:
-    """What was made before, one file for each hash of inputs. A file that can't be read is made again.
-
-    Args:
-        folder: The folder; None: nothing is kept.
-    """
-
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-
-    def get(self, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
-        if self._folder is None:
-            return None
-        try:
-            document = json.loads(self._path(inputs).read_text(encoding="utf-8"))
-            made = document["made"]
-            # A file that was cut off or damaged has another hash.
-            return dict(made) if document["sha256"] == digest(made) else None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-    def put(self, inputs: Mapping[str, Any], made: Mapping[str, Any]) -> None:
-        if self._folder is None:
-            return
-        path = self._path(inputs)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({"made": made, "sha256": digest(made)}, file, sort_keys=True)
-            os.replace(name, path)
-        except OSError:
-            return  # Nothing depends on it: it is made again.
-
-    def _path(self, inputs: Mapping[str, Any]) -> Path:
-        assert self._folder is not None
-        return self._folder / f"{digest({'version': _VERSION, 'ezkl': ezkl_version(), **inputs})}.json"

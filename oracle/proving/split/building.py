@@ -35,6 +35,7 @@ def build(
     srs: SrsSource,
     compile_standard: verifier.Compiler,
     cache: Path,
+    kept: Path | None = None,
     progress: Progress = lambda step: None,
 ) -> ArtifactChain:
     """Build the segments of a model, or find them again.
@@ -50,6 +51,7 @@ def build(
         srs: Gives the SRS.
         compile_standard: Runs solc 0.8.20.
         cache: Folder of artifacts.
+        kept: See `artifact.build`.
         progress: Called with each step before it begins.
 
     Raises:
@@ -88,6 +90,7 @@ def build(
                 srs=srs,
                 compile_standard=compile_standard,
                 cache=working,
+                kept=kept,
                 progress=lambda step, at=at: progress(f"segment {at} of {len(models)}: {step}"),  # type: ignore[misc]
             )
             found = built.manifest
