@@ -18,6 +18,7 @@ from oracle.audit.report import AuditedCircuit, ProblemKind, ReportDraft
 from oracle.chain.local import toolchain
 from oracle.chain.local.solc import compile_standard
 from oracle.chain.rpc import BlockTag, Rpc
+from oracle.chain.transport.interface import NodeError
 from oracle.core.encoding import decode_features, feature_names
 from oracle.core.errors import ArtifactError
 from oracle.core.formats import keccak, to_hex
@@ -62,6 +63,10 @@ class DeployedCircuits:
     def add_architecture(self, architecture_id: int, architecture: Mapping[str, Any]) -> None:
         """Take over an architecture that was added to the hub, as its event describes it."""
         self._architectures[architecture_id] = architecture
+
+    def knows(self, architecture_id: int) -> bool:
+        """Return True if an architecture was added."""
+        return architecture_id in self._architectures
 
     async def audited_model(self, number: int, model: Mapping[str, Any]) -> AuditedModel:
         """Return a model of the hub, whose circuits were made again and are those that are deployed for it.
@@ -149,7 +154,11 @@ class DeployedCircuits:
 
     async def _check_verifier(self, number: int, address: str, code_hash: bytes, artifact: Artifact | None) -> bool:
         """Report what is wrong with a verifier; return True if its code follows from the artifact's key."""
-        code = await self._rpc.code(address, self._block)
+        try:
+            code = await self._rpc.code(address, self._block)
+        except NodeError as error:
+            self._draft.problem(ProblemKind.NODE, f"model {number}: the code at {address} can't be read: {error}")
+            return False
         if keccak(code) != code_hash:
             text = f"model {number}: the verifier at {address} does not have the code that the hub pinned"
             self._draft.problem(ProblemKind.CODE, text)

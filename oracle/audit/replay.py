@@ -169,6 +169,8 @@ class Auditor:
         if audited.kind is FindingKind.SHADOW:
             period = self.hub.periods.get(feed_id)
             if period is None or period.model_number != number:
+                if feed_id in self.hub.holes.proposals:
+                    raise Unknown(f"no log shows that model {number} was proposed")
                 raise Unproven(f"model {number} was not proposed")
             return max(state.last_report_at, period.last_at)
         if number != state.model_number:

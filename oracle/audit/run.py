@@ -137,12 +137,10 @@ async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditO
 
 async def _check_code(rpc: Rpc, hub: str, chain_id: int, block: Block, draft: ReportDraft) -> None:
     try:
-        code = await rpc.code(hub, block.number)
+        if not await rpc.code(hub, block.number):
+            raise DeploymentError(f"there is no contract at {hub} on chain {chain_id} at block {block.number}")
     except NodeError as error:
-        draft.problem(ProblemKind.NODE, f"the state of block {block.number} can't be read: {error}")
-        code = await rpc.code(hub)
-    if not code:
-        raise DeploymentError(f"there is no contract at {hub} on chain {chain_id} at block {block.number}")
+        draft.problem(ProblemKind.NODE, f"the code at block {block.number} can't be read: {error}")
     try:
         draft.problems += [Problem(ProblemKind.CODE, text) for text in await code_problems(rpc, hub)]
     except _UNREADABLE as error:
@@ -160,8 +158,7 @@ async def _whole(
             if await read_pinned(Hub(rpc, hub), block.number) != pinned:
                 text = f"{rpcs[0].name} and {rpc.name} give other states of the hub at block {block.number}"
                 draft.problem(ProblemKind.CHAIN, f"the endpoints contradict each other: {text}")
-        found = [each.event for each in events if not isinstance(each.event, ShadowScored)]
-        holes = find_holes(found, pinned)
+        holes = find_holes([each.event for each in events], pinned)
         draft.problems += holes.problems
         missing = [(feed_id, number) for feed_id, numbers in holes.rounds.items() for number in numbers]
         pinned = replace(pinned, rounds=await read_rounds(of_first, missing, block.number))
@@ -183,11 +180,13 @@ async def _replayed(
     choice: Choice,
 ) -> AsyncIterator[ProofTask]:
     """Replay the history, and yield the proofs of what was chosen as they come."""
-    for event in added:
-        await _administer(event, auditor, circuits, stored)
+    waiting = [*added]
+    await _supply(waiting, auditor, circuits, stored)
     async for entry in reader.entries(events):
         if isinstance(entry, AdminEvent):
             await _administer(entry, auditor, circuits, stored)
+            if waiting and entry.name == "ArchitectureAdded":
+                await _supply(waiting, auditor, circuits, stored)
         else:
             for judged in entry.events:
                 if isinstance(judged, ShadowScored):
@@ -197,6 +196,14 @@ async def _replayed(
         for task in tasks:
             if any(choice.takes(auditor.findings[at]) for at in task.findings):
                 yield task
+
+
+async def _supply(waiting: list[AdminEvent], auditor: Auditor, circuits: DeployedCircuits, stored: StoredHub) -> None:
+    """Play events that the logs lack, except those of models whose architecture is not there yet."""
+    for event in [*waiting]:
+        if event.name != "ModelAdded" or circuits.knows(event.values["model"]["architectureId"]):
+            waiting.remove(event)
+            await _administer(event, auditor, circuits, stored)
 
 
 async def _settle(pool: ProofPool, tasks: Iterable[ProofTask] | AsyncIterator[ProofTask], auditor: Auditor) -> int:
@@ -213,7 +220,7 @@ async def _administer(event: AdminEvent, auditor: Auditor, circuits: DeployedCir
     values = event.values
     if event.name == "ArchitectureAdded":
         circuits.add_architecture(values["architectureId"], values["architecture"])
-    elif event.name == "ModelAdded":
+    elif event.name == "ModelAdded" and circuits.knows(values["model"]["architectureId"]):
         auditor.hub.add_model(await circuits.audited_model(values["modelNumber"], values["model"]))
     else:
         auditor.hub.administer(event)
@@ -237,7 +244,8 @@ async def _look_at_readings(
 def _reorganised(draft: ReportDraft, findings: Sequence[Finding], block: Block, contradiction: str) -> list[Finding]:
     """Say that the chain was reorganised, and take back what it may have caused."""
     why = contradiction or f"block {block.number} is no longer {to_hex(block.hash)}"
-    draft.problems = [each for each in draft.problems if each.kind not in (ProblemKind.HISTORY, ProblemKind.STORAGE)]
+    lasting = (ProblemKind.CODE, ProblemKind.ARTIFACT, ProblemKind.SRS)
+    draft.problems = [each for each in draft.problems if each.kind in lasting]
     draft.problem(
         ProblemKind.CHAIN,
         f"the chain was reorganised during the audit ({why}): what was read is of two chains, so nothing is said of "

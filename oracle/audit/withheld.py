@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from oracle.audit.calls import JudgedEvent
 from oracle.audit.history import AdminEvent
 from oracle.audit.report import Problem, ProblemKind
-from oracle.chain.hub import Committee, HubFeedConfig, RoundAccepted, RoundEvent
+from oracle.chain.hub import Committee, HubFeedConfig, RoundAccepted, RoundEvent, ShadowScored
 from oracle.core.formats import to_hex
 from oracle.core.types import HELD_REPORTS, FeedState, Round
 
@@ -56,6 +56,7 @@ class Holes:
         rounds: The rounds of each feed that are missing, ascending.
         holds: How many held reports of each feed are missing.
         activations: Feeds for which a model's activation or rollback is missing.
+        proposals: Feeds for which a model's proposal is missing.
         epochs: The epochs of each committee that are missing.
     """
 
@@ -67,6 +68,7 @@ class Holes:
     rounds: Mapping[bytes, tuple[int, ...]] = field(default_factory=dict)
     holds: Mapping[bytes, int] = field(default_factory=dict)
     activations: frozenset[bytes] = frozenset()
+    proposals: frozenset[bytes] = frozenset()
     epochs: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
     def why_unsure(self, feed_id: bytes, round_id: int) -> str:
@@ -84,7 +86,7 @@ def begins_with_the_creation(first: AdminEvent | JudgedEvent | None) -> bool:
     return is_grant and first.values["role"] == _ADMIN_ROLE  # type: ignore[union-attr]
 
 
-def find_holes(events: Sequence[AdminEvent | RoundEvent], pinned: PinnedHub) -> Holes:
+def find_holes(events: Sequence[AdminEvent | JudgedEvent], pinned: PinnedHub) -> Holes:
     """Return what a history lacks.
 
     Args:
@@ -96,7 +98,7 @@ def find_holes(events: Sequence[AdminEvent | RoundEvent], pinned: PinnedHub) -> 
         what = "nothing" if not events else f"an event of block {events[0].block_number}"
         texts.append(f"the hub's creation is not in the logs: the first of them is {what}")
     admin = [event for event in events if isinstance(event, AdminEvent)]
-    reports = [event for event in events if not isinstance(event, AdminEvent)]
+    reports = [event for event in events if not isinstance(event, AdminEvent | ShadowScored)]
     numbers = {
         name: _missing((event.values[key] for event in admin if event.name == name), most)
         for name, key, most in (
@@ -118,7 +120,8 @@ def find_holes(events: Sequence[AdminEvent | RoundEvent], pinned: PinnedHub) -> 
     rounds = _missing_rounds(reports, pinned, names, texts)
     holds = _missing_holds(reports, pinned, names, texts)
     epochs = _missing_epochs(admin, pinned, texts)
-    activations = _check_changes(admin, pinned, names, texts)
+    _check_roles(admin, texts)
+    activations, proposals = _check_changes(events, pinned, names, texts)
     return Holes(
         problems=tuple(Problem(ProblemKind.HISTORY, text) for text in texts),
         feeds=feeds,
@@ -128,6 +131,7 @@ def find_holes(events: Sequence[AdminEvent | RoundEvent], pinned: PinnedHub) -> 
         rounds=rounds,
         holds=holds,
         activations=frozenset(activations),
+        proposals=frozenset(proposals),
         epochs=epochs,
     )
 
@@ -213,13 +217,42 @@ def _missing_epochs(admin: Sequence[AdminEvent], pinned: PinnedHub, texts: list[
     return missing
 
 
+def _check_roles(admin: Sequence[AdminEvent], texts: list[str]) -> None:
+    """Check that roles are granted to who does not have them, and taken from who does, and admins as scheduled."""
+    granted: set[tuple[bytes, str]] = set()
+    scheduled = ""
+    for event in admin:
+        values = event.values
+        key = (values.get("role", b""), values.get("account", ""))
+        where = f"in block {event.block_number}"
+        if event.name == "RoleGranted":
+            if key in granted:
+                texts.append(f"a role was granted to {key[1]} {where}, who has it by the logs")
+            elif key[0] == _ADMIN_ROLE and granted and scheduled != key[1]:
+                texts.append(f"{key[1]} became the admin {where}, but that was not scheduled in the logs")
+            granted.add(key)
+        elif event.name == "RoleRevoked":
+            if key not in granted:
+                texts.append(f"a role was taken from {key[1]} {where}, who does not have it by the logs")
+            granted.discard(key)
+        elif event.name == "DefaultAdminTransferScheduled":
+            scheduled = values["newAdmin"]
+        elif event.name == "DefaultAdminTransferCanceled":
+            scheduled = ""
+
+
 def _check_changes(
-    admin: Sequence[AdminEvent], pinned: PinnedHub, names: Mapping[bytes, str], texts: list[str]
-) -> set[bytes]:
-    """Check that each change follows from those before it, and return the feeds whose models do not."""
+    events: Sequence[AdminEvent | JudgedEvent], pinned: PinnedHub, names: Mapping[bytes, str], texts: list[str]
+) -> tuple[set[bytes], set[bytes]]:
+    """Check that each change follows from those before it.
+
+    Returns:
+        The feeds for which a model's activation is missing, and those for which a proposal is.
+    """
     models: dict[bytes, int] = {}
     proposed: dict[tuple[str, object], int] = {}
     unsure: set[bytes] = set()
+    unproposed: set[bytes] = set()
 
     def name(feed_id: bytes) -> str:
         return names.get(feed_id, to_hex(feed_id))
@@ -228,8 +261,17 @@ def _check_changes(
         before = proposed.pop(key, None)
         if before is None or (value is not None and before != value):
             texts.append(f"{what}, but that was not proposed in the logs")
+            if key[0] == "model" and isinstance(key[1], bytes):
+                unproposed.add(key[1])
 
-    for event in admin:
+    for event in events:
+        if isinstance(event, ShadowScored):
+            if proposed.get(("model", event.feed_id)) != event.model_number and event.feed_id not in unproposed:
+                what = f"a shadow report of {name(event.feed_id)} by model {event.model_number} was taken"
+                follows(("model", event.feed_id), what, event.model_number)
+            continue
+        if not isinstance(event, AdminEvent):
+            continue
         values, kind = event.values, event.name
         feed_id = values.get("feedId", b"")
         if kind == "FeedAdded":
@@ -276,4 +318,4 @@ def _check_changes(
         if (("paused", feed_id) in proposed) != state.paused:
             word = "paused" if state.paused else "not paused"
             texts.append(f"{name(feed_id)} is {word} on the hub, but the logs say otherwise")
-    return unsure
+    return unsure, unproposed

@@ -2,56 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from oracle.app.audit import audit
-from oracle.audit.report import AuditReport, ProblemKind
+from oracle.audit.memory import AuditMemory
+from oracle.audit.report import AuditReport, Check, Finding, ProblemKind
+from oracle.audit.run import AuditOptions, audit_hub
+from oracle.chain.hub import hub_interface
 from oracle.chain.rpc import Rpc
-from oracle.chain.transport.answers import Log
+from oracle.chain.transport import answers
 from oracle.core.formats import to_hex
-from tests.attack.calldata import encode
-from tests.attack.rig import ANOMALOUS, NORMAL, Rig, Sighting
+from tests.attack.calldata import SHADOW, encode
+from tests.attack.hostile import HostileNode, relay_code, relayed
+from tests.attack.node import DEPLOYER
+from tests.attack.rig import ANOMALOUS, ANSWER, NORMAL, Rig, Sighting
 from tests.attack.setup import audit_folder
 
 pytestmark = pytest.mark.attack
 
+TRACES = ("debug_traceTransaction", "trace_transaction")
+
+
+class Auditing:
+    """Audits of one hub, with nodes as a test wants them."""
+
+    def __init__(self, rig: Rig, folder: Path) -> None:
+        self.rig = rig
+        self.folder = folder
+        self.artifacts = audit_folder(folder / "artifacts", rig.proofs.artifact(), rig.proofs.artifact("other"))
+
+    def node(self, **changes: Any) -> HostileNode:
+        return HostileNode(self.rig.chain.rpc_url, **changes)
+
+    def __call__(self, *nodes: HostileNode, **options: Any) -> AuditReport:
+        async def audited() -> AuditReport:
+            rpcs = [Rpc(each) for each in nodes or [self.node()]]
+            try:
+                # Proofs that were verified once are known: what is tested here is the rest.
+                with AuditMemory(self.folder / "memory", self.rig.chain.chain_id, self.rig.hub.address) as memory:
+                    known = AuditOptions(memory=memory, **options)
+                    return await audit_hub(rpcs, self.rig.hub.address, self.artifacts, known)
+            finally:
+                for rpc in rpcs:
+                    await rpc.close()
+
+        return self.rig.run(audited())
+
+
+def texts(report: AuditReport, kind: ProblemKind = ProblemKind.HISTORY) -> list[str]:
+    return [problem.text for problem in report.problems if problem.kind is kind]
+
+
+def not_verified(report: AuditReport) -> list[tuple[str, int, Check]]:
+    return [(each.feed, each.round_id, each.check) for each in report.findings if not each.verified]
+
+
+def wrong(report: AuditReport) -> list[Finding]:
+    return [each for each in report.findings if each.check is Check.FAILED]
+
+
+@pytest.fixture(scope="module")
+def relay() -> bytes:
+    return relay_code()
+
 
 @pytest.fixture
-def audited(rig: Rig, tmp_path: Path) -> Callable[..., AuditReport]:
-    """Return the audit of the rig's hub, with the artifact of its model."""
-    folder = audit_folder(tmp_path / "artifacts", rig.proofs.artifact())
+def audited(rig: Rig, tmp_path: Path) -> Auditing:
+    """Return audits of a hub with four reports; each is verified."""
     assert rig.accepts(rig.honest("solo", Sighting(NORMAL)))
-
-    def run(from_block: int = 0) -> AuditReport:
-        return rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, from_block))
-
-    report = run()
-    assert (report.ok, report.verified) == (True, 4)
-    return run
+    return Auditing(rig, tmp_path)
 
 
-def patched(monkeypatch: pytest.MonkeyPatch, change: Callable[[list[Log]], Sequence[Log]]) -> None:
-    """Let the node answer with other logs."""
-    real = Rpc.logs
-
-    async def logs(self: Rpc, *arguments: Any, **options: Any) -> list[Log]:
-        return list(change(await real(self, *arguments, **options)))
-
-    monkeypatch.setattr(Rpc, "logs", logs)
+def through(rig: Rig, relay: bytes, *calls: bytes, hidden: bool = False) -> None:
+    assert rig.send(relayed(rig.hub.address, calls, hidden=hidden), to=rig.put(relay), gas=3_000_000)
 
 
-def test_a_node_without_the_history(
-    rig: Rig, audited: Callable[..., AuditReport], monkeypatch: pytest.MonkeyPatch
-) -> None:
+# --- what comes meanwhile ---
+
+
+@pytest.mark.parametrize("answer", [NORMAL + 1, ANOMALOUS], ids=["a round", "a hold"])
+def test_a_report_that_comes_while_the_audit_reads(rig: Rig, audited: Auditing, answer: int) -> None:
+    """The hub goes on during a long audit, which is about one block: what comes after it changes nothing."""
+    coming = [encode(rig.honest("solo", Sighting(answer, 700)))]
+
+    def meanwhile(method: str) -> None:
+        if coming and method == "eth_getLogs":
+            assert rig.send(coming.pop())
+
+    block = rig.run(rig.rpc.block_number())
+    report = audited(audited.node(meanwhile=meanwhile))
+    assert (report.ok, report.verified, report.problems, report.block_number) == (True, 4, (), block)
+    assert not coming and rig.state("solo").last_report_at == rig.start + 700
+    assert (audited(block=block).verified, audited().verified) == (4, 5)
+
+
+@pytest.mark.parametrize("moment", ["eth_getLogs", "eth_getTransactionByHash", "eth_getStorageAt"])
+def test_a_reorganisation_in_the_middle(rig: Rig, audited: Auditing, moment: str) -> None:
+    """What was read is of two chains: that is said, and nothing against the hub."""
+    before = [rig.chain.rpc("evm_snapshot")]
+    assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 700)))
+    instead = encode(rig.honest("level", Sighting(ANSWER, 700)))
+
+    def meanwhile(method: str) -> None:
+        if before and method == moment:
+            assert rig.chain.rpc("evm_revert", before.pop())
+            rig.chain.rpc("evm_increaseTime", 5)
+            assert rig.send(instead)
+
+    report = audited(audited.node(meanwhile=meanwhile))
+    assert not report.ok and wrong(report) == []
+    (problem,) = report.problems
+    assert problem.kind is ProblemKind.CHAIN
+    assert problem.text.startswith("the chain was reorganised during the audit (block ")
+    assert audited().ok
+
+
+# --- what a node leaves out ---
+
+
+def test_a_node_without_the_history(rig: Rig, audited: Auditing) -> None:
     """A pruned node has no old logs, and says so by an empty answer: nothing to verify is not a verified hub."""
-    patched(monkeypatch, lambda logs: [])
-    report = audited()
+    report = audited(audited.node(logs=lambda logs: []))
     assert (report.ok, report.findings) == (False, ())
-    said = [problem.text for problem in report.problems if problem.kind is ProblemKind.HISTORY]
+    said = texts(report)
     assert said[:4] == [
         "the hub's creation is not in the logs: the first of them is nothing",
         "committees 1 to 2 are on the hub, but not added in the logs",
@@ -63,46 +142,126 @@ def test_a_node_without_the_history(
     assert "rounds 1 to 2 of solo / USD are on the hub, but not in the logs" in said
 
 
-def test_a_history_from_a_later_block(rig: Rig, audited: Callable[..., AuditReport]) -> None:
+def test_a_history_from_a_later_block(rig: Rig, audited: Auditing) -> None:
     """The block only says where to begin: what is before it is read, too."""
     report = audited(from_block=rig.run(rig.rpc.block_number()))
     assert (report.ok, report.verified) == (True, 4)
 
 
-@pytest.mark.parametrize("left_out", [-1, -2, -3, -4])
-def test_a_report_that_the_node_leaves_out(
-    audited: Callable[..., AuditReport], monkeypatch: pytest.MonkeyPatch, left_out: int
-) -> None:
-    """One event is missing of a history that is complete otherwise."""
-
-    def without(logs: list[Log]) -> Sequence[Log]:
-        return [*logs[: len(logs) + left_out], *logs[len(logs) + left_out + 1 :]] if len(logs) >= 4 else logs
-
-    patched(monkeypatch, without)
-    report = audited()
-    assert not report.ok
+def test_a_node_that_tells_no_code(audited: Auditing) -> None:
+    """All that it does tell is audited."""
+    report = audited(audited.node(without=["eth_getCode"]))
+    assert report.verified == 4 and not report.ok
+    assert "can't be read" in texts(report, ProblemKind.NODE)[0]
 
 
-@pytest.mark.parametrize("answer", [NORMAL + 1, ANOMALOUS], ids=["a round", "a hold"])
-def test_a_report_that_comes_while_the_audit_reads(
-    rig: Rig, audited: Callable[..., AuditReport], monkeypatch: pytest.MonkeyPatch, answer: int
-) -> None:
-    """The hub goes on during a long audit, which is about one block: what comes after it changes nothing."""
-    coming = [encode(rig.honest("solo", Sighting(answer, 700)))]
-    snapshot = rig.chain.rpc("evm_snapshot")
-    assert rig.send(coming[0])
-    coming.append(encode(rig.honest("solo", Sighting(answer, 800))))
+def test_endpoints_make_up_for_each_other(audited: Auditing) -> None:
+    """What one withholds is said, and read from another one."""
+    nodes = [
+        audited.node(name="one", logs=lambda logs: logs[:-1]),
+        audited.node(name="two", logs=lambda logs: logs[2:]),
+    ]
+    report = audited(*nodes)
+    assert (report.ok, report.verified) == (True, 4)
+    said = [note for note in report.notes if "withholds" in note]
+    assert [note.split(" of ")[0] for note in said] == ["one withholds 1", "two withholds 2"]
+    assert [audited(node).ok for node in nodes] == [False, False]
+
+
+def test_endpoints_that_contradict_each_other(audited: Auditing) -> None:
+    def altered(logs: list[Any]) -> list[Any]:
+        return [*logs[:-1], logs[-1] | {"data": logs[0]["data"] + "00" * 32}]
+
+    report = audited(audited.node(name="one"), audited.node(name="two", logs=altered))
+    assert not report.ok and report.verified == 4
+    (said,) = texts(report, ProblemKind.CHAIN)
+    assert said.startswith("log ") and said.endswith("is not the same at one and at two")
+
+
+# --- the whole history, in any order, and without any of its events ---
+
+
+@pytest.fixture(scope="module")
+def told(deployed: Rig, relay: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Auditing]:
+    """Return audits of a hub whose history has a bit of everything. Its node is asked each question once."""
+    rig, snapshot = deployed, deployed.chain.rpc("evm_snapshot")
+    solo, level = rig.feed_id("solo"), rig.feed_id("level")
+    call = hub_interface().encode_call
+    contract = rig.put(relay)
+    rig.admin("grantRole", rig.run(rig.hub.read("GUARDIAN_ROLE")), rig.address(DEPLOYER))
+    # A shadow period ends with an activation, and that with a rollback.
+    number = rig.add_model("other")
+    rig.propose("level", number, compared=1)
+    shadow = rig.honest("level", Sighting(ANSWER + 100), kind="other", model_number=number)
+    assert rig.accepts(shadow, call=SHADOW)
+    assert rig.accepts(rig.honest("level", Sighting(ANSWER + 100)))
+    rig.admin("activateModel", level)
+    assert rig.accepts(rig.honest("level", Sighting(ANSWER + 200, 700), kind="other", model_number=number))
+    rig.admin("rollbackModel", level)
+    # A hold, a pause, and what ends them.
+    assert rig.accepts(rig.honest("level", Sighting(ANSWER * 2, 800)))
+    for function in ("pause", "proposeUnpause", "unpause"):
+        rig.admin(function, level)
+    assert rig.accepts(rig.honest("level", Sighting(ANSWER + 300, 900)))
+    # A multisig is the admin, and changes the reporters between two reports of one transaction.
+    rig.admin("beginDefaultAdminTransfer", contract)
+    rig.later(5)
+    committee = rig.committee("solo")
+    calls = [
+        call("acceptDefaultAdminTransfer"),
+        call("proposeReporters", committee, [rig.address(1), rig.address(2)], 1),
+    ]
+    assert rig.send(relayed(rig.hub.address, calls), to=contract)
+    first = rig.honest("solo", Sighting(NORMAL, 1_200))
+    inner = rig.chain.rpc("evm_snapshot")
+    assert rig.accepts(first)
+    second = rig.honest("solo", Sighting(NORMAL, 1_800, 2))
+    assert rig.chain.rpc("evm_revert", inner)
+    again = replace(second, epoch=2)
+    between = [encode(first), call("activateReporters", committee), encode(rig.sign(again, 2)), call("pause", solo)]
+    assert rig.send(relayed(rig.hub.address, between), to=contract, gas=3_000_000)
+    assert rig.state("solo").round_id == 3 and rig.state("solo").paused
+    auditing = Auditing(rig, tmp_path_factory.mktemp("told"))
+    node = auditing.node(remembers=True)
+    auditing.node = lambda **changes: _changed(node, **changes)  # type: ignore[method-assign]
+    yield auditing
     assert rig.chain.rpc("evm_revert", snapshot)
 
-    def meanwhile(logs: list[Log]) -> Sequence[Log]:
-        if coming:
-            assert rig.send(coming.pop(0))
-        return logs
 
-    block = rig.run(rig.rpc.block_number())
-    patched(monkeypatch, meanwhile)
-    report = audited()
-    assert (report.ok, report.verified, report.problems, report.block_number) == (True, 4, (), block)
-    assert rig.state("solo").last_report_at > rig.start + 600
-    coming.clear()
-    assert (audited().ok, rig.run(rig.rpc.block_number())) == (True, audited().block_number)
+def _changed(node: HostileNode, logs: Callable[[list[Any]], list[Any]] | None = None) -> HostileNode:
+    node.logs = logs
+    return node
+
+
+def essence(report: AuditReport) -> tuple[object, ...]:
+    return report.ok, report.findings, report.problems
+
+
+def test_a_change_between_two_reports_of_one_transaction(told: Auditing) -> None:
+    report = told()
+    assert (not_verified(report), report.problems, report.ok) == ([], (), True)
+    assert [each.round_id for each in report.findings if each.feed == "solo / USD"] == [1, 2, 3]
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_the_order_of_the_logs_does_not_matter(told: Auditing, data: st.DataObject) -> None:
+    """Nodes behind one name, caches and retries give logs in any order, some of them twice."""
+
+    def shuffled(logs: list[Any]) -> list[Any]:
+        twice = data.draw(st.lists(st.sampled_from(logs), max_size=5)) if logs else []
+        return data.draw(st.permutations([*logs, *twice]))
+
+    assert essence(told(told.node(logs=shuffled))) == essence(told(told.node()))
+
+
+def test_each_event_that_a_node_leaves_out_is_missed(told: Auditing) -> None:
+    """One after the other is missing of a history that is whole otherwise. Nothing is said against a report for it."""
+    real: list[Any] = []
+    told(told.node(logs=lambda logs: (real.extend(logs), logs)[1]))
+    assert len(real) > 30
+    for missing in real:
+        event = hub_interface().decode_log(answers.log(missing))
+        report = told(told.node(logs=lambda logs, left_out=missing: [each for each in logs if each != left_out]))
+        assert not report.ok and report.problems, event
+        assert wrong(report) == [], event
