@@ -25,6 +25,7 @@ from oracle.app.checks import Check, Level, failures
 from oracle.app.detectors import configured_detector
 from oracle.app.hub_checks import hub_checks
 from oracle.app.network_checks import network_checks
+from oracle.app.node_checks import node_checks
 from oracle.app.srs import srs_status
 from oracle.chain.keys import keystore
 from oracle.chain.local import toolchain
@@ -82,6 +83,7 @@ def diagnose(config: Config | None) -> list[Check]:
         *found,
         *(() if only_signs else (_configured_model(config),)),
         *_keys_apart(config, only_signs=only_signs),
+        *(asyncio.run(node_checks(config)) if is_reached else ()),
         *(asyncio.run(hub_checks(config, os.environ)) if is_reached else ()),
         *asyncio.run(network_checks(config, os.environ)),
     ]

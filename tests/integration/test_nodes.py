@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from oracle.app.checks import failures
+from oracle.app.node_checks import node_checks
+from oracle.chain.abilities import survey
 from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, deploy
 from oracle.chain.deploy.check import code_problems
 from oracle.chain.hub import Hub, hub_interface
@@ -20,11 +23,13 @@ from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Log, Receipt
+from oracle.chain.transport.endpoint import Endpoint
 from oracle.chain.transport.endpoints import Endpoints
 from oracle.chain.transport.interface import BlockMissing
 from oracle.chain.tx.fees import fees_now
 from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
+from oracle.config import load
 from oracle.core.errors import ContractRejected
 from oracle.core.report import Report, SignedReport
 from oracle.core.stages import Confirmed, Decided, Observed, Proven, Scored
@@ -32,6 +37,7 @@ from oracle.core.types import Outcome
 from tests.chaos.proxy import NodeProxy
 from tests.nodes.dialects import DIALECTS, Dialect
 from tests.stubs import feed_config, stub_artifact
+from tests.unit.config.texts import MINIMAL
 
 DEPLOYER, PAYER, REPORTER = 0, 1, 2
 BLOCKS = 30
@@ -126,6 +132,7 @@ async def test_everything_is_read_and_done_as_with_any_other_node(built: World, 
     await _sent(built, rpc, dialect)
     await _reported(built, rpc, hub, state.round_id)
     await _tags(rpc, dialect)
+    await _surveyed(built, dialect)
 
 
 async def _refused(built: World, rpc: Rpc) -> None:
@@ -198,6 +205,17 @@ async def _tags(rpc: Rpc, dialect: Dialect) -> None:
         assert (await rpc.block("finalized")).number >= 0
 
 
+async def _surveyed(built: World, dialect: Dialect) -> None:
+    """What it can't do is found out."""
+    endpoint = Endpoint(built.proxy.url, built.chain.chain_id)
+    can = await survey(endpoint, built.deployment.hub, built.deployment.block)
+    lacks = {"pending": can.has_pending, "finalized": can.has_finalized, "trace": can.traces, "proof": can.has_proofs}
+    assert {name for name, has in lacks.items() if not has} == dialect.lacks
+    assert can.keeps_logs and can.keeps_state
+    if dialect.blocks is not None:
+        assert can.log_limit is not None and max(1, dialect.blocks // 2) <= can.log_limit <= dialect.blocks
+
+
 async def test_the_missing_pending_block_is_said_once(built: World, rpc: Rpc, dialect: Dialect) -> None:
     with capture_logs() as logs:
         for _ in range(3):
@@ -226,3 +244,15 @@ async def test_a_hub_is_deployed_through_the_worst_of_them(built: World, tmp_pat
         deployed = await deploy(built.plan, rpc, key, tmp_path / "deployment.json", poll_s=0.01)
         assert await code_problems(rpc, deployed.hub) == []
     built.proxy.clear()
+
+
+def test_the_doctor_says_what_the_node_can_t_do(built: World, tmp_path: Path) -> None:
+    worst = next(each for each in DIALECTS if each.name == "a gateway")
+    built.proxy.clear()
+    built.proxy.on(None, worst.act())
+    text = MINIMAL.replace("http://127.0.0.1:8545", f"{built.proxy.url}/v3/s3cr3t-key")
+    (tmp_path / "oracle.toml").write_text(text.replace("deployments/31337.json", str(built.file)))
+    found = asyncio.run(node_checks(load(tmp_path / "oracle.toml", {})))
+    built.proxy.clear()
+    assert {check.name for check in found} == {"node", "node: pending block", "node: finalized block", "node: events"}
+    assert not failures(found) and all(check.where == f"{built.proxy.url}/…" for check in found)
