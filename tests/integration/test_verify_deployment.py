@@ -260,6 +260,23 @@ async def test_a_node_that_withholds_a_grant(rpc: Rpc, scene: Scene, account: Lo
 
 
 @pytest.mark.attack
+async def test_a_node_without_the_beginning(rpc: Rpc, scene: Scene) -> None:
+    """A node that has no old states may say that the hub was not there. Its events tell where the history begins."""
+    hub, latest = scene.deployment.hub, await rpc.block_number()
+
+    class Pruned(Rpc):
+        async def code(self, address: str, block: BlockTag = "latest") -> bytes:
+            return await super().code(address, block) if block in ("latest", latest) else b""
+
+    async with Pruned(scene.chain.rpc_url, scene.chain.chain_id) as pruned:
+        assert await differences(pruned, scene) == []
+    report = await verified(rpc, hub, from_block=latest)
+    assert "roles" in [each.subject for each in report.unchecked]
+    assert report.statement is not None
+    assert (report.statement.contract(hub) or report.statement.contracts[0]).creation == "create2"
+
+
+@pytest.mark.attack
 @pytest.mark.parametrize("name", ["lens", "factory", "Models"])
 async def test_another_contract_in_a_place_of_ours(rpc: Rpc, scene: Scene, name: str) -> None:
     """What would be read through it is not shown, because it would not be believed."""

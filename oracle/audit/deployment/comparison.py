@@ -84,10 +84,14 @@ def compare(expected: Expectation, found: Facts) -> list[Difference]:
         there = found.get(fact)
         if there != value:
             differences.append(_difference(fact, value or "it", "nothing" if there is None else there))
-    known = {subject for subject, _ in expected.facts}
+    stated, told = {subject for subject, _ in expected.facts}, set[str]()
     for (subject, aspect), value in found.items():
-        if subject.partition(" ")[0] in expected.closed and subject not in known:
-            known.add(subject)
+        if subject.partition(" ")[0] not in expected.closed or (subject, aspect) in expected.facts:
+            continue
+        if subject in stated:
+            differences.append(_difference((subject, aspect), "nothing", value or "it"))
+        elif subject not in told:  # one line tells that the subject is there
+            told.add(subject)
             differences.append(_difference((subject, aspect), "nothing", value or "it"))
     return differences
 

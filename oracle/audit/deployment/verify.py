@@ -188,7 +188,7 @@ class _Check:
         for name, address in (("ZkAggregatorFactory", self.factory), ("ZkOracleLens", lens)):
             await self.code.check(name, address, self._hints(address))
         hints = self._hints(self.hub.address)
-        if not hints or not self.wanted.only_stated_roles:
+        if not self.wanted.only_stated_roles:
             hints += await self._own_hints(values, lens)
         await self.code.check("ZkOracle", self.hub.address, hints, linked)
         return True
@@ -199,13 +199,7 @@ class _Check:
 
     async def _own_hints(self, values: Mapping[str, bytes], lens: str) -> list[Hint]:
         """Return ways in which the hub may have been created, as its code and its first events suggest."""
-        self.start = self.wanted.from_block
-        if self.start is None:
-            self.start = await first_block(self.rpc, self.hub.address, self.block)
-        topics = [[hub_interface().topic("RoleGranted")]]
-        # A node that has old states tells the block of the creation; else all blocks have to be read.
-        last = self.start if self.wanted.from_block is None and self.start else self.block
-        grants = await self.rpc.logs(self.hub.address, self.start, last, topics)
+        grants = await self._first_grants()
         admin, guardians = _first_holders(grants)
         delay = int.from_bytes(values["changeDelay"])
         return [
@@ -215,6 +209,25 @@ class _Check:
             if admin != _NOBODY
         ]
 
+    async def _first_grants(self) -> list[Log]:
+        """Return the hub's first events of granted roles, and set `start` to a block that is not after its creation.
+
+        The constructor grants the admin's role: where that event is, the history begins, whatever a node says of old
+        states.
+        """
+        topics = [[hub_interface().topic("RoleGranted")]]
+        if self.wanted.from_block is None:
+            start = await first_block(self.rpc, self.hub.address, self.block)
+            grants = await self.rpc.logs(self.hub.address, start, start, topics) if start else []
+            if _first_holders(grants)[0] != _NOBODY:
+                self.start, self.has_beginning = start, True
+                return grants
+            self.progress(f"{self.rpc.name} has no old states: reading events of all blocks; --from-block shortens it")
+        self.start = self.wanted.from_block or 0
+        grants = await self.rpc.logs(self.hub.address, self.start, self.block, topics)
+        self.has_beginning = _first_holders(grants)[0] != _NOBODY
+        return grants
+
     async def _roles(self) -> StatedRoles:
         if self.wanted.only_stated_roles:
             named = [subject.split(" ")[1] for subject, _ in self.expected.facts if subject.startswith("guardian ")]
@@ -222,7 +235,7 @@ class _Check:
         found: list[HubRoles] = []
         for rpc in self.rpcs:
             try:
-                found.append(await hub_roles(Hub(rpc, self.hub.address), self.start or 0, self.block))
+                found.append(await hub_roles(Hub(rpc, self.hub.address), self.start, self.block))
             except ChainUnavailable as error:
                 self.draft.is_unchecked(f"roles by {rpc.name}", str(error))
         if not found:
@@ -230,7 +243,15 @@ class _Check:
         roles, problems = await read_roles(self.hub, self.block, found)
         for problem in problems:
             self.draft.differs("RPC endpoints", "the same logs", problem, "roles may be held that no log here shows")
-        self.draft.checked.append("roles: each holder that the logs name was asked of the hub")
+        if not self.has_beginning:
+            reason = f"no event of the hub's creation from block {self.start} on: name an earlier --from-block"
+            self.draft.is_unchecked("roles", f"{reason}, or ask a node that has all logs")
+        if len(self.rpcs) == 1:
+            self.draft.notes.append(
+                "roles are as this node's events tell them: name a second --rpc, or run `oracle audit`, which compares "
+                "the hub's storage with its history"
+            )
+        self.draft.checked.append("roles: the hub was asked about each account that the logs name")
         return roles
 
     def _note_proposals(self, settings: HubSettings) -> None:

@@ -59,8 +59,8 @@ async def first_block(rpc: Rpc, address: str, last: int | None = None) -> int:
 async def find_origin(rpc: Rpc, address: str, block: int, tx_hash: bytes | None = None) -> Origin:
     """Find how a contract was created.
 
-    A node without old states can be helped with the transaction. What is returned is checked: the address follows from
-    the transaction, unless only a trace shows the creation.
+    A node without old states can be helped with the transaction; if it is not the one, the search goes on. What is
+    returned is checked: the address follows from the transaction, unless only a trace shows the creation.
 
     Args:
         address: The contract's address, checksummed.
@@ -71,7 +71,9 @@ async def find_origin(rpc: Rpc, address: str, block: int, tx_hash: bytes | None 
         ChainUnavailable: No answer.
     """
     if tx_hash is not None:
-        return await _of_transaction(rpc, address, tx_hash)
+        named = await _of_transaction(rpc, address, tx_hash)
+        if named.init_code is not None:
+            return named
     number = await first_block(rpc, address, block)
     if number == 0 or not await rpc.code(address, number):
         return Origin("unknown", why=f"{rpc.name} has no old states: ask an archive node, or name the transaction")
