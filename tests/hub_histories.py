@@ -27,7 +27,7 @@ from oracle.chain.local.anvil import Anvil
 from oracle.chain.transport.answers import Log
 from oracle.core import gate
 from oracle.core.encoding import NO_ANSWER, Feature
-from oracle.core.formats import checksum_address, keccak
+from oracle.core.formats import checksum_address, keccak, to_hex
 from oracle.core.report import Report, SignedReport
 from oracle.core.types import FeedState, HeldAnswer, Round
 
@@ -159,7 +159,7 @@ class RandomHub:
         assert decoded is not None
         name, values = decoded
         self.events[name] = self.events.get(name, 0) + 1
-        self.stored.event(AdminEvent(name, values, log.block_number, self.now, "0x"))
+        self.stored.event(AdminEvent(name, values, log.block_number, self.now, to_hex(log.tx_hash)))
         if name == "FeedAdded":
             feed = self.terms[values["feedId"]] = AuditedFeed.from_event(values)
             self.states[feed.feed_id] = gate.empty_feed(
@@ -177,7 +177,7 @@ class RandomHub:
     # --- reports -----------------------------------------------------------------------------------------------
 
     def _model_of(self, feed_id: bytes) -> int:
-        return self.stored._feeds[feed_id].model_number
+        return self.stored.feeds[feed_id].model_number
 
     def _draft(self, feeds: Sequence[bytes]) -> tuple[bytes, SignedReport] | None:
         """Return a feed with a signed report of it and of its peers; None if it can't have any."""
@@ -252,7 +252,7 @@ class RandomHub:
         if (draft := self._draft(self._proposed())) is None:
             return False
         feed_id, signed = draft
-        model = self.stored._feeds[feed_id].proposed_model
+        model = self.stored.feeds[feed_id].proposed_model
         submission = Submission.of(model, signed, [self._scores(model)], b"\1")
         if not self.send(self.hub, encode_submission(submission, SubmitCall.SUBMIT_SHADOW), SUBMITTER):
             return False
@@ -324,7 +324,7 @@ class RandomHub:
         return self.call("proposeModel", self._feed(), self.rng.randint(1, len(self.models) or 1), compared, 1)
 
     def _proposed(self) -> list[bytes]:
-        return [each for each in self.terms if self.stored._feeds[each].model_from]
+        return [each for each in self.terms if self.stored.feeds[each].model_from]
 
     def _end_model(self) -> bool:
         proposed = self._proposed()
@@ -332,7 +332,7 @@ class RandomHub:
         if function == "activateModel":
             self.now += self.rng.choice((0, CHANGE_DELAY, CHANGE_DELAY))
         if function == "rollbackModel":
-            proposed = [each for each in self.terms if self.stored._feeds[each].previous_model]
+            proposed = [each for each in self.terms if self.stored.feeds[each].previous_model]
         return self.call(function, self.rng.choice(proposed or [self._feed()]))
 
     def _propose_reporters(self) -> bool:
@@ -341,7 +341,7 @@ class RandomHub:
     def _end_reporters(self) -> bool:
         function = self.rng.choice(("activateReporters", "activateReporters", "cancelReporters"))
         self.now += self.rng.choice((0, CHANGE_DELAY))
-        proposed = [number for number, each in self.stored._committees.items() if each.proposed]
+        proposed = [number for number, each in self.stored.committees.items() if each.proposed]
         return self.call(function, self.rng.choice(proposed or [1]))
 
     def _pause(self) -> bool:
@@ -351,7 +351,7 @@ class RandomHub:
         feed_id = self._feed()
         if self.rng.random() < 0.5:
             return self.call("proposeUnpause", feed_id)
-        paused = [each for each in self.terms if self.stored._feeds[each].unpause_from]
+        paused = [each for each in self.terms if self.stored.feeds[each].unpause_from]
         self.now += self.rng.choice((0, CHANGE_DELAY))
         return self.call("unpause", self.rng.choice(paused) if paused else feed_id)
 

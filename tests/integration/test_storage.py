@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -89,19 +90,18 @@ def test_a_history_explains_every_word(anvil: Callable[..., Anvil], done: Random
     events = Counter(done.events)
     with anvil(start_time=START) as chain:
         for seed in (2, 3):
-            world = RandomHub(chain, seed)
-            world.begin()
-            for steps in (60, 160):
-                world.go_on(steps)
-                found = compared(world)
-                assert texts(found) == [], world.events
-                assert found.notes == ()
-                assert found.storage is not None
-                assert (found.storage.root, found.storage.differing) == ("whole", 0)
-            world.renounce()
-            assert texts(compared(world)) == []
-            events.update(world.events)
-            world.close()
+            with contextlib.closing(RandomHub(chain, seed)) as world:
+                world.begin()
+                for steps in (60, 160):
+                    world.go_on(steps)
+                    found = compared(world)
+                    assert texts(found) == [], world.events
+                    assert found.notes == ()
+                    assert found.storage is not None
+                    assert (found.storage.root, found.storage.differing) == ("whole", 0)
+                world.renounce()
+                assert texts(compared(world)) == []
+                events.update(world.events)
     emitted = {each["name"] for each in hub_interface().abi if each["type"] == "event"}
     # The hub never changes who may grant a role, and its domain never changes.
     assert emitted - set(events) == {"RoleAdminChanged", "EIP712DomainChanged"}
@@ -352,7 +352,7 @@ def test_held_reports_of_a_hold_that_is_over(world: RandomHub) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        ("pause", lambda world: (next(each for each, feed in world.stored._feeds.items() if not feed.paused),)),
+        ("pause", lambda world: (next(each for each, feed in world.stored.feeds.items() if not feed.paused),)),
         ("proposeUnpause", lambda world: (a_feed(world, held=False),)),
         ("proposeModel", lambda world: (a_feed(world, held=False), world.models and 1, 0, 0)),
         ("addCommittee", lambda world: ([world.chain.accounts[0].address], 1)),
@@ -369,7 +369,7 @@ def test_an_event_that_is_withheld(world: RandomHub, call: tuple[str, Callable[[
     if function == "proposeModel":
         # The active model can't be proposed.
         feed_id = a_feed(world, held=False)
-        number = 1 + world.stored._feeds[feed_id].model_number % len(world.models)
+        number = 1 + world.stored.feeds[feed_id].model_number % len(world.models)
         given: tuple[Any, ...] = (feed_id, number, 0, 0)
     else:
         given = arguments(world)

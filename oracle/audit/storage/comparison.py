@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from oracle.audit.report import ComparedStorage, Problem, ProblemKind
 from oracle.audit.storage.layouts import HELD_REST
 from oracle.audit.storage.roles import CURRENT
+from oracle.audit.storage.rules import impossible_events
 from oracle.audit.storage.stored import FEED_IDS, FEEDS, ROUNDS, Replayed, StoredHub
 from oracle.audit.storage.words import Word, elements, entry
 from oracle.chain import contract
@@ -34,6 +36,10 @@ _NAMED = 6
 
 _MOST_NEW = 256
 """Feeds that the history lacks, and that are named at most."""
+
+
+_MOST_IMPOSSIBLE = 12
+"""Events that the hub's code never emits, and that are named at most."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,9 @@ async def storage_problems(
     except NodeError as error:
         text = f"the hub's storage at block {block_number} can't be read: {error}"
         return StorageComparison((Problem(ProblemKind.NODE, text),))
-    problems = [*_differences(words, found), *await _unknown_feeds(rpc, hub, stored, found, block_number)]
+    impossible = list(islice(impossible_events(stored.history, change_delay), _MOST_IMPOSSIBLE))
+    problems = [Problem(ProblemKind.HISTORY, text) for text in impossible]
+    problems += [*_differences(words, found), *await _unknown_feeds(rpc, hub, stored, found, block_number)]
     differing = sum(1 for slot, word in words.items() if word.difference(found[slot]))
     # 3. Another question gives the same words.
     problems += await _contradictions(rpc, hub, words, found, block_number)

@@ -19,6 +19,9 @@ NAME_FALLBACK, VERSION_FALLBACK = 3, 4
 DEFAULT_ADMIN_ROLE = 0
 GUARDIAN_ROLE = int.from_bytes(keccak(b"GUARDIAN_ROLE"))
 
+_LONGEST_WAIT = 5 * 86_400
+"""A longer delay of handovers takes effect after this many seconds at the latest."""
+
 _OWNER = "the roles"
 _NAMES = {DEFAULT_ADMIN_ROLE: "the admin's role", GUARDIAN_ROLE: "the guardian's role"}
 
@@ -33,6 +36,8 @@ class StoredRoles:
         self._pending_admin, self._pending_admin_schedule = 0, 0
         self._delay: int | None = None
         self._pending_delay, self._pending_delay_schedule = 0, 0
+        # Whom the last admin handed over to.
+        self._heir, self._heir_schedule = 0, 0
 
     def event(self, name: str, values: Mapping[str, Any]) -> bool:
         """Take over an event; return False if it is about something else."""
@@ -56,6 +61,39 @@ class StoredRoles:
             case _:
                 return False
         return True
+
+    def wrong(self, name: str, values: Mapping[str, Any], now: int, first_delay: int) -> str:
+        """Return why the contract's code never emits an event at a time; empty if it does.
+
+        Args:
+            now: Unix seconds; 0: it is not known, and times are not looked at.
+            first_delay: The delay of handovers that the contract was made with, seconds.
+        """
+        role = _number(values["role"]) if "role" in values else None
+        delay = first_delay if self._delay is None else self._delay
+        if 0 < self._pending_delay_schedule < now:
+            delay = self._pending_delay
+        match name:
+            case "RoleGranted" if role == DEFAULT_ADMIN_ROLE and self._members[DEFAULT_ADMIN_ROLE]:
+                is_heir = not self._admin and _address(values["account"]) == self._heir
+                if not is_heir or (now and not 0 < self._heir_schedule < now):
+                    return f"nobody handed over to {values['account']}"
+            case "RoleRevoked" if role == DEFAULT_ADMIN_ROLE:
+                is_due = self._pending_admin_schedule and (not now or self._pending_admin_schedule < now)
+                if _address(values["account"]) != self._admin or not is_due:
+                    return f"{values['account']} could not cease to be the admin"
+            case "RoleAdminChanged":
+                return "nobody can change who grants a role"
+            case "DefaultAdminTransferScheduled" if now and values["acceptSchedule"] != now + delay:
+                return f"it could be accepted {values['acceptSchedule'] - now} s later, where the delay is {delay} s"
+            case "DefaultAdminDelayChangeScheduled":
+                new = values["newDelay"]
+                wait = min(new, _LONGEST_WAIT) if new > delay else delay - new
+                if new < first_delay:
+                    return f"handovers would take {new} s, less than other changes"
+                if now and values["effectSchedule"] != now + wait:
+                    return f"it takes effect {values['effectSchedule'] - now} s later, not {wait} s"
+        return ""
 
     def may_be_settled(self, now: int) -> bool:
         """Return True if a change of the delay has taken effect by `now`.
@@ -107,6 +145,7 @@ class StoredRoles:
         self._members.setdefault(role, {})[account] = False
         if role == DEFAULT_ADMIN_ROLE and account == self._admin:
             # The admin is only ever revoked where a handover is accepted, or a renouncement ends one.
+            self._heir, self._heir_schedule = self._pending_admin, self._pending_admin_schedule
             self._admin, self._pending_admin, self._pending_admin_schedule = 0, 0, 0
 
     def _settle_delay(self) -> None:

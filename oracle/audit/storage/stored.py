@@ -35,7 +35,7 @@ _NO_ROUND = Round(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass
-class _Feed:
+class StoredFeed:
     terms: AuditedFeed
     model_number: int
     paused: bool = False
@@ -54,7 +54,7 @@ class _Feed:
 
 
 @dataclass
-class _Committee:
+class StoredCommittee:
     reporters: tuple[int, ...]
     quorum: int
     epoch: int = 1
@@ -88,15 +88,20 @@ class StoredHub:
 
     No order of events makes it fail: an event of something that was never added is left out, and the comparison finds
     what it wrote.
+
+    Attributes:
+        history: The events.
+        feed_ids: The feeds, in the order in which they were added.
     """
 
     def __init__(self) -> None:
         self.roles = StoredRoles()
+        self.history: list[AdminEvent] = []
         self.feed_ids: list[bytes] = []
-        self._feeds: dict[bytes, _Feed] = {}
-        self._committees: dict[int, _Committee] = {}
-        self._architectures: dict[int, Mapping[str, Any]] = {}
-        self._models: dict[int, Mapping[str, Any]] = {}
+        self.feeds: dict[bytes, StoredFeed] = {}
+        self.committees: dict[int, StoredCommittee] = {}
+        self.architectures: dict[int, Mapping[str, Any]] = {}
+        self.models: dict[int, Mapping[str, Any]] = {}
         self._people: dict[int, None] = {}
 
     # --- events ------------------------------------------------------------------------------------------------
@@ -104,6 +109,7 @@ class StoredHub:
     def event(self, event: AdminEvent) -> None:
         """Take over an event. Events of rounds and holds are ignored."""
         name, values = event.name, event.values
+        self.history.append(event)
         for key in ("account", "newAdmin", "submitter"):
             if key in values:
                 self._people[int(values[key], 16)] = None
@@ -111,20 +117,20 @@ class StoredHub:
             return
         match name:
             case "ArchitectureAdded":
-                self._architectures[values["architectureId"]] = values["architecture"]
+                self.architectures[values["architectureId"]] = values["architecture"]
             case "ModelAdded":
-                self._models[values["modelNumber"]] = values["model"]
+                self.models[values["modelNumber"]] = values["model"]
             case "CommitteeAdded":
-                self._committees[values["committee"]] = _Committee(_people(values), values["quorum"])
+                self.committees[values["committee"]] = StoredCommittee(_people(values), values["quorum"])
             case "FeedAdded":
                 self.feed_ids.append(values["feedId"])
-                self._feeds[values["feedId"]] = _Feed(AuditedFeed.from_event(values), values["modelNumber"])
-            case _ if values.get("committee") in self._committees:
-                self._change_committee(name, values, self._committees[values["committee"]])
-            case _ if values.get("feedId") in self._feeds:
-                self._change_feed(name, values, self._feeds[values["feedId"]], event.block_time)
+                self.feeds[values["feedId"]] = StoredFeed(AuditedFeed.from_event(values), values["modelNumber"])
+            case _ if values.get("committee") in self.committees:
+                self._change_committee(name, values, self.committees[values["committee"]])
+            case _ if values.get("feedId") in self.feeds:
+                self._change_feed(name, values, self.feeds[values["feedId"]], event.block_time)
 
-    def _change_committee(self, name: str, values: Mapping[str, Any], committee: _Committee) -> None:
+    def _change_committee(self, name: str, values: Mapping[str, Any], committee: StoredCommittee) -> None:
         if name == "ReportersProposed":
             committee.proposed, committee.proposed_quorum = _people(values), values["quorum"]
             committee.proposed_from = values["activeFrom"]
@@ -135,7 +141,7 @@ class StoredHub:
             committee.reporters, committee.quorum = _people(values), values["quorum"]
             committee.epoch = values["epoch"]
 
-    def _change_feed(self, name: str, values: Mapping[str, Any], feed: _Feed, now: int) -> None:
+    def _change_feed(self, name: str, values: Mapping[str, Any], feed: StoredFeed, now: int) -> None:
         match name:
             case "AggregatorLinked":
                 feed.linked = True
@@ -179,23 +185,23 @@ class StoredHub:
             ValueError: A value of the history does not fit the hub's words.
         """
         people = self._people | {int(person, 16): None for person in replayed.people}
-        for committee in self._committees.values():
+        for committee in self.committees.values():
             people |= dict.fromkeys((*committee.reporters, *committee.proposed))
         words = self.roles.words(change_delay, people, settled=settled)
-        counters = layouts.COUNTERS.pack(len(self._architectures), len(self._committees), len(self._models))
+        counters = layouts.COUNTERS.pack(len(self.architectures), len(self.committees), len(self.models))
         words[STORE] = Word(counters, "the hub", "the counters", layouts.COUNTERS)
         ids = [int.from_bytes(feed_id) for feed_id in self.feed_ids]
         words |= array_words(FEED_IDS, ids, "the hub", "feedIds", HASH)
-        for number in range(1, max(self._committees, default=0) + 2):
+        for number in range(1, max(self.committees, default=0) + 2):
             words |= self._committee_words(number, people)
-        for number in range(1, max(self._architectures, default=0) + 2):
+        for number in range(1, max(self.architectures, default=0) + 2):
             words |= self._architecture_words(number)
-        for number in range(1, max(self._models, default=0) + 2):
+        for number in range(1, max(self.models, default=0) + 2):
             words |= self._model_words(number)
-        by_feed: dict[bytes, list[Round]] = {feed_id: [] for feed_id in self._feeds}
+        by_feed: dict[bytes, list[Round]] = {feed_id: [] for feed_id in self.feeds}
         for (feed_id, _), each in sorted(replayed.rounds.items()):
             by_feed.setdefault(feed_id, []).append(each)
-        for feed_id, feed in self._feeds.items():
+        for feed_id, feed in self.feeds.items():
             unsure = feed_id in replayed.unsure
             state, held = replayed.states.get(feed_id), replayed.holds.get(feed_id)
             words |= _feed_words(feed, state, held, unsure)
@@ -204,12 +210,12 @@ class StoredHub:
 
     def owner(self, feed_id: bytes) -> str:
         """Return the name of a feed, for messages."""
-        feed = self._feeds.get(feed_id)
+        feed = self.feeds.get(feed_id)
         return owner_of(feed) if feed else f"feed {to_hex(feed_id)}"
 
     def _committee_words(self, number: int, people: Iterable[int]) -> dict[int, Word]:
         owner, slot = f"committee {number}", entry(COMMITTEES, number)
-        found = self._committees.get(number)
+        found = self.committees.get(number)
         packed = 0
         if found is not None:
             size = len(found.reporters)
@@ -228,7 +234,7 @@ class StoredHub:
 
     def _architecture_words(self, number: int) -> dict[int, Word]:
         owner = f"architecture {number}"
-        found = self._architectures.get(number)
+        found = self.architectures.get(number)
         features = found["features"] if found else b""
         words = {
             entry(FEATURES, number): Word(int.from_bytes(features.ljust(32, b"\0")), owner, "features", HASH),
@@ -244,20 +250,20 @@ class StoredHub:
         return words
 
     def _only_model(self, architecture: int) -> int:
-        found = self._architectures.get(architecture)
+        found = self.architectures.get(architecture)
         if found is None or found["bindsModel"]:
             return 0
-        users = (number for number, model in self._models.items() if model["architectureId"] == architecture)
+        users = (number for number, model in self.models.items() if model["architectureId"] == architecture)
         return next(users, 0)
 
     def _model_words(self, number: int) -> dict[int, Word]:
         owner, slot = f"model {number}", entry(MODELS, number)
-        found = self._models.get(number)
+        found = self.models.get(number)
         model_hash, artifact_hash, architecture_id, unit = 0, b"", 0, 0
         if found is not None:
             model_hash, artifact_hash = found["modelHash"], found["artifactHash"]
             architecture_id, unit = found["architectureId"], found["scoreUnit"]
-        architecture = self._architectures.get(architecture_id)
+        architecture = self.architectures.get(architecture_id)
         features = int.from_bytes(architecture["features"].ljust(32, b"\0")) if architecture else 0
         words = {
             slot: Word(model_hash, owner, "modelHash", layouts.MODEL_HASH),
@@ -289,7 +295,7 @@ class StoredHub:
         )
 
 
-def owner_of(feed: _Feed) -> str:
+def owner_of(feed: StoredFeed) -> str:
     """Return a feed's name, for messages."""
     return f"feed {feed.terms.description}"
 
@@ -301,7 +307,7 @@ def _people(values: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(int(reporter, 16) for reporter in values["reporters"])
 
 
-def _feed_words(feed: _Feed, state: FeedState | None, held: HeldAnswer | None, unsure: bool) -> dict[int, Word]:
+def _feed_words(feed: StoredFeed, state: FeedState | None, held: HeldAnswer | None, unsure: bool) -> dict[int, Word]:
     terms, owner, everything = feed.terms, owner_of(feed), WORD if unsure else 0
     slot = entry(FEEDS, int.from_bytes(terms.feed_id))
     answers = state.peer_answers if state else ()
@@ -339,7 +345,7 @@ def _feed_words(feed: _Feed, state: FeedState | None, held: HeldAnswer | None, u
     return found
 
 
-def _config(feed: _Feed, is_held: bool) -> int:
+def _config(feed: StoredFeed, is_held: bool) -> int:
     terms, policy = feed.terms, feed.terms.policy
     return layouts.CONFIG.pack(
         *(terms.kind is Kind.RELATIVE, feed.paused, is_held, feed.linked, len(terms.peers), terms.decimals),
