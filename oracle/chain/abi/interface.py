@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
@@ -46,8 +46,31 @@ class Interface:
         return {entry["name"]: entry for entry in _of_type("function", self.abi)}
 
     @cached_property
+    def _selectors(self) -> dict[str, bytes]:
+        return {name: _selector(entry) for name, entry in self._functions.items()}
+
+    @cached_property
     def _by_selector(self) -> dict[bytes, Mapping[str, Any]]:
         return {self.selector(name): entry for name, entry in self._functions.items()}
+
+    @cached_property
+    def _inputs(self) -> dict[str, _Parts]:
+        return {name: _Parts.of(entry["inputs"]) for name, entry in self._functions.items()}
+
+    @cached_property
+    def _outputs(self) -> dict[str, _Parts]:
+        return {name: _Parts.of(entry["outputs"]) for name, entry in self._functions.items()}
+
+    @cached_property
+    def _logs(self) -> dict[bytes, tuple[_Parts, _Parts]]:
+        """The parts of each event that are indexed, and the others."""
+        return {
+            topic: (
+                _Parts.of([part for part in entry["inputs"] if part["indexed"]]),
+                _Parts.of([part for part in entry["inputs"] if not part["indexed"]]),
+            )
+            for topic, entry in self._events.items()
+        }
 
     @cached_property
     def _errors(self) -> dict[bytes, Mapping[str, Any]]:
@@ -59,7 +82,7 @@ class Interface:
 
     def selector(self, function: str) -> bytes:
         """Return the four bytes that call a function."""
-        return _selector(self._functions[function])
+        return self._selectors[function]
 
     def topic(self, event: str) -> bytes:
         """Return an event's first topic, 32 bytes."""
@@ -99,11 +122,11 @@ class Interface:
         entry = self._by_selector.get(data[:4])
         if entry is None:
             raise ValueError(f"{to_hex(data[:4])} is not a function of the contract")
-        return entry["name"], _decode(entry["inputs"], data[4:])
+        return entry["name"], _decode(self._inputs[entry["name"]], data[4:])
 
     def decode_output(self, function: str, data: bytes) -> Any:
         """Return a function's result. Raises: ValueError."""
-        values = _decode(self._functions[function]["outputs"], data)
+        values = _decode(self._outputs[function], data)
         return next(iter(values.values())) if len(values) == 1 else values
 
     def decode_log(self, log: Log) -> tuple[str, dict[str, Any]] | None:
@@ -111,8 +134,7 @@ class Interface:
         entry = self._events.get(log.topics[0]) if log.topics else None
         if entry is None:
             return None
-        indexed = [part for part in entry["inputs"] if part["indexed"]]
-        rest = [part for part in entry["inputs"] if not part["indexed"]]
+        indexed, rest = self._logs[log.topics[0]]
         values = _decode(indexed, b"".join(log.topics[1:])) | _decode(rest, log.data)
         return entry["name"], values
 
@@ -123,7 +145,7 @@ class Interface:
             return None
         name = entry["name"]
         try:
-            values = _decode(entry["inputs"], data[4:])
+            values = _decode(_Parts.of(entry["inputs"]), data[4:])
         except ValueError:
             return Revert(name, f"{name}: with malformed arguments")
         words = {key: to_hex(value) if isinstance(value, bytes) else str(value) for key, value in values.items()}
@@ -160,13 +182,25 @@ def _encode(parts: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> bytes:
     return encode([collapse_if_tuple(dict(part)) for part in parts], values)
 
 
-def _decode(parts: Sequence[Mapping[str, Any]], data: bytes) -> dict[str, Any]:
+class _Parts(NamedTuple):
+    """The parts of an encoding, as the ABI describes them, and their types in the form that is decoded."""
+
+    parts: Sequence[Mapping[str, Any]]
+    types: Sequence[str]
+
+    @classmethod
+    def of(cls, parts: Sequence[Mapping[str, Any]]) -> _Parts:
+        return cls(parts, [collapse_if_tuple(dict(part)) for part in parts])
+
+
+def _decode(parts: _Parts, data: bytes) -> dict[str, Any]:
     try:
-        values = decode([collapse_if_tuple(dict(part)) for part in parts], data)
+        values = decode(parts.types, data)
     except (DecodingError, OverflowError) as error:
         raise ValueError(f"malformed ABI encoding: {error}") from error
     return {
-        part["name"] or str(i): _named(part, value) for i, (part, value) in enumerate(zip(parts, values, strict=True))
+        part["name"] or str(i): _named(part, value)
+        for i, (part, value) in enumerate(zip(parts.parts, values, strict=True))
     }
 
 
