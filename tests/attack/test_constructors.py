@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ import pytest
 
 from oracle.app.audit import audit
 from oracle.audit.report import AuditReport
-from oracle.audit.storage.stored import CIRCUITS
+from oracle.audit.storage import layouts
+from oracle.audit.storage.stored import CIRCUITS, FEEDS
 from oracle.audit.storage.words import entry
+from oracle.chain.hub import hub_interface
 from tests.attack.rig import NORMAL, SOLO, Rig, Sighting
 from tests.attack.setup import audit_folder
 
@@ -47,10 +49,16 @@ def creation(runtime: bytes, storage: Mapping[int, int], logs: Sequence[Mapping[
     return bytes(code) + b"".join(parts)
 
 
-def twin(rig: Rig, other: Rig, changes: dict[int, int]) -> Rig:
-    """Create a contract with the code, the logs and the storage of another hub, except some words."""
+def twin(
+    rig: Rig, other: Rig, changes: dict[int, int], told: Callable[[dict[str, Any]], dict[str, Any]] = lambda log: log
+) -> Rig:
+    """Create a contract with the code, the logs and the storage of another hub, except some words.
+
+    Args:
+        told: Changes a log.
+    """
     asked = {"address": other.hub.address, "fromBlock": "0x0", "toBlock": "latest"}
-    logs = rig.chain.rpc("eth_getLogs", asked)
+    logs = [told(log) for log in rig.chain.rpc("eth_getLogs", asked)]
     storage = other.storage() | changes
     runtime = rig.run(rig.rpc.code(other.hub.address))
     address = rig.put(creation(runtime, storage, logs))
@@ -100,3 +108,27 @@ def test_an_admin_whom_a_constructor_left(rig: Rig, tmp_path: Path) -> None:
     report = audited(rig, left.hub.address, tmp_path)
     assert not report.ok
     assert any("words that its history does not explain" in problem.text for problem in report.problems)
+
+
+def test_events_that_a_constructor_emitted(rig: Rig, tmp_path: Path) -> None:
+    """Logs and storage agree on a feed whose holds no report confirms. The hub's code would have refused it."""
+    honest = rig.second_hub()
+    feed = entry(FEEDS, int.from_bytes(rig.feed_id(SOLO)))
+    mask = layouts.CONFIG.mask("confirmations")
+
+    def refused(log: dict[str, Any]) -> dict[str, Any]:
+        if log["topics"][0] != "0x" + hub_interface().topic("FeedAdded").hex():
+            return log
+        data = bytearray.fromhex(log["data"][2:])
+        # The words: an offset, the model, and of the terms an offset, kind, decimals, confirmations.
+        assert data[5 * 32 : 6 * 32] == (2).to_bytes(32)
+        data[5 * 32 : 6 * 32] = bytes(32)
+        return log | {"data": "0x" + data.hex()}
+
+    left = twin(rig, honest, {feed: honest.storage()[feed] & ~mask}, refused)
+    assert left.terms(SOLO).confirmations == 0
+    report = audited(rig, left.hub.address, tmp_path)
+    assert not report.ok
+    assert report.storage is not None
+    assert (report.storage.differing, report.storage.root) == (0, "whole")
+    assert any("confirmations is 0, not 1 to 255" in problem.text for problem in report.problems), report.problems
