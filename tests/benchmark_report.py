@@ -150,6 +150,8 @@ def example_report() -> dict[str, Any]:
             "transactions": 2_000,
             "seconds": dict.fromkeys(audits.WAYS, 5.0),
             "rounds_per_s": {way: 400 + at for at, way in enumerate(audits.WAYS)},
+            "cpu_s": dict.fromkeys(audits.WAYS, 4.0),
+            "rounds_per_cpu_s": dict.fromkeys(audits.WAYS, 500),
             "record_bytes": 9_000_000,
         },
         "submit-trees-public-b32-q1": measured_submission(2_560_000, 32),

@@ -50,7 +50,7 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     assert "2 provers of one thread | p50 0.5 s, p95 0.7 s: 1.25 × the proof's own p50 |" in text
     assert "| where that goes, mean of each step | sign 10 ms, prove 450 ms, confirm 20 ms |" in text
     assert "| 160 MB (the daemon alone has 110 MB) |" in text
-    assert "| `audit-default-public-b1-q1` | 2,000 | 2,000 | 400 | 401 | 402 | 403 | 404 |" in text
+    assert "| `audit-default-public-b1-q1` | 2,000 | 2,000 | 400 | 401 | 402 | 403 | 404 | 500 |" in text
     assert "| storage written | 27,900 | 27,900 |" in text and "| **75,000** | **75,000** |" in text
     refused = "| `ezkl-default-peers` | 2 | too large for n 2 |\n| `ezkl-default-peers` | 2 | taken: `input_scale = 13`"
     assert refused in text
