@@ -15,7 +15,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak network test-deep coverage snapshots check slither symbolic mutants fmt bench detector-report lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak network test-deep coverage snapshots check slither symbolic mutants sbom reproducible fmt bench detector-report lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -84,6 +84,7 @@ check: setup ## check lint, types, layers and formatting, and run the static ana
 	$(BIN)/lint-imports
 	@if [ -d contracts ]; then set -xe; $(FORGE) fmt --check; FOUNDRY_PROFILE=lint $(FORGE) lint; fi
 	@$(MAKE) --no-print-directory slither
+	@$(MAKE) --no-print-directory sbom
 
 slither: setup ## run the static analysis of contracts/src; part of `make check`
 	@$(PYTHON) scripts/bootstrap.py --slither
@@ -95,6 +96,13 @@ symbolic: setup ## prove contracts/test/symbolic for all inputs; an hour (ARGS="
 
 mutants: setup ## change the code in one place after the other: do the tests notice? hours (ARGS="solidity --sample 200 --seed 1")
 	@$(BIN)/python -m scripts.mutants $(ARGS)
+
+sbom: setup ## list all packages with their hashes, in CycloneDX's format, in build/sbom; part of `make check`
+	@$(PYTHON) scripts/bootstrap.py --sbom
+	$(BIN)/python -m scripts.sbom build/sbom
+
+reproducible: setup ## make all that is published twice, from fresh clones, and compare the bytes; five minutes (ARGS="--out FILE")
+	$(BIN)/python -m scripts.reproducible $(ARGS)
 
 fmt: setup ## format Python and Solidity
 	$(BIN)/ruff check --fix --select I .
@@ -122,6 +130,7 @@ lock: setup ## write the lock files again from pyproject.toml, requirements-*.in
 	$(UV_COMPILE) requirements-node.in -o requirements-node.lock
 	$(UV_COMPILE) requirements-slither.in -o requirements-slither.lock
 	$(UV_COMPILE) requirements-symbolic.in -o requirements-symbolic.lock
+	$(UV_COMPILE) requirements-sbom.in -o requirements-sbom.lock
 	@# What the environment has already is not installed twice.
 	$(UV_COMPILE) -c requirements.lock $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
 		requirements-report.in -o requirements-report.lock
@@ -132,4 +141,4 @@ clean: ## remove everything that was built
 	rm -rf build out cache broadcast .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 distclean: clean ## remove the environment too
-	rm -rf .venv .venv-slither .venv-symbolic node_modules examples/pull/node_modules
+	rm -rf .venv .venv-slither .venv-symbolic .venv-sbom node_modules examples/pull/node_modules

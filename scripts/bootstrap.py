@@ -28,8 +28,8 @@ MIN_NODE = 20
 NPM_PROJECTS = (".", "examples/pull")
 """Folders with a package.json and a lock file. An example for others has its own, so that it can be copied."""
 
-CHECKERS = {"slither": "`make check`", "symbolic": "`make symbolic`"}
-"""Checkers of the contracts that need other versions of our packages, and what needs them: each has an environment."""
+CHECKERS = {"slither": "`make check`", "symbolic": "`make symbolic`", "sbom": "`make check` and releases"}
+"""Tools that need other versions of our packages, or many more, and what needs them: each has an environment."""
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -43,10 +43,15 @@ def problems(tag: str, root: Path = ROOT) -> list[str]:
     return found
 
 
+def commit_time(root: Path = ROOT) -> int:
+    """Return the time of the last commit, unix seconds: it stands for the time at which anything is made of it."""
+    stamp = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=root, capture_output=True, text=True, check=True)
+    return int(stamp.stdout)
+
+
 def build(folder: Path, root: Path = ROOT) -> list[Path]:
     """Write the wheel and the source distribution of the last commit to `folder`, and return their paths."""
-    stamp = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=root, capture_output=True, text=True, check=True)
-    env = {**os.environ, "SOURCE_DATE_EPOCH": stamp.stdout.strip()}
+    env = {**os.environ, "SOURCE_DATE_EPOCH": str(commit_time(root))}
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-d", str(folder.resolve())], cwd=root, env=env, check=True
     )

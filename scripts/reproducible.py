@@ -1,12 +1,12 @@
-"""Make everything that we publish twice, from fresh clones of the last commit, and compare the bytes: `make reproducible`.
+"""Make everything that we publish twice, from fresh clones of the last commit, and compare: `make reproducible`.
 
     python -m scripts.reproducible               # exit 1 if anything differs
     python -m scripts.reproducible --out FILE    # also write the hashes, for whoever wants to make the same
 
-The two clones differ in everything that must not matter: path, umask, time zone, language, hash seed, home. Compared are
-the wheel and the source distribution; the contracts, also with those that are packaged; and a circuit, made from model
-and SRS, with its verifier made again from key, settings and SRS. A circuit's proving key and its example proof are left
-out: the key follows from the rest, and the proof is random. The packages and tools are those of the lock files.
+The two clones differ in everything that must not matter: path, umask, time zone, language, hash seed, home. The wheel
+and the source distribution are compared; the contracts, also with those that are packaged; and a circuit, made from
+model and SRS, with its verifier made again from key, settings and SRS. A circuit's proving key and its example proof
+are left out: the key follows from the rest, and the proof is random. The packages and tools are those of the lock files.
 """
 
 from __future__ import annotations
