@@ -6,7 +6,7 @@
 The two clones differ in everything that must not matter: path, umask, time zone, language, hash seed, home. The wheel
 and the source distribution are compared; the contracts, also with those that are packaged; and a circuit, made from
 model and SRS, with its verifier made again from key, settings and SRS. A circuit's proving key and its example proof
-are left out: the key follows from the rest, and the proof is random. The packages and tools are those of the lock files.
+are left out: the key follows from the rest, and the proof is random. Packages and tools are those of the lock files.
 """
 
 from __future__ import annotations
