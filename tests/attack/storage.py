@@ -11,12 +11,17 @@ STORE = int.from_bytes(keccak((int.from_bytes(keccak(b"verifiable-oracle.hub")) 
 """The slot at which the hub's store begins, by ERC-7201."""
 
 _FEEDS, _COMMITTEES = STORE + 1, STORE + 3
-_TRACK, _ROUNDS, _POSITIONS = 1, 11, 3
+_TRACK, _SHADOW, _ROUNDS, _POSITIONS = 1, 8, 11, 3
 
 
 def of_track(rig: Rig, name: str) -> int:
     """Return the slot of a feed's moves, variance and round."""
     return _of_key(_FEEDS, rig.feed_id(name)) + _TRACK
+
+
+def of_shadow(rig: Rig, name: str) -> int:
+    """Return the slot of the tally of a feed's proposed model."""
+    return _of_key(_FEEDS, rig.feed_id(name)) + _SHADOW
 
 
 def of_round(rig: Rig, name: str, round_id: int) -> int:
