@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from oracle.core import encoding
 from oracle.core.encoding import (
     CLIP,
     FIELD_MODULUS,
@@ -46,6 +48,9 @@ circuit_integers = st.integers(-INT128_MAX, INT128_MAX)
 moves = st.integers(-CLIP, CLIP)
 
 Rows = Callable[..., list[tuple[int, ...]]]
+
+BN254_ORDER = "21888242871839275222246405745257275088548364400416034343698204186575808495617"
+"""As EIP-197 writes it."""
 
 
 # --- shared vectors ---
@@ -99,6 +104,40 @@ def test_field_elements_of_the_vectors(rows: Rows, vectors: dict[str, Any]) -> N
     for value, element in rows("toField", "value", "element"):
         assert to_field(value) == element
         assert from_field(element) == value
+
+
+# --- constants ---
+
+
+def test_the_constants_are_the_contracts(project_root: Path) -> None:
+    """Each is written three times: here, in Python and in Solidity."""
+    expected = {
+        "Features": {
+            "CLIP": (encoding.CLIP, 32_767),
+            "GAP_ONE": (encoding.GAP_ONE, 1_000),
+            "RING_SIZE": (encoding.RING_SIZE, 12),
+            "MAX_PEERS": (encoding.MAX_PEERS, 2),
+            "MAX_LENGTH": (encoding.MAX_FEATURES, 32),
+            "MEMORY_BITS": (encoding.VARIANCE_MEMORY, 6),
+            "VARIANCE_FRACTION_BITS": (encoding.VARIANCE_BITS, 17),
+            "VARIANCE_ONE": (encoding.VARIANCE_START, 131_072_000),
+        },
+        "Instances": {
+            "FIELD_MODULUS": (encoding.FIELD_MODULUS, int(BN254_ORDER)),
+            "SCORE_BOUND": (encoding.INT128_MAX + 1, 170_141_183_460_469_231_731_687_303_715_884_105_728),
+        },
+        "Answers": {"NO_ANSWER": (encoding.NO_ANSWER, -170_141_183_460_469_231_731_687_303_715_884_105_728)},
+    }
+    for library, constants in expected.items():
+        text = (project_root / f"contracts/src/libraries/{library}.sol").read_text(encoding="utf-8")
+        for name, (ours, value) in constants.items():
+            found = re.search(rf"constant {name} = ([^;]+);", text)
+            assert found, name
+            theirs = eval(found[1].replace("type(int128).min", "-(2**127)"), {})
+            assert ours == theirs == value, name
+    assert encoding.VARIANCE_ONE == 1_000
+    assert (encoding.UINT8_MAX, encoding.UINT16_MAX, encoding.SCORE_RATIO_MAX) == (255, 65_535, 8_388_607)
+    assert encoding.SCORE_UNIT_BITS == 40
 
 
 # --- arithmetic ---

@@ -21,8 +21,10 @@ from oracle.core.encoding import (
     VARIANCE_START,
     Feature,
     PeerAnswer,
+    calm_window,
     decode_features,
     feature_names,
+    feature_range,
     features,
     gap,
     gap_of,
@@ -312,10 +314,35 @@ def test_the_standard_lists() -> None:
     assert set(window_features(15, spread=True)) == {*PAST, Feature.MOVE, Feature.SPREAD, Feature.GAP}
 
 
-@pytest.mark.parametrize(("length", "with_spread"), [(2, False), (15, False), (3, True), (16, True)])
-def test_standard_lists_that_the_ring_has_no_moves_for(length: int, with_spread: bool) -> None:
-    with pytest.raises(DataError, match=f"a window of {length} features; it must be from"):
+@pytest.mark.parametrize(
+    ("length", "with_spread", "bounds"),
+    [(2, False, "3 to 14"), (15, False, "3 to 14"), (3, True, "4 to 15"), (16, True, "4 to 15")],
+)
+def test_standard_lists_that_the_ring_has_no_moves_for(length: int, with_spread: bool, bounds: str) -> None:
+    with pytest.raises(DataError, match=f"a window of {length} features; it must be from {bounds}$"):
         window_features(length, with_spread)
+
+
+def test_the_longest_and_the_shortest_standard_lists() -> None:
+    assert [len(window_features(length)) for length in (3, 14)] == [3, 14]
+    assert [len(window_features(length, spread=True)) for length in (4, 15)] == [4, 15]
+
+
+def test_each_feature_has_its_range() -> None:
+    ranges = {feature: feature_range(feature) for feature in Feature}
+    assert ranges.pop(Feature.GAP) == (1_000, 32_767)
+    assert ranges.pop(Feature.SPREAD) == (0, 32_767)
+    assert ranges.pop(Feature.VARIANCE) == (0, 32_767)
+    assert ranges.pop(Feature.COUNT) == (0, 255)
+    assert ranges.pop(Feature.PEER_SEEN_0) == ranges.pop(Feature.PEER_SEEN_1) == (0, 1)
+    assert set(ranges.values()) == {(-32_767, 32_767)}
+
+
+def test_the_calm_window_is_that_of_a_first_report() -> None:
+    """Of all features, in the order of their codes: nothing but the gap, the count and the variance is there."""
+    assert calm_window(Feature) == (0, 1_000, 0, 1, 1_000, 0, 0, 0, 0, *(0,) * 12)
+    first = features(feed(), 5, 100, tuple(Feature), tolerance=0, peers=[])
+    assert calm_window(Feature) == first
 
 
 @pytest.mark.parametrize(
@@ -326,6 +353,8 @@ def test_standard_lists_that_the_ring_has_no_moves_for(length: int, with_spread:
         (("move", "past_12"), "unknown feature 'past_12'; the features are move, gap, spread"),
         (("move", "Gap"), "unknown feature 'Gap'"),
         (("move", "gap", "move"), "has 'move' twice"),
+        (("move",) * 32, "has 'move' twice"),
+        (("move",) * 33, "a feature list of 33; the hub takes up to 32"),
     ],
 )
 def test_feature_lists_that_the_hub_refuses(names: tuple[str, ...], what: str) -> None:
@@ -355,6 +384,16 @@ def test_a_spread_is_no_caller_s_choice_of_order_and_fits_the_box(kind: Kind, si
     assert spread(kind, sigma, a, a) == 0
     if kind is Kind.ABSOLUTE:
         assert apart == min(CLIP, abs(a - b) * 1_000 // sigma)
+
+
+def test_the_least_positive_answers_have_a_spread_and_are_near() -> None:
+    """An answer of 1 is one like any other; of 0 or less nothing can be told on a relative feed."""
+    assert spread(Kind.RELATIVE, 10**9, 1, 2) == 1
+    assert spread(Kind.RELATIVE, 10**9, 0, 2) == CLIP
+    assert near(Kind.RELATIVE, 10**9, 1, 2, 1) and near(Kind.RELATIVE, 10**9, 2, 1, 1)
+    for answer, reference in ((0, 2), (2, 0), (-1, 2), (2, -1)):
+        assert not near(Kind.RELATIVE, 10**9, answer, reference, CLIP)
+    assert near(Kind.ABSOLUTE, 10, -1, 0, 100) and not near(Kind.ABSOLUTE, 10, -1, 0, 99)
 
 
 @given(st.lists(moves, max_size=40))

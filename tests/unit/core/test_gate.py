@@ -42,6 +42,33 @@ def started(answer: int = 1_000_000) -> FeedState:
     return report(FEED, answer, 100, NORMAL).state
 
 
+def test_a_feed_that_was_just_added_has_nothing() -> None:
+    peers = [b"\2" * 32]
+    assert empty_feed(b"\1" * 32, Kind.ABSOLUTE, 5, 60, 7, committee=3, peers=peers) == FeedState(
+        feed_id=b"\1" * 32,
+        status=Status.EMPTY,
+        paused=False,
+        round_id=0,
+        answer=0,
+        observed_at=0,
+        published_at=0,
+        last_report_at=0,
+        model_number=7,
+        repeats=0,
+        variance=131_072_000,
+        returns=(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+        peers=(b"\2" * 32,),
+        peer_answers=(),
+        committee=3,
+        held_reports=0,
+        held=None,
+        kind=Kind.ABSOLUTE,
+        sigma=5,
+        heartbeat=60,
+    )
+    assert FEED.committee == 1 and FEED.peers == ()
+
+
 def test_the_first_report_becomes_round_one_with_no_move() -> None:
     verdict = report(FEED, 1_000_000, 100, NORMAL)
     assert verdict.outcome is Outcome.ACCEPTED
@@ -380,6 +407,18 @@ def test_time_on_the_chain_alone_confirms_nothing() -> None:
         state = verdict.state
 
 
+@pytest.mark.parametrize(("observed", "seen", "followed"), [(0, 0, True), (-1, 0, False), (0, -1, False)])
+def test_patience_ends_with_the_second_in_which_both_clocks_have_run(observed: int, seen: int, followed: bool) -> None:
+    """Twelve reports, none near another: the last of them is four times the delay after the first, or a second less."""
+    state, answer = started(10**12), 10**12
+    for step in range(11):
+        answer = answer * 85 // 100
+        state = report(state, answer, 1_000 + step, ANOMALOUS, seen_at=5_000_000 + step).state
+    assert state.held is not None and (state.held.anomalies, state.held.confirmations) == (11, 0)
+    last = report(state, answer * 85 // 100, 1_000 + 4 * 7_200 + observed, ANOMALOUS, seen_at=5_000_000 + 28_800 + seen)
+    assert last.confirmed is followed
+
+
 def test_patience_needs_both_clocks() -> None:
     """No report is near another; there are enough of them, and one clock has run out long ago."""
 
@@ -514,6 +553,8 @@ def test_only_accepted_rounds_keep_the_answers_of_peers() -> None:
 def test_an_accepted_report_is_the_round_that_the_hub_stores() -> None:
     verdict = judge(FEED, POLICY, 1_000_000, 100, (-7_000, -500), score_unit=1_000, published_at=107, spread=2, count=5)
     assert verdict.round == Round(1, 1_000_000, 100, 107, 1, -500, 2, 5)
+    alone = judge(FEED, POLICY, 1_000_000, 100, (-7_000, -500), score_unit=1_000, published_at=107)
+    assert alone.round == Round(1, 1_000_000, 100, 107, 1, -500, 0, 1)
     assert report(started(), 2_000_000, 200, ANOMALOUS).round is None
 
 
