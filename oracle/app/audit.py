@@ -19,7 +19,7 @@ from oracle.chain.addresses import require_address
 from oracle.chain.rpc import BlockTag, Rpc
 from oracle.config import Config
 from oracle.core.errors import ConfigError
-from oracle.core.formats import checksum_address, is_address
+from oracle.core.formats import checksum_address, from_hex, is_address
 from oracle.core.settings import check_url
 from oracle.network.asking import trusted
 
@@ -138,6 +138,7 @@ async def audit(
             choice=choice or Choice(),
         )
         report = await audit_hub(rpcs, address, artifacts, options)
+        memory.forget({from_hex(each.tx_hash) for each in report.findings if not each.verified and each.tx_hash})
     return replace(report, seconds=time.perf_counter() - began, endpoints=tuple(rpc.name for rpc in rpcs))
 
 

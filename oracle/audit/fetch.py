@@ -21,7 +21,7 @@ from oracle.audit.report import ProblemKind, ReportDraft
 from oracle.audit.transactions import NOT_FOUND, calls_in
 from oracle.audit.withheld import begins_with_the_creation
 from oracle.chain.hub import Hub, RoundAccepted, ShadowScored, hub_interface, round_event, shadow_event
-from oracle.chain.rpc import BlockTag, Rpc
+from oracle.chain.rpc import LOG_BLOCKS, BlockTag, Rpc
 from oracle.chain.transport.answers import Block, Log
 from oracle.chain.transport.interface import NodeError
 from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, OracleError
@@ -32,6 +32,9 @@ _AHEAD = 24
 
 _BLOCKS_CHECKED = 3
 """The latest blocks with events that are looked at: endpoints behind one name may follow different chains."""
+
+_SPAN = 10 * LOG_BLOCKS
+"""Blocks after whose logs the progress is told."""
 
 _BLOCKS_KNOWN = 4_096
 """Block times that are remembered: neighbouring events are of the same blocks."""
@@ -118,7 +121,6 @@ class HistoryReader:
         if first and not begins_with_the_creation(events[0].event if events else None):
             events = self._decoded([*await self._logs(0, first - 1), *found])
         await self._check_blocks([each.log for each in events])
-        self._progress(Step.HISTORY, self._pinned.number, self._pinned.number)
         return events
 
     async def entries(self, events: Sequence[ReadEvent]) -> AsyncGenerator[HistoryEntry, None]:
@@ -189,7 +191,7 @@ class HistoryReader:
         errors: list[ChainUnavailable] = []
         for rpc in self._rpcs:
             try:
-                found[rpc.name] = await rpc.logs(self._hub.address, first, last)
+                found[rpc.name] = await self._logs_of(rpc, first, last)
             except ChainUnavailable as error:
                 errors.append(error)
                 kind = ProblemKind.CHAIN if isinstance(error, AnswerNotBelieved) else ProblemKind.NODE
@@ -197,6 +199,14 @@ class HistoryReader:
         if not found and not any(isinstance(error, NodeError | AnswerNotBelieved) for error in errors):
             raise errors[0]
         return self._united(found)
+
+    async def _logs_of(self, rpc: Rpc, first: int, last: int) -> list[Log]:
+        found: list[Log] = []
+        for begin in range(first, last + 1, _SPAN):
+            end = min(last, begin + _SPAN - 1)
+            found += await rpc.logs(self._hub.address, begin, end)
+            self._progress(Step.HISTORY, end, last)
+        return found
 
     async def _check_blocks(self, logs: Sequence[Log]) -> None:
         """Check that the latest logs are of blocks of this chain: a block's hash depends on all blocks before it."""

@@ -2,7 +2,7 @@
 
 Each entry is known by a hash of all that it depends on: a proof by its circuit, its instances and its bytes, a
 transaction and a block by their own hashes. So an entry is right whenever it is found again. Only what holds is kept: a
-proof that failed, or could not be checked, is verified again.
+proof that failed, or could not be checked, is verified again, and its transaction is fetched again.
 
 The file is its owner's own claim, as a report is. Who can write it can make the next audit believe a proof.
 """
@@ -14,7 +14,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from enum import IntEnum
 from pathlib import Path
@@ -134,6 +134,21 @@ class AuditMemory:
     def keep_block_time(self, block_hash: bytes, timestamp: int) -> None:
         """Keep a block's time."""
         self._keep(_Kept.BLOCK_TIME, block_hash, timestamp.to_bytes(32))
+
+    def forget(self, tx_hashes: Iterable[bytes]) -> None:
+        """Forget what was fetched for some transactions, because a report in them does not hold or can't be checked.
+
+        A node that lied, or one that had less than another, must not decide about later audits. Block times are
+        forgotten with it: it is not known which of them are concerned.
+        """
+        wanted = [(kind, tx_hash) for tx_hash in tx_hashes for kind in (_Kept.TRANSACTION, _Kept.CALLS)]
+        if self._database is None or not wanted:
+            return
+        try:
+            self._database.executemany("DELETE FROM kept WHERE kind = ? AND key = ?", wanted)
+            self._database.execute("DELETE FROM kept WHERE kind = ?", (_Kept.BLOCK_TIME,))
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
 
     # --- details -----------------------------------------------------------------------------------------------
 

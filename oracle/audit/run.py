@@ -12,7 +12,7 @@ from oracle.audit.fetch import HistoryReader, ReadEvent, pin
 from oracle.audit.history import AdminEvent, AuditedReport, shadow_scored
 from oracle.audit.memory import AuditMemory
 from oracle.audit.pinned import read_pinned, read_rounds, supplied
-from oracle.audit.progress import Progress, unwatched
+from oracle.audit.progress import Progress, Step, unwatched
 from oracle.audit.proofs import ProofPool, ProofTask
 from oracle.audit.readings import FetchReadings, ReadingsPlace, audit_readings
 from oracle.audit.replay import Auditor
@@ -117,13 +117,18 @@ async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditO
     options.choice.check(auditor.findings, auditor.hub.feeds)
     # 4. The hub's state is what its history leads to.
     people = {each.event.submitter for each in events if isinstance(each.event, RoundAccepted | RoundHeld)}
+    options.progress(Step.STORAGE, 0, None)
     compared = await storage_problems(rpc, hub, block.number, stored, auditor.hub.written(people))
     draft.problems += compared.problems
     draft.notes += compared.notes
     draft.storage = compared.storage
+    if compared.storage is not None:
+        options.progress(Step.STORAGE, compared.storage.words, compared.storage.words)
     # 5. Each answer follows from readings whose hash was signed with it.
     if options.readings is not None and reports is not None:
+        options.progress(Step.READINGS, 0, len(reports))
         await _look_at_readings(options.readings, reports, auditor, block, draft)
+        options.progress(Step.READINGS, len(reports), len(reports))
     # 6. It was one chain all the time.
     findings = auditor.findings
     if reader.contradiction or not await reader.is_still_there():

@@ -23,10 +23,10 @@ from oracle.chain.hub import RoundEvent, RoundHeld, SubmitCall, round_event
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard, standard_input
-from oracle.chain.transport.answers import Log
+from oracle.chain.transport.answers import Log, Transaction
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import ConfigError, DataError, DeploymentError, ProverCrashed
-from oracle.core.formats import keccak
+from oracle.core.formats import from_hex, keccak
 from oracle.core.types import HoldReason, Outcome, Status
 from oracle.proving.verification import Verification, verify_in
 from tests.attack.calldata import DYNAMIC, IF_NEWER, SHADOW, Calldata, encode, place, word
@@ -593,6 +593,38 @@ def test_a_record_is_believed_for_the_same_proof_only(
         verifications.count = 0
         report = rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, state=state))
         assert (failures(report), verifications.count) == (["the proof does not verify"], 1)
+
+
+@pytest.mark.attack
+def test_what_a_lying_node_left_in_the_record_does_not_stay(rig: Rig, folder: Path, tmp_path: Path) -> None:
+    """Another node's answer is taken the next time, and the proofs that held are not verified again."""
+    state, lied = tmp_path / "state", rig.honest("solo", Sighting(NORMAL, 1_200))
+    assert rig.accepts(lied)
+    told = rig.chain.rpc("eth_getBlockByNumber", "latest", True)["transactions"][0]
+    false = encode(lied.with_scores(-9, -9))
+    with AuditMemory(state, 31337, rig.hub.address) as memory:
+        memory.keep_transaction(
+            from_hex(told["hash"]),
+            Transaction(from_hex(told["hash"]), rig.address(DEPLOYER), rig.hub.address, false, 0, 0, 1),
+        )
+    first = rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, state=state))
+    assert (first.verified, first.ok) == (5, False)
+    assert rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, state=state)).ok
+
+
+def test_progress_is_told(rig: Rig, folder: Path) -> None:
+    told: dict[Step, tuple[int, int | None]] = {}
+
+    def progress(step: Step, done: int, total: int | None) -> None:
+        assert total is None or done <= total
+        told[step] = done, total
+
+    report = rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, progress=progress))
+    assert told[Step.HISTORY] == (report.block_number, report.block_number)
+    assert told[Step.PROOFS] == (5, 5)
+    assert told[Step.SUBMISSIONS][0] == told[Step.SUBMISSIONS][1]
+    assert report.storage is not None and told[Step.STORAGE] == (report.storage.words, report.storage.words)
+    assert told.keys() == set(Step) - {Step.READINGS}
 
 
 def test_a_record_of_another_hub(rig: Rig, folder: Path, tmp_path: Path) -> None:

@@ -46,10 +46,26 @@ def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["audit.state"]
 
 
+def test_what_did_not_hold_is_forgotten(tmp_path: Path) -> None:
+    with opened(tmp_path / "audit.state") as record:
+        record.keep_verified(KEY)
+        for tx_hash in (TX, KEY):
+            record.keep_transaction(tx_hash, TRANSACTION)
+            record.keep_calls(tx_hash, [b""])
+        record.keep_block_time(BLOCK, 1)
+        record.forget([])
+        assert record.block_time(BLOCK) == 1
+        record.forget([TX])
+        assert [record.transaction(TX), record.calls(TX), record.block_time(BLOCK)] == [None] * 3
+        assert record.transaction(KEY) == TRANSACTION and record.calls(KEY) == [b""]
+        assert record.is_verified(KEY)
+
+
 def test_without_a_file_nothing_is_kept() -> None:
     with opened(None) as record:
         record.keep_verified(KEY)
         record.keep_transaction(TX, TRANSACTION)
+        record.forget([TX])
         assert not record.is_verified(KEY)
         assert record.transaction(TX) is None
 
