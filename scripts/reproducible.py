@@ -25,8 +25,6 @@ from scripts import release
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_CIRCUIT = ("architecture.onnx", "network.compiled", "settings.json", "vk.key", "Verifier.sol")
-
 
 class Stranger:
     """A clone, and the surroundings in which things are made in it.
@@ -109,7 +107,7 @@ def _contracts() -> dict[str, str]:
 def _circuit(folder: Path, srs: Path) -> dict[str, str]:
     from oracle.chain.local.solc import compile_standard  # the quick part of the suite needs no engine
     from oracle.detectors.kinds.quadratic import QuadraticModel
-    from oracle.proving.artifact import Visibility, build
+    from oracle.proving.artifact import Visibility, build, manifest
     from oracle.proving.artifact.regeneration import regenerate
     from oracle.proving.artifact.verifier import SOLC_VERSION
     from oracle.proving.srs.cache import SrsCache
@@ -127,7 +125,8 @@ def _circuit(folder: Path, srs: Path) -> dict[str, str]:
     problems = again.problems or ((f"{artifact.path.name}: no bytecode",) if again.code is None else ())
     for problem in problems:
         print(f"reproducible: {problem}", file=sys.stderr)
-    found = {f"circuit/{name}": _sha256((artifact.path / name).read_bytes()) for name in _CIRCUIT}
+    files = (manifest.ARCHITECTURE, manifest.COMPILED, manifest.SETTINGS, manifest.VK, manifest.SOLIDITY)
+    found = {f"circuit/{name}": _sha256((artifact.path / name).read_bytes()) for name in files}
     found["circuit, bytecode of the verifier"] = _sha256(artifact.verifier().bytecode)
     found["circuit, bytecode from key, settings and SRS"] = _sha256(again.code.bytecode) if again.code else "missing"
     return found
