@@ -166,6 +166,10 @@ class Auditor:
     def _last_at(self, audited: AuditedSubmission, feed_id: bytes, state: FeedState) -> int:
         """Return the time of a feed's last report; raise Unproven unless the model may judge the feed."""
         number = audited.submission.model_number
+        if feed_id in self.hub.paused:
+            if self.hub.paused[feed_id]:
+                raise Unknown("no log shows that the feed was unpaused")
+            raise Unproven("the feed was paused")
         if audited.kind is FindingKind.SHADOW:
             period = self.hub.periods.get(feed_id)
             if period is None or period.model_number != number:
@@ -319,6 +323,8 @@ class Auditor:
         if isinstance(event, ShadowScored):
             self.hub.record(event)
             return ""
+        if event.round_id != state.round_id + 1:
+            return f"it is of round {event.round_id}, but {state.round_id + 1} was next"
         said, stored = ReportOutcome.from_event(event), self._stored(entry, event)
         answers = {each.feed_id: each.answer for each in entry.events if each.observed_at == event.observed_at}
         spread, count = (stored.spread, stored.count) if stored else (0, 0)

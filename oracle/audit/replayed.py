@@ -32,6 +32,7 @@ class ReplayedHub:
         rounds: The rounds, by feed and number.
         holds: What each feed held last, whether it still does or not.
         periods: The shadow period of each feed for which a model is proposed.
+        paused: Feeds that are paused, each with whether an unpause was proposed.
         peers_unknown: Feeds whose peers' answers in the latest round are not certain, each with the reason.
         problems: What the history itself does wrong.
     """
@@ -45,6 +46,7 @@ class ReplayedHub:
         self.rounds: dict[tuple[bytes, int], Round] = {}
         self.holds: dict[bytes, HeldAnswer] = {}
         self.periods: dict[bytes, ShadowPeriod] = {}
+        self.paused: dict[bytes, bool] = {}
         self.peers_unknown: dict[bytes, str] = {}
         self.problems: list[Problem] = []
         self._committees: dict[int, AuditedCommittee] = {}
@@ -90,6 +92,10 @@ class ReplayedHub:
             self.change_model(feed_id, values["modelNumber"])
         elif event.name == "ModelRolledBack":
             self.change_model(feed_id, values["modelNumber"])
+        elif event.name in ("Paused", "UnpauseProposed"):
+            self.paused[feed_id] = event.name == "UnpauseProposed"
+        elif event.name == "Unpaused":
+            self.paused.pop(feed_id, None)
         elif event.name == "ShadowCompared":
             self._check_comparison(event)
 

@@ -243,7 +243,8 @@ def test_decoys_in_the_input_of_a_relay(rig: Rig, audited: Auditing, relay: byte
     smaller = replace(rig.honest("trio", *fewer), proof=real.proof)
     garbage = encode(real)[:4] * 2_000
     through(rig, relay, garbage, encode(forged), encode(unproven), encode(real), encode(smaller))
-    assert rig.run(rig.hub.round(rig.feed_id("trio"), 2)).count == 5
+    made = rig.run(rig.hub.round(rig.feed_id("trio"), 2))
+    assert made is not None and made.count == 5
     report = audited(audited.node(without=TRACES))
     assert (not_verified(report), report.problems, report.verified) == ([], (), 5)
     assert audited().ok

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from oracle.audit.calls import TransactionCalls
-from oracle.audit.history import AuditedFeed, AuditedModel, ReportEvents
+from oracle.audit.history import AdminEvent, AuditedFeed, AuditedModel, ReportEvents
 from oracle.audit.replay import Auditor
 from oracle.audit.report import Check
 from oracle.chain.hub import RoundAccepted, Submission, encode_submission
@@ -267,3 +267,30 @@ def test_input_that_can_t_be_read() -> None:
     assert problem_of(made, unreadable).startswith("the transaction's input can't be read: ")
     assert (made.findings[0].check, made.findings[0].answer) == (Check.UNCHECKED, ANSWER + 10)
     assert made.hub.expected_states()[FEED_ID].answer == ANSWER + 10
+
+
+@pytest.mark.parametrize(
+    ("events", "check", "says"),
+    [
+        (["Paused"], Check.FAILED, "the feed was paused"),
+        (["Paused", "UnpauseProposed"], Check.UNCHECKED, "no log shows that the feed was unpaused"),
+        (["Paused", "UnpauseProposed", "Paused"], Check.FAILED, "the feed was paused"),
+        (["Paused", "UnpauseProposed", "Unpaused"], Check.VERIFIED, ""),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_a_feed_that_is_paused_takes_no_report(events: list[str], check: Check, says: str) -> None:
+    made = auditor()
+    for name in events:
+        made.hub.administer(AdminEvent(name, {"feedId": FEED_ID}))
+    assert problem_of(made, submission()) == says
+    assert made.findings[0].check is check
+
+
+def test_an_event_of_another_round_than_the_next_is_not_history() -> None:
+    """A node can make up events. What it says of one must not spoil the reports that are there."""
+    made = auditor()
+    invented = replace(submission(round_ids=(900,)), calls=TransactionCalls(missing="its transaction is not there"))
+    assert problem_of(made, invented) == "it is of round 900, but 1 was next"
+    assert made.findings[0].check is Check.FAILED
+    assert problem_of(made, submission()) == ""
