@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -314,22 +315,34 @@ async def test_a_hub_that_names_another_lens_or_delay(rpc: Rpc, scene: Scene) ->
 
 
 @pytest.mark.attack
-async def test_a_verifier_that_was_swapped(rpc: Rpc, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_verifier_that_was_swapped(
+    rpc: Rpc, scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     verifier = scene.deployment.verifiers[0].address
     real = await rpc.code(verifier)
     made = artifacts.regenerate
+    [right] = {Path(found) for found in scene.deployment.models[1].artifacts.values()}
+    for name in ("false", "right"):
+        (tmp_path / name).symlink_to(right)
 
-    def other_code(artifact: Artifact, *args: Any, **kwargs: Any) -> artifacts.Regeneration:
-        found = made(artifact, *args, **kwargs)
-        assert found.code is not None
-        return replace(found, code=replace(found.code, runtime=found.code.runtime + b"\0"), problems=("its key",))
+    def run_with(**changes: Any) -> None:
+        def changed(artifact: Artifact, *args: Any, **kwargs: Any) -> artifacts.Regeneration:
+            found = made(artifact, *args, **kwargs)
+            return replace(found, **changes) if artifact.path.name in ("false", right.name) else found
 
-    monkeypatch.setattr(artifacts, "regenerate", other_code)
-    found = await differences(rpc, scene, artifacts=scene.artifacts)
-    assert [each.found.split(" ")[0] for each in found] == ["its", "other"]
+        monkeypatch.setattr(artifacts, "regenerate", changed)
+
+    run_with(problems=("its key is another's",))
+    [found] = await differences(rpc, scene, artifacts=scene.artifacts)
+    assert (found.expected, found.found) == ("made again from its inputs", "its key is another's")
+    # A false one beside the right one, and before it, makes no difference.
+    assert await differences(rpc, scene, artifacts=tmp_path) == []
+    run_with(code=SimpleNamespace(runtime=real + b"\0"))
+    [found] = await differences(rpc, scene, artifacts=scene.artifacts)
+    assert found.meaning == "it may accept proofs of anything"
     await rpc.request("anvil_setCode", verifier, to_hex(real + b"\0"))
-    found = await differences(rpc, scene)
-    assert [each.subject for each in found] == [
+    swapped = await differences(rpc, scene)
+    assert [each.subject for each in swapped] == [
         f"architecture 1, verifier {verifier} of 1", f"contract {verifier}, code"
     ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oracle.audit.deployment.report import DeploymentDraft
+from oracle.audit.deployment.report import DeploymentDraft, Difference
 from oracle.audit.deployment.statement import StatedArchitecture, StatedCircuit, StatedContract, StatedModel
 from oracle.chain.deploy import PUBLIC_CEREMONY
 from oracle.chain.local import toolchain
@@ -56,7 +56,7 @@ class VerifierChecks:
         """Check the verifiers of all architectures, and that each model is of an artifact."""
         found = []
         for architecture in architectures:
-            circuits = [await self._circuit(architecture.number, each) for each in architecture.circuits]
+            circuits = [await self._circuit(architecture, each) for each in architecture.circuits]
             found.append(architecture.model_copy(update={"circuits": tuple(circuits)}))
         known = {from_hex(each.manifest.artifact_hash): each for each in self._artifacts}
         for model in models:
@@ -69,13 +69,18 @@ class VerifierChecks:
                 meaning = "the hub binds proofs to other weights than the artifact's"
                 found_hash = f"{model.model_hash:#066x}"
                 self._draft.differs(f"{subject}, hash", f"{artifact.model_hash or 0:#066x}", found_hash, meaning)
+            smallest = next(each.circuits[0] for each in architectures if each.number == model.architecture)
+            if from_hex(artifact.manifest.verifier_code_hash) != smallest.code_hash:
+                meaning = "the hub names an artifact whose verifier it does not ask"
+                stated = f"an artifact with verifier code {to_hex(smallest.code_hash)}"
+                self._draft.differs(f"{subject}, artifact", stated, artifact.path.name, meaning)
             self._draft.checked.append(f"{subject}: its artifact is {artifact.path.name}")
         if any(each.subject.startswith(("architecture", "model")) for each in self._draft.unchecked):
             self._draft.notes.extend(self._unreadable)
         return Verifiers(tuple(found), self._contracts)
 
-    async def _circuit(self, number: int, circuit: StatedCircuit) -> StatedCircuit:
-        subject = f"architecture {number}, verifier {circuit.verifier} of {circuit.batch}"
+    async def _circuit(self, architecture: StatedArchitecture, circuit: StatedCircuit) -> StatedCircuit:
+        subject = f"architecture {architecture.number}, verifier {circuit.verifier} of {circuit.batch}"
         code = await self._rpc.code(circuit.verifier, self._block)
         self._contracts[circuit.verifier] = StatedContract(
             contract="verifier",
@@ -90,41 +95,38 @@ class VerifierChecks:
             meaning = "the hub accepts no proof any more, or accepts other statements"
             self._draft.differs(subject, f"code of hash {to_hex(circuit.code_hash)}", to_hex(keccak(code)), meaning)
             return circuit
-        artifact = next(
-            (each for each in self._artifacts if from_hex(each.manifest.verifier_code_hash) == circuit.code_hash), None
-        )
-        if artifact is None:
+        candidates = [
+            each for each in self._artifacts if from_hex(each.manifest.verifier_code_hash) == circuit.code_hash
+        ]
+        if not candidates:
             self._draft.is_unchecked(subject, f"{self._where()} with verifier code {to_hex(circuit.code_hash)}")
             return circuit
-        try:
-            made = await asyncio.to_thread(artifacts.regenerate, artifact, _compile, cache=toolchain.regenerated_dir())
-        except ToolMissing as error:
-            self._draft.is_unchecked(subject, f"its code can't be made again: {error}")
-            return circuit
-        return self._compare(subject, circuit, code, artifact, made)
+        told: list[Difference] = []
+        for artifact in candidates:
+            try:
+                made = await asyncio.to_thread(
+                    artifacts.regenerate, artifact, _compile, cache=toolchain.regenerated_dir()
+                )
+            except ToolMissing as error:
+                self._draft.is_unchecked(subject, f"its code can't be made again: {error}")
+                return circuit
+            wrong = _differences(subject, architecture, circuit, code, artifact, made)
+            if not wrong:
+                return self._shown(subject, circuit, artifact, made)
+            told = told or wrong
+        # A false artifact beside the right one does no harm. Without the right one, the first tells what is wrong.
+        self._draft.extend(told)
+        return circuit
 
-    def _compare(
-        self, subject: str, circuit: StatedCircuit, code: bytes, artifact: Artifact, made: Regeneration
-    ) -> StatedCircuit:
-        for problem in made.problems:
-            meaning = "the artifact does not show what the verifier accepts"
-            self._draft.differs(f"artifact {artifact.path.name}", "made again from its inputs", problem, meaning)
-        if made.code is not None and made.code.runtime != code:
-            self._draft.differs(
-                subject,
-                "the code that follows from verifying key, settings and SRS",
-                f"other code (hash {to_hex(keccak(code))})",
-                "it may accept proofs of anything",
-            )
-        elif made.ok:
-            self._draft.checked.append(f"{subject}: {made.tied}")
+    def _shown(self, subject: str, circuit: StatedCircuit, artifact: Artifact, made: Regeneration) -> StatedCircuit:
+        self._draft.checked.append(f"{subject}: {made.tied}")
         is_public = made.srs_origin.value == PUBLIC_CEREMONY
         if not is_public and not self._is_local:
             meaning = "whoever made it can forge proofs"
             self._draft.differs(f"{subject}, SRS", "the public ceremony's", "one made by somebody", meaning)
         return circuit.model_copy(
             update={
-                "verifying_key": sha256_of(artifact.path / artifacts.VK).removeprefix("0x"),
+                "verifying_key": sha256_of(artifact.path / artifacts.VK),
                 "srs_origin": PUBLIC_CEREMONY if is_public else "insecure-local",
             }
         )
@@ -133,6 +135,39 @@ class VerifierChecks:
         if self._folder is None:
             return "no artifacts were named (--artifacts): none"
         return f"no artifact in {self._folder} is"
+
+
+def _differences(
+    subject: str,
+    architecture: StatedArchitecture,
+    circuit: StatedCircuit,
+    code: bytes,
+    artifact: Artifact,
+    made: Regeneration,
+) -> list[Difference]:
+    """Return what an artifact that was made again has wrong; empty if it shows what the verifier accepts."""
+    name, manifest = f"artifact {artifact.path.name}", artifact.manifest
+    meaning = "the artifact does not show what the verifier accepts"
+    found = [Difference(name, "made again from its inputs", problem, meaning) for problem in made.problems]
+    if made.code is None or not made.ok:
+        return found or [Difference(name, "made again from its inputs", made.tied, meaning)]
+    if made.code.runtime != code:
+        wanted, other = "the code that follows from verifying key, settings and SRS", to_hex(keccak(code))
+        found.append(Difference(subject, wanted, f"other code (hash {other})", "it may accept proofs of anything"))
+    # As many instances in all are not enough: hub and circuit have to cut them into the same windows and scores.
+    pairs: tuple[tuple[str, object, object], ...] = (
+        ("windows", manifest.batch, circuit.batch),
+        ("features", tuple(manifest.features), architecture.features),
+        ("integers in a window", manifest.width, len(architecture.features)),
+        ("outputs", manifest.outputs, architecture.outputs),
+        ("binding of a model", manifest.visibility is artifacts.Visibility.PRIVATE, architecture.binds_model),
+        ("hashed ends", tuple(manifest.hashed), ()),
+    )
+    for what, of_circuit, of_hub in pairs:
+        if of_circuit != of_hub:
+            misfit = "the hub takes the circuit for another one"
+            found.append(Difference(f"{subject}, {what}", str(of_circuit), str(of_hub), misfit))
+    return found
 
 
 def _compile(request: dict[str, Any]) -> dict[str, Any]:
