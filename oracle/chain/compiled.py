@@ -23,6 +23,7 @@ SOURCES: Mapping[str, str] = {
     "Erc7412Updates": "contracts/src/Erc7412Updates.sol",
     "ModelCard": "contracts/src/ModelCard.sol",
     "ClaimRegistry": "contracts/src/ClaimRegistry.sol",
+    "SplitVerifier": "contracts/src/SplitVerifier.sol",
     "Models": "contracts/src/libraries/Models.sol",
     "Changes": "contracts/src/libraries/Changes.sol",
     "Shadows": "contracts/src/libraries/Shadows.sol",

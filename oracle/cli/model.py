@@ -11,20 +11,24 @@ import click
 from oracle.cli.options import (
     FILE,
     FOLDER,
+    block_option,
     config_option,
     cores_option,
     is_public,
     json_option,
+    key_options,
     load_config,
     memory_option,
     public_model_option,
     srs_option,
+    unlock,
     visibility_option,
     with_visibility,
 )
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 
+rpc_option = click.option("--rpc", "rpc_url", required=True, metavar="URL", help="RPC endpoint of the chain.")
 artifact_argument = click.argument("path", metavar="ARTIFACT", type=click.Path(path_type=Path))
 
 
@@ -102,6 +106,82 @@ def model_verify(path: Path, proof: Path, deadline_s: float | None) -> None:
         sys.exit(1)
     print_inference(chain, found)
     click.echo("holds")
+
+
+@model_group.command("publish")
+@artifact_argument
+@click.option(
+    "--out", type=FOLDER, default=Path("public"), show_default=True, help="The folder of public artifacts to add it to."
+)
+@json_option
+def model_publish(path: Path, out: Path, as_json: bool) -> None:
+    """Copy the files of ARTIFACT that strangers need: no weights of a private model, no proving key.
+
+    Key and bytecode are made again from the copy alone, so that whoever gets it can do the same.
+    """
+    from oracle.app.publishing import publish_model
+    from oracle.cli.render.model import print_published_model
+
+    made = publish_model(path, out, lambda step: click.echo(f"  {step}", err=True))
+    print_published_model(made, as_json=as_json)
+
+
+@model_group.command("deploy")
+@artifact_argument
+@rpc_option
+@key_options("Keystore of the key that pays; it gets no rights.", needed=True)
+@json_option
+def model_deploy(path: Path, rpc_url: str, keystore: Path, password_file: Path | None, as_json: bool) -> None:
+    """Deploy what verifies inferences of the imported model in ARTIFACT, split or not, or find it.
+
+    Addresses follow from code and arguments: run again after an interruption, it continues.
+    """
+    import asyncio
+
+    from oracle.app.deployed_models import DeployedModel, deploy_model
+    from oracle.chain.rpc import Rpc
+    from oracle.cli.render.json_output import print_json
+
+    account = unlock(keystore, password_file)
+
+    async def run() -> DeployedModel:
+        async with Rpc(rpc_url) as rpc:
+            return await deploy_model(path, rpc, account, lambda line: click.echo(f"  {line}", err=True))
+
+    made = asyncio.run(run())
+    if as_json:
+        print_json({"address": made.address, "verifiers": list(made.verifiers)})
+        return
+    click.echo(made.address)
+
+
+@model_group.command("verify-deployed")
+@artifact_argument
+@click.argument("address")
+@rpc_option
+@block_option
+@json_option
+def model_verify_deployed(path: Path, address: str, rpc_url: str, block: int | str, as_json: bool) -> None:
+    """Check that the contract at ADDRESS verifies inferences of the model in ARTIFACT; its public files are enough.
+
+    Exits with 1 if it differs in anything: a segment, their order, a bound, a hash, the reference string.
+    """
+    import asyncio
+
+    from oracle.app.deployed_models import DeployedModelReport, verify_deployed_model
+    from oracle.chain.addresses import require_address
+    from oracle.chain.rpc import Rpc
+    from oracle.cli.render.model import print_deployed_model
+
+    where = require_address(address, "ADDRESS")
+
+    async def run() -> DeployedModelReport:
+        async with Rpc(rpc_url) as rpc:
+            return await verify_deployed_model(path, rpc, where, block, lambda line: click.echo(f"  {line}", err=True))
+
+    report = asyncio.run(run())
+    print_deployed_model(report, as_json=as_json)
+    sys.exit(0 if report.ok else 1)
 
 
 @model_group.command("build")

@@ -12,17 +12,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from eth_account import Account
 from web3 import Web3
 from web3.exceptions import ContractCustomError
 
-from oracle.chain.local import contracts
+from oracle.app.deployed_models import deploy_model, verify_deployed_model
+from oracle.chain import compiled
+from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil
+from oracle.chain.rpc import Rpc
 from oracle.cli import oracle
 from oracle.core import encoding
-from oracle.core.errors import ArtifactError, DataError, MemoryExceeded, ProofInvalid, ProverTimeout
+from oracle.core.errors import ArtifactError, DataError, InsecureSetup, MemoryExceeded, ProofInvalid, ProverTimeout
 from oracle.proving import artifact, split
 from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.engine.child import EngineProcess
+from oracle.proving.hashing import sha256_of
 from oracle.proving.inspect.artifact import inspect_artifact
 from oracle.proving.interface import Proof, ProofJob, Prover
 from oracle.proving.lowering.driver import lower, read_model
@@ -78,6 +84,7 @@ class Built:
             facts={},
             srs=circuits.srs(),
             compile_standard=circuits.compiler,
+            kept=circuits.regenerated(),
             cache=cache,
         )
 
@@ -363,15 +370,29 @@ class OnChain:
 
     def __init__(self, anvil: Anvil, chain: ArtifactChain) -> None:
         self.web3 = Web3(Web3.HTTPProvider(anvil.rpc_url))
-        self.sender = {"from": self.web3.eth.accounts[0]}
-        self.segments = []
-        for each in chain.artifacts:
-            code = each.verifier()
-            bound = each.model_hash is not None
-            address = self.deploy(code.abi, code.bytecode)
-            self.segments.append((address, bound, code.code_hash, each.model_hash or 0))
-        self.own = contracts.compile_contracts({"SplitVerifier": "contracts/src/SplitVerifier.sol"})["SplitVerifier"]
-        self.contract = self.split(self.segments, chain)
+        self.sender: Any = {"from": self.web3.eth.accounts[0]}
+        self.own = compiled.load("SplitVerifier")
+        self.chain, self.url = chain, anvil.rpc_url
+        made = self.run(lambda rpc: deploy_model(chain.path, rpc, Account.from_key(anvil.accounts[0].key), poll_s=0.05))
+        self.verifiers = made.verifiers
+        self.segments = [
+            (address, each.model_hash is not None, each.verifier().code_hash, each.model_hash or 0)
+            for address, each in zip(made.verifiers, chain.artifacts, strict=True)
+        ]
+        self.contract = self.web3.eth.contract(address=Web3.to_checksum_address(made.address), abi=self.own.abi)
+
+    def run(self, work: Callable[[Rpc], Any]) -> Any:
+        async def connected() -> Any:
+            async with Rpc(self.url) as rpc:
+                return await work(rpc)
+
+        return asyncio.run(connected())
+
+    def problems(self, address: str, path: Path | None = None) -> str:
+        """Return what a stranger with the public files finds."""
+        found = self.run(lambda rpc: verify_deployed_model(path or self.chain.path, rpc, address))
+        assert found.ok == (not found.problems)
+        return "; ".join(found.problems)
 
     def deploy(self, abi: Any, bytecode: bytes, *arguments: Any) -> str:
         made = self.web3.eth.contract(abi=abi, bytecode=bytecode).constructor(*arguments)
@@ -465,3 +486,105 @@ def test_on_chain_the_order_of_segments_and_their_models_count(built: Built, dep
     # It is a valid proof, but of the model whose hash it has.
     own = deployed.split([first, (*second[:3], int(forged["instances"][1], 16)), third], chain)
     assert deployed.refusal(other, own) == "ProofRejected(2)"
+
+
+@pytest.mark.slow
+@pytest.mark.attack
+def test_a_contract_of_another_model_is_told(built: Built, deployed: OnChain, tmp_path: Path) -> None:
+    """A stranger with the public files compares the contract with them; each difference is named."""
+    public = split.publish(built.chain, tmp_path / "public")
+    private = {each.name for each in public.path.rglob("*")} & {*artifact.PROVER_FILES, artifact.PROBE}
+    assert not private
+    assert deployed.problems(deployed.contract.address, public.path) == ""
+    first, second, third = deployed.segments
+    chain = built.chain
+    yes = deployed.deploy([], bytes.fromhex("600a600c600039600a6000f3600160005260206000f3"))
+    says_yes = (yes, True, Web3.keccak(hexstr="600160005260206000f3"), second[3])
+    cases: list[tuple[Any, dict[str, Any], str]] = [
+        ([second, first, third], {}, "segment 1: the verifier's code has the hash"),
+        ([second, first, third], {}, "it is the one of segment 2"),
+        ([first, says_yes, third], {}, "segment 2: the verifier's code has the hash"),
+        ([first, says_yes, third], {}, "it is none of this model's"),
+        ([first, (*second[:3], second[3] + 1), third], {}, "segment 2: hash of its weights"),
+        ([first, (second[0], False, second[2], 0), third], {}, f"none in the contract, {second[3]:#066x} in the model"),
+        ([first, third], {}, "segments: 2 in the contract, 3 in the model"),
+        (deployed.segments, {"clip": 2 * chain.clip}, f"bound of a window's integers: {2 * chain.clip} in the"),
+        (deployed.segments, {"features": 4}, "integers of a window: 4 in the contract, 3 in the model"),
+        (deployed.segments, {"outputs": 1}, "integers that it publishes: 1 in the contract, 2 in the model"),
+    ]
+    for segments, ends, says in cases:
+        made = deployed.split(segments, replace(chain, **ends))
+        assert says in deployed.problems(made.address), says
+    # Another contract, and none.
+    assert "is not this release's SplitVerifier: it has other code" in deployed.problems(deployed.verifiers[0])
+    assert "it has no code" in deployed.problems("0x" + "11" * 20)
+
+    # A verifier of a local SRS is told outside of a local chain.
+    async def elsewhere(rpc: Rpc) -> Any:
+        async def no() -> bool:
+            return False
+
+        rpc.is_local = no  # type: ignore[method-assign]
+        found = await verify_deployed_model(chain.path, rpc, deployed.contract.address)
+        with pytest.raises(InsecureSetup, match="--srs public-ceremony"):
+            await deploy_model(chain.path, rpc, Account.create())
+        return found
+
+    assert all("local reference string" in each for each in deployed.run(elsewhere).problems)
+
+
+@pytest.mark.slow
+@pytest.mark.attack
+def test_a_segment_that_does_not_follow_is_not_deployed(built: Built, deployed: OnChain, tmp_path: Path) -> None:
+    """Its bytecode says yes, and all hashes of the segment and of split.json fit."""
+    public = split.publish(built.chain, tmp_path / "public").path
+    link = json.loads((public / split.SPLIT).read_text())["segments"][1]
+    folder = public / link["folder"]
+    compiled_file = json.loads((folder / artifact.COMPILED).read_text())
+    code = "600160005260206000f3"
+    (folder / artifact.COMPILED).write_text(
+        json.dumps(compiled_file | {"runtime": code, "bytecode": "600a600c600039600a6000f3" + code})
+    )
+    manifest = json.loads((folder / artifact.MANIFEST).read_text())
+    manifest["verifier_code_hash"] = Web3.keccak(hexstr=code).hex()
+    manifest["files"][artifact.COMPILED] = sha256_of(folder / artifact.COMPILED)
+    manifest["artifact_hash"] = artifact.Manifest.from_document(manifest).computed_hash()
+    (folder / artifact.MANIFEST).write_text(json.dumps(manifest))
+    document = json.loads((public / split.SPLIT).read_text())
+    document["segments"][1]["artifact_hash"] = manifest["artifact_hash"]
+    document["artifact_hash"] = split.SplitManifest.from_document(document).computed_hash()
+    (public / split.SPLIT).write_text(json.dumps(document))
+    split.load_chain(public, prover=False)
+    account = Account.create()
+    with pytest.raises(ArtifactError, match=r"runtime code in verifier\.json is not that of its key's verifier"):
+        deployed.run(lambda rpc: deploy_model(public, rpc, account))
+    assert "runtime code in verifier.json" in deployed.problems(deployed.contract.address, public)
+
+
+@pytest.mark.slow
+def test_deployed_and_verified_by_command(
+    built: Built, deployed: OnChain, anvil: Callable[..., Anvil], tmp_path: Path
+) -> None:
+    def run(*arguments: object, code: int = 0) -> str:
+        done = CliRunner().invoke(oracle, ["model", *map(str, arguments)])
+        assert done.exit_code == code, (done.output, done.exception)
+        return done.stdout
+
+    told = run("publish", built.chain.path, "--out", tmp_path / "public")
+    public = tmp_path / "public" / built.chain.path.name
+    assert "made again from these files: key from the architecture, bytecode from the key" in told
+    assert f"for: oracle model verify-deployed {public} ADDRESS" in told and "split.json" in told
+    assert not any(name in told for name in (artifact.PK, artifact.MODEL, artifact.CIRCUIT))
+    again = CliRunner().invoke(oracle, ["model", "publish", str(built.chain.path), "--out", str(tmp_path / "public")])
+    assert isinstance(again.exception, DataError) and "exists already" in str(again.exception)
+    (tmp_path / "password").write_text("secret\n")
+    (tmp_path / "password").chmod(0o600)
+    other = anvil()
+    keystore.import_key(tmp_path / "key.json", other.accounts[0].key, "secret", iterations=2)
+    key = ("--keystore", tmp_path / "key.json", "--password-file", tmp_path / "password")
+    made = json.loads(run("deploy", public, "--rpc", other.rpc_url, *key, "--json"))
+    assert made == {"address": deployed.contract.address, "verifiers": list(deployed.verifiers)}, "on every chain"
+    told = run("verify-deployed", public, made["address"], "--rpc", other.rpc_url)
+    assert "verifies inferences of this model (3 segments)" in told
+    told = run("verify-deployed", public, made["verifiers"][0], "--rpc", other.rpc_url, "--json", code=1)
+    assert json.loads(told)["ok"] is False

@@ -33,18 +33,13 @@ def print_inspection(found: Inspection, *, as_json: bool) -> None:
     row("statement", f"{found.batch} {windows} of {found.width} integers, {found.outputs} {found.disclosure}(s) each")
     if found.features:
         row("features", ", ".join(found.features))
-    if graph is None:
-        row("graph", "not in this copy: model.onnx is the prover's")
-    else:
-        row("inputs", *graph.inputs)
-        row("outputs", *graph.outputs)
-        row("operators", ", ".join(f"{count} {name}" for name, count in graph.operators.items()))
-        weights = [each for each in graph.initializers if ": int" not in each]
-        others = len(graph.initializers) - len(weights)
-        more = f" and {others} of integers, for shapes and slices" if others else ""
-        row(
-            "initializers", *weights, f"{len(weights)} tensors{more}: {graph.parameters:,} numbers, opset {graph.opset}"
-        )
+    row("inputs", *graph.inputs)
+    row("outputs", *graph.outputs)
+    row("operators", ", ".join(f"{count} {name}" for name, count in graph.operators.items()))
+    weights = [each for each in graph.initializers if ": int" not in each]
+    others = len(graph.initializers) - len(weights)
+    more = f" and {others} of integers, for shapes and slices" if others else ""
+    row("initializers", *weights, f"{len(weights)} tensors{more}: {graph.parameters:,} numbers, opset {graph.opset}")
     used = circuit.rows_used / circuit.rows_available
     row(
         "rows",

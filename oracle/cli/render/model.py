@@ -6,12 +6,15 @@ from dataclasses import asdict
 
 from rich.console import Console
 
+from oracle.app.deployed_models import DeployedModelReport
 from oracle.app.models import BuiltModel
+from oracle.app.publishing import PublishedModel
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_table
 from oracle.proving.inspect.model import GraphReport
 from oracle.proving.split import ArtifactChain, ModelProof, estimated_cost
 from oracle.proving.split.pieces import Plan
+from oracle.proving.srs.files import SrsOrigin
 
 
 def print_graph(report: GraphReport, *, as_json: bool) -> None:
@@ -143,3 +146,39 @@ def print_inference(chain: ArtifactChain, proof: ModelProof) -> None:
     size = sum(len(each) for each in proof.proofs)
     made = f", made in {proof.seconds:.1f} s" if proof.seconds else ""
     print(f"{chain.name}: [{outputs}], {count} proof{'s' * (count > 1)} of {size:,} B{made}")
+
+
+def print_published_model(model: PublishedModel, *, as_json: bool) -> None:
+    """Print the public files of a model, what they show, and the commands that take them."""
+    if as_json:
+        circuits = [
+            {"artifact_hash": each.artifact_hash, "key_from": each.key_from, "notes": list(each.notes)}
+            for each in model.made
+        ]
+        told = {"path": str(model.path), "files": dict(model.files), "circuits": circuits, "uses": list(model.uses)}
+        print_json(told)
+        return
+    print(model.path)
+    for name, size in model.files.items():
+        print(f"  {size:>12,} B  {name}")
+    for each in model.made:
+        print(f"made again from these files: {each.tied}")
+        for note in each.notes:
+            print(f"note: {note}")
+        if each.srs_origin is SrsOrigin.INSECURE_LOCAL:
+            print("note: INSECURE: the SRS was generated locally; for local chains only")
+    for use in model.uses:
+        print(f"for: {use}")
+
+
+def print_deployed_model(report: DeployedModelReport, *, as_json: bool) -> None:
+    """Print in what a model's contract differs from the model."""
+    if as_json:
+        print_json(asdict(report) | {"ok": report.ok})
+        return
+    for note in report.notes:
+        print(f"note: {note}")
+    for problem in report.problems:
+        print(f"problem: {problem}")
+    what = "verifies inferences of this model" if report.ok else "is NOT the contract of this model"
+    print(f"{report.address} {what} ({report.segments} segment{'s' * (report.segments != 1)})")

@@ -65,7 +65,8 @@ def _view(found: Artifact) -> Inspection:
     tuning = _json(folder / "tuning.json") if (folder / "tuning.json").is_file() else {}
     document = manifest.document()
     facts = document.get("imported") or {}
-    graph = _graph(folder / artifact.MODEL) if (folder / artifact.MODEL).is_file() else None
+    own = (folder / artifact.MODEL).is_file()
+    graph = _graph(folder / (artifact.MODEL if own else artifact.ARCHITECTURE))
     missing = [name for name in artifact.PROVER_FILES if not (folder / name).is_file()]
     source = found.verifier_source()
     visibility, disclosure, origin = manifest.visibility.value, manifest.disclosure, manifest.srs_origin.value
@@ -254,6 +255,9 @@ def _files(folder: Path, manifest: Manifest) -> Iterable[FileView]:
         artifact.SRS: "verifying: the reference string",
         artifact.SOLIDITY: "the verifier's source, for who reads or verifies it on an explorer",
         artifact.COMPILED: "the verifier's code, to compare with the chain's",
+        artifact.ARCHITECTURE: "making the key again: the graph, with other numbers in place of the weights"
+        if private
+        else "making the key again: the model's graph, whose weights are public",
     }
     for name in (*artifact.PROVER_FILES, *artifact.AUDIT_FILES):
         path = folder / name

@@ -135,7 +135,7 @@ class Inspection:
         privacy: The same for machines, as the manifest has it.
         srs_origin: Says who knew the SRS's secret.
         srs_means: The same in words.
-        graph: None in a copy without the model.
+        graph: In a copy without the model, that of the architecture.
         circuit: Size of the circuit.
         cost: Cost of a proof.
         fidelity: Fidelity to the float model; None if it is not known.
@@ -160,7 +160,7 @@ class Inspection:
     privacy: Mapping[str, Any]
     srs_origin: str
     srs_means: str
-    graph: GraphView | None
+    graph: GraphView
     circuit: CircuitView
     cost: CostView
     fidelity: Mapping[str, Any] | None

@@ -19,6 +19,7 @@ from oracle.proving.split.pieces import Plan
 from oracle.proving.split.planning import plan
 from oracle.proving.split.proof import ModelProof, read_proof, verify, write_proof
 from oracle.proving.split.proving import ChainProver, default_memory
+from oracle.proving.split.publishing import publish
 
 __all__ = [
     "SPLIT",
@@ -34,6 +35,7 @@ __all__ = [
     "is_split",
     "load_chain",
     "plan",
+    "publish",
     "read_proof",
     "verify",
     "write_proof",
