@@ -212,7 +212,9 @@ class RandomHub:
     def _scores(self, model: int) -> tuple[int, ...]:
         outputs = self.architectures[self.models[model - 1]["architectureId"] - 1]["outputs"]
         highest = self.rng.choice((-1_000, -500, 0, 1, 2_500, 2**100))
-        return (highest, *(-1_000 for _ in range(outputs - 1)))
+        scores = [highest, *(-1_000 for _ in range(outputs - 1))]
+        self.rng.shuffle(scores)
+        return tuple(scores)
 
     def _report(self) -> bool:
         draft = self._draft([*self.terms])

@@ -17,6 +17,7 @@ from oracle.audit.storage.layouts import Layout
 from oracle.audit.storage.roles import CURRENT, GUARDIAN_ROLE, PENDING, ROLES
 from oracle.audit.storage.stored import CIRCUITS, COMMITTEES, FEED_IDS, FEEDS, ONLY_MODELS, POSITIONS, ROUNDS, STORE
 from oracle.audit.storage.words import entry
+from oracle.chain import rpc as rpc_module
 from oracle.chain.hub import hub_interface
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
@@ -26,10 +27,13 @@ from oracle.chain.local.state import whole_storage
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.interface import MethodMissing
 from oracle.chain.trie import storage_root
+from oracle.core.errors import ChainUnavailable
 from oracle.core.types import Status
 from tests.hub_histories import START, RandomHub, mined
 
 STRANGER = 0x5757_0000_0000_0000_0000_0000_0000_0000_0000_0001
+
+EMPTY = storage_root({})
 
 PROBE = """
 import {Store} from "contracts/src/libraries/Store.sol";
@@ -465,7 +469,40 @@ def test_a_node_without_proofs(world: RandomHub) -> None:
     assert found.storage is not None
     assert found.storage.root == "not compared"
     (note,) = found.notes
-    assert "has no eth_getProof: words beyond the" in note
+    assert "gives no eth_getProof of block " in note
+
+
+def proofs_of(
+    world: RandomHub, of_hub: dict[str, Any], of_others: bytes = EMPTY
+) -> Callable[[tuple[Any, ...]], dict[str, Any]]:
+    """Answer eth_getProof of the hub, and of accounts without storage."""
+
+    def proof(params: tuple[Any, ...]) -> dict[str, Any]:
+        is_hub = params[0] == world.hub
+        return of_hub if is_hub else of_hub | {"address": params[0], "storageHash": "0x" + of_others.hex()}
+
+    return proof
+
+
+def test_a_chain_with_another_trie(world: RandomHub) -> None:
+    """Its roots say nothing, also of accounts whose storage everybody knows."""
+    account = {"address": world.hub, "balance": "0x0", "nonce": "0x1", "codeHash": "0x" + "00" * 32, "storageProof": []}
+    proof = account | {"storageHash": "0x" + "05" * 32, "accountProof": []}
+    answer = proofs_of(world, proof, bytes(32))
+    found = compared_at(world, eth_getProof=answer, web3_clientVersion=lambda params: "Geth/v1")
+    assert found.problems == ()
+    (note,) = found.notes
+    assert "storage roots of another kind than Ethereum's: words beyond the" in note
+
+
+def test_a_node_that_fails_in_the_end(world: RandomHub) -> None:
+    def busy(_: Any) -> None:
+        raise ChainUnavailable("http://node limits the rate of requests")
+
+    found = compared_at(world, eth_getProof=busy)
+    assert found.problems == ()
+    (note,) = found.notes
+    assert "the storage root could not be had: http://node limits the rate" in note
 
 
 def test_a_chain_whose_root_is_right(world: RandomHub) -> None:
@@ -479,9 +516,24 @@ def test_a_chain_whose_root_is_right(world: RandomHub) -> None:
     account = {"address": world.hub, "balance": "0x0", "nonce": "0x1", "codeHash": "0x" + "00" * 32, "storageProof": []}
     for extra, root in (({}, "whole"), ({0x1234: 5}, "differs")):
         proof = account | {"storageHash": "0x" + storage_root(there | extra).hex(), "accountProof": []}
-        found = compared_at(
-            world, eth_getProof=lambda params, proof=proof: proof, web3_clientVersion=lambda params: "Geth/v1"
-        )
-        assert found.storage is not None
-        assert found.storage.root == root
-        assert len(found.problems) == (root == "differs")
+        # Hardhat is local, too, and has no dump. A node may not tell what it is.
+        for version in ("Geth/v1", "HardhatNetwork/2.22", None):
+
+            def named(params: Any, version: str | None = version) -> str:
+                if version is None:
+                    raise MethodMissing("http://node has no such method", "method not found")
+                return version
+
+            found = compared_at(world, eth_getProof=proofs_of(world, proof), web3_clientVersion=named)
+            assert found.storage is not None
+            assert found.storage.root == root
+            assert len(found.problems) == (root == "differs")
+
+
+def test_anvil_with_a_fork_of_a_chain(world: RandomHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has only those words of the other chain that somebody has read."""
+    monkeypatch.setattr(rpc_module, "LOCAL_CHAIN_IDS", frozenset())
+    found = compared(world)
+    assert found.problems == ()
+    (note,) = found.notes
+    assert "is Anvil with a fork of a chain" in note

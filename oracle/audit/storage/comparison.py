@@ -38,6 +38,8 @@ _MOST_NEW = 256
 """Feeds that the history lacks, and that are named at most."""
 
 
+_NOBODY = "0x" + "00" * 20
+
 _MOST_IMPOSSIBLE = 12
 """Events that the hub's code never emits, and that are named at most."""
 
@@ -182,18 +184,39 @@ async def _compare_root(rpc: Rpc, hub: str, found: Mapping[int, int], block: int
     Returns:
         The result as `ComparedStorage` has it, and why there is none.
     """
+    try:
+        return await _root_of_node(rpc, hub, found, block)
+    except ChainUnavailable as error:
+        return "not compared", f"the storage root could not be had: {error}"
+
+
+async def _root_of_node(rpc: Rpc, hub: str, found: Mapping[int, int], block: int) -> tuple[str, str]:
     account = await rpc.proof(hub, block)
     if account is None:
-        return "not compared", f"{rpc.name} has no eth_getProof"
+        return "not compared", f"{rpc.name} gives no eth_getProof of block {block}"
     if account.storage_hash == storage_root(found):
         return "whole", ""
-    if not await rpc.is_local():
+    if not await _is_anvil(rpc):
+        # Chains with another trie have other roots. Nobody has the key of the zero address, nor can put code there.
+        nobody = await rpc.proof(_NOBODY, block)
+        if nobody is None or nobody.storage_hash != storage_root({}):
+            return "not compared", f"{rpc.name} gives storage roots of another kind than Ethereum's"
         return "differs", ""
-    # Anvil's root counts words of zero, but it tells all words, of its latest block only.
+    # Anvil's root counts words of zero, and what it has of another chain is not all. But it tells all words of a chain
+    # of its own, at its latest block.
+    if not await rpc.is_local():
+        return "not compared", f"{rpc.name} is Anvil with a fork of a chain, whose storage root it does not know"
     there = await whole_storage(rpc, hub)
     if await rpc.block_number() != block:
         return "not compared", f"{rpc.name} is Anvil, which tells the storage of its latest block only"
     return "whole" if there == {slot: word for slot, word in found.items() if word} else "differs", ""
+
+
+async def _is_anvil(rpc: Rpc) -> bool:
+    try:
+        return (await rpc.client_version()).lower().startswith("anvil")
+    except NodeError:
+        return False
 
 
 async def _contradictions(
