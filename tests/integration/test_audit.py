@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +16,8 @@ from typing import Any
 
 import pytest
 from eth_abi.abi import encode as abi_encode
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from oracle.app.audit import audit
 from oracle.audit import proofs as pooled
@@ -579,6 +585,32 @@ def test_an_interrupted_audit_goes_on(rig: Rig, folder: Path, tmp_path: Path, ve
     report = rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, state=state))
     assert (report.verified, report.ok) == (5, True)
     assert 1 <= verifications.count <= 3
+
+
+@pytest.mark.chaos
+def test_an_interrupt_at_the_terminal(tmp_path: Path, httpserver: HTTPServer) -> None:
+    """It ends the command at once, in the middle of a request, and leaves a record that can be used."""
+    asked, ended = threading.Event(), threading.Event()
+
+    def answer(request: Request) -> Response:
+        question = request.get_json()
+        if question["method"] != "eth_chainId":
+            asked.set()
+            ended.wait(60)
+        return Response(json.dumps({"jsonrpc": "2.0", "id": question["id"], "result": "0x1"}))
+
+    httpserver.expect_request("/").respond_with_handler(answer)
+    state, hub = tmp_path / "state", "0x" + "12" * 20
+    asking = ["audit", hub, "--rpc", httpserver.url_for("/"), "--artifacts", str(tmp_path), "--state", str(state)]
+    command = [sys.executable, "-c", "from oracle.cli import main; main()", *asking]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert asked.wait(60)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        ended.set()
+    assert (process.returncode, out) == (130, "")
+    assert err.split("\n") == [f"the same command with --state {state} goes on from here", "", "interrupted", ""]
+    AuditMemory(state, 1, hub).close()
 
 
 @pytest.mark.attack
