@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from eth_abi.abi import encode
 
 from oracle.audit.deployment.contracts import ContractChecks
+from oracle.audit.deployment.reading import AT_ONCE
 from oracle.audit.deployment.statement import StatedAdapter, StatedFeed
 from oracle.chain.deploy.create2 import create2_address
 from oracle.chain.deploy.terms import NO_FEED, PLAIN, AdapterMode, AdapterTerms
+from oracle.core.concurrency import together
 from oracle.core.formats import keccak
 
 
 async def check_adapters(checks: ContractChecks, hub: str, factory: str, feeds: Iterable[StatedFeed]) -> None:
     """Check the linked adapter of each feed, and those that somebody stated."""
+    wanted: list[tuple[StatedFeed, str, AdapterTerms]] = []
     for feed in feeds:
         if feed.aggregator is None:
             checks.draft.notes.append(f"feed {feed.description}: no adapter is linked")
         else:
-            await _check(checks, hub, factory, feed, feed.aggregator, PLAIN)
-        for each in feed.adapters:
-            await _check(checks, hub, factory, feed, each.address, _terms(each))
+            wanted.append((feed, feed.aggregator, PLAIN))
+        wanted += [(feed, each.address, _terms(each)) for each in feed.adapters]
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def code(address: str) -> bytes:
+        async with free:
+            return await checks.rpc.code(address, checks.block)
+
+    codes = await together(*(code(address) for _, address, _ in wanted))
+    for (feed, address, terms), found in zip(wanted, codes, strict=True):
+        _check(checks, (hub, factory), feed, (address, found), terms)
 
 
 def _terms(adapter: StatedAdapter) -> AdapterTerms:
@@ -29,9 +41,16 @@ def _terms(adapter: StatedAdapter) -> AdapterTerms:
     return AdapterTerms(mode, adapter.bound, adapter.uptime_feed or NO_FEED, adapter.grace)
 
 
-async def _check(
-    checks: ContractChecks, hub: str, factory: str, feed: StatedFeed, address: str, terms: AdapterTerms
+def _check(
+    checks: ContractChecks, by: tuple[str, str], feed: StatedFeed, found: tuple[str, bytes], terms: AdapterTerms
 ) -> None:
+    """Check one adapter.
+
+    Args:
+        by: The hub and the factory.
+        found: The adapter's address, and the code there.
+    """
+    (hub, factory), (address, code) = by, found
     kinds = ("address", "bytes32", "uint8", "uint32", "address", "uint32")
     salt = keccak(encode(kinds, (hub, feed.feed_id, *terms.values)))
     wanted = create2_address(salt, checks.contracts["ZkAggregator"].bytecode, factory)
@@ -48,4 +67,4 @@ async def _check(
         "uptimeFeed": terms.uptime_feed,
         "grace": terms.grace,
     }
-    await checks.check_made("ZkAggregator", address, salt, arguments)
+    checks.check_made("ZkAggregator", address, code, salt, arguments)

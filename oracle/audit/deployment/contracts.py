@@ -119,16 +119,16 @@ class ContractChecks:
             self._immutables(subject, contract, address, code, arguments)
         return arguments
 
-    async def check_made(self, name: str, address: str, salt: bytes, arguments: Mapping[str, object]) -> None:
+    def check_made(self, name: str, address: str, code: bytes, salt: bytes, arguments: Mapping[str, object]) -> None:
         """Check a contract that another one of this release made: its address is known to follow.
 
         Args:
+            code: The code at its address.
             salt: The salt of its address.
             arguments: What its constructor was told, by name.
         """
         contract = self.contracts[name]
         subject = f"{name} {address}"
-        code = await self.rpc.code(address, self.block)
         self.found[address] = _stated(name, address, code).model_copy(
             update={"creation": "factory", "creation_code_hash": keccak(contract.bytecode), "salt": salt}
         )

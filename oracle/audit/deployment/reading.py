@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -16,8 +17,12 @@ from oracle.audit.deployment.statement import (
 )
 from oracle.chain.hub import Committee, Hub, HubFeedConfig, Proposals
 from oracle.chain.hub.roles import HubRoles
+from oracle.core.concurrency import together
 from oracle.core.encoding import feature_names
-from oracle.core.types import Kind
+from oracle.core.types import FeedState, Kind
+
+AT_ONCE = 16
+"""Feeds that are read at once."""
 
 _TERMS = tuple(field.name for field in fields(HubFeedConfig) if field.name not in ("kind", "peers"))
 
@@ -48,6 +53,12 @@ async def read_settings(hub: Hub, block: int, adapters: Mapping[bytes, Sequence[
         DeploymentError: The hub's answers make no sense.
         ChainUnavailable: No answer.
     """
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def feed(feed_id: bytes, state: FeedState) -> tuple[StatedFeed, Proposals]:
+        async with free:
+            return await _feed(hub, feed_id, state, block, adapters.get(feed_id, ()))
+
     architectures = [
         await _architecture(hub, number, block) for number in range(1, await hub.architecture_count(block) + 1)
     ]
@@ -55,30 +66,14 @@ async def read_settings(hub: Hub, block: int, adapters: Mapping[bytes, Sequence[
     committees = [await hub.committee(number, block) for number in range(1, await hub.committee_count(block) + 1)]
     ids = await hub.feed_ids(block)
     states = await hub.feed_states(ids, block)
-    feeds: list[StatedFeed] = []
-    proposals: dict[str, Proposals] = {}
-    for feed_id, state in zip(ids, states, strict=True):
-        config = await hub.feed_config(feed_id)
-        proposals[config.description] = await hub.proposals(feed_id, block)
-        feeds.append(
-            StatedFeed(
-                feed_id=feed_id,
-                kind="relative" if config.kind is Kind.RELATIVE else "absolute",
-                peers=config.peers,
-                model=state.model_number,
-                aggregator=await hub.aggregator(feed_id, block),
-                adapters=tuple(adapters.get(feed_id, ())),
-                paused=state.paused,
-                **{name: getattr(config, name) for name in _TERMS},
-            )
-        )
+    feeds = await together(*map(feed, ids, states))
     return HubSettings(
         architectures=tuple(architectures),
         models=tuple(models),
         committees=tuple(map(_committee, committees)),
-        feeds=tuple(feeds),
+        feeds=tuple(each for each, _ in feeds),
         proposed_committees=tuple(each for each in committees if each.proposed),
-        proposals=proposals,
+        proposals={each.description: proposals for each, proposals in feeds},
     )
 
 
@@ -126,6 +121,23 @@ async def stated_roles(hub: Hub, block: int, named: Sequence[str]) -> HubRoles:
         guardians=tuple([each for each in asked if await hub.read("hasRole", role, each, block=block)]),
         others=(),
     )
+
+
+async def _feed(
+    hub: Hub, feed_id: bytes, state: FeedState, block: int, adapters: Sequence[StatedAdapter]
+) -> tuple[StatedFeed, Proposals]:
+    config = await hub.feed_config(feed_id)
+    stated = StatedFeed(
+        feed_id=feed_id,
+        kind="relative" if config.kind is Kind.RELATIVE else "absolute",
+        peers=config.peers,
+        model=state.model_number,
+        aggregator=await hub.aggregator(feed_id, block),
+        adapters=tuple(adapters),
+        paused=state.paused,
+        **{name: getattr(config, name) for name in _TERMS},
+    )
+    return stated, await hub.proposals(feed_id, block)
 
 
 async def _architecture(hub: Hub, number: int, block: int) -> StatedArchitecture:
