@@ -171,8 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.out.write_text(text + "\n", encoding="utf-8")
     others = differences(first, second)
     wrong = [*(f"{name} is not the same twice" for name in others), *problems_within(first)]
-    for each in wrong:
-        print(f"reproducible: {each}", file=sys.stderr)
+    for problem in wrong:
+        print(f"reproducible: {problem}", file=sys.stderr)
     if not wrong:
         print(f"{len(first)} files, made twice: all are the same")
     return 1 if wrong else 0

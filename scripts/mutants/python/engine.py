@@ -120,9 +120,10 @@ class PythonWorkspace(Workspace):
 
     def close(self) -> None:
         """End the worker."""
-        assert self._worker.stdin is not None
+        assert self._worker.stdin is not None and self._worker.stdout is not None
         self._worker.stdin.close()
         self._worker.wait(timeout=60)
+        self._worker.stdout.close()
         self._log.close()
 
     def _chosen(self, mutant: Mutant) -> list[str]:
