@@ -232,6 +232,10 @@ def test_a_score_unit_is_what_40_bits_and_a_shift_can_say(mantissa: int, shift: 
     assert is_score_unit(unit) == (0 < unit < 2**128 and as_the_hub < 2**SCORE_UNIT_BITS)
 
 
+def test_a_score_unit_fits_128_bits() -> None:
+    assert is_score_unit(2**127) and not is_score_unit(2**128)
+
+
 def test_a_negative_score_unit_is_none() -> None:
     assert not is_score_unit(-1)
 
