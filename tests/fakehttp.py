@@ -53,6 +53,8 @@ class FakeSession:
             raise reply
         yield reply
 
+    async def close(self) -> None: ...
+
     def get(self, url: str, **options: Any) -> Any:
         return self.request("GET", url, **options)
 

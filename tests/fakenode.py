@@ -48,6 +48,8 @@ class FakeNode:
     async def states(self) -> Sequence[EndpointState]:
         return [EndpointState(self.name, "", len(self.chain), True)]
 
+    def keep_open(self) -> None: ...
+
     async def close(self) -> None: ...
 
     async def request(

@@ -43,7 +43,7 @@ LOG_BLOCKS = 5_000
 
 
 class Rpc:
-    """One chain, by JSON-RPC.
+    """One chain, by JSON-RPC. Within `async with`, connections are kept from one request to the next.
 
         async with Rpc("http://127.0.0.1:8545", 31337) as rpc:
             print((await rpc.block()).number)
@@ -77,6 +77,7 @@ class Rpc:
         return self.transport.name
 
     async def __aenter__(self) -> Self:
+        self.transport.keep_open()
         return self
 
     async def __aexit__(

@@ -107,6 +107,9 @@ class HostileNode:
     async def states(self) -> Sequence[EndpointState]:
         return await self._real.states()
 
+    def keep_open(self) -> None:
+        self._real.keep_open()
+
     async def close(self) -> None:
         await self._real.close()
 

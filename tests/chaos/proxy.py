@@ -93,11 +93,13 @@ class NodeProxy(Switched):
 
     Attributes:
         seen: The number of requests of each method.
+        connections: The number of connections that were opened to it.
     """
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
         self.seen: Counter[str] = Counter()
+        self.connections = 0
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -278,6 +280,11 @@ class _Handler(BaseHTTPRequestHandler):
     # Header and body are two packets; without this, the second would wait until the first is acknowledged.
     disable_nagle_algorithm = True
     server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        with self.server.proxy._lock:
+            self.server.proxy.connections += 1
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -6,15 +6,18 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport import jsonrpc
 from oracle.core.errors import ChainUnavailable
+from tests.chaos.proxy import NodeProxy, drop
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 
@@ -142,3 +145,35 @@ async def test_a_redirect_is_not_followed(httpserver: HTTPServer, status: int) -
             await rpc.block_number()
     assert "s3cret" not in str(caught.value)
     assert [request.path for request, _ in httpserver.log] == ["/v3/s3cret"]
+
+
+async def test_connections_are_kept_within_async_with_and_only_there(anvil: Callable[..., Anvil]) -> None:
+    with anvil() as chain, NodeProxy(chain.rpc_url) as proxy:
+        async with Rpc(proxy.url, 31337) as rpc:
+            await rpc.block_number()
+            assert proxy.connections == 1
+            for _ in range(5):
+                await rpc.block_number()
+            assert proxy.connections == 1
+            # One that was closed while it was idle costs no error, and no attempt.
+            proxy.on("eth_blockNumber", drop, times=1)
+            assert await Rpc.block_number(rpc) == 0
+            await asyncio.gather(*(rpc.block_number() for _ in range(4)))
+        before = proxy.connections
+        await rpc.block_number()
+        await rpc.block_number()
+        assert proxy.connections == before + 2
+
+
+def test_kept_connections_are_of_one_event_loop_and_others_may_ask_too(httpserver: HTTPServer) -> None:
+    serve(httpserver, {"eth_chainId": "0x7a69", "eth_blockNumber": "0x10"})
+    rpc = Rpc(httpserver.url_for("/"), 31337)
+
+    async def within() -> int:
+        async with rpc:
+            await rpc.block_number()
+            return await asyncio.to_thread(asyncio.run, rpc.block_number())
+
+    for _ in range(2):
+        assert asyncio.run(within()) == 16
+        assert asyncio.run(rpc.block_number()) == 16

@@ -125,6 +125,10 @@ class Endpoint:
     def name(self) -> str:
         return self._name
 
+    def keep_open(self) -> None:
+        """Keep its connections for further requests until `close`, in one event loop."""
+        self._provider.keep_open()
+
     async def close(self) -> None:
         """Close its connections. It may be used again."""
         await self._provider.disconnect()

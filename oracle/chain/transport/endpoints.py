@@ -173,6 +173,11 @@ class Endpoints:
             EndpointState(each.name, each.problem, each.head, in_use=each is self._current) for each in self._members
         ]
 
+    def keep_open(self) -> None:
+        """Keep connections for further requests until `close`, in one event loop."""
+        for member in self._members:
+            member.endpoint.keep_open()
+
     async def close(self) -> None:
         """Close all connections. It may be used again."""
         checking, self._checking = self._checking, None

@@ -106,5 +106,8 @@ class Transport(Protocol):
     async def states(self) -> Sequence[EndpointState]:
         """Return the state of each endpoint, looked at now."""
 
+    def keep_open(self) -> None:
+        """Keep connections for further requests until `close`, in one event loop."""
+
     async def close(self) -> None:
         """Close all connections. The transport may be used again."""

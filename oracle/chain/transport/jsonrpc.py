@@ -39,6 +39,9 @@ _HEADERS = {"Content-Type": "application/json"}
 class JsonRpc(AsyncJSONBaseProvider):
     """A provider for one endpoint. It follows no redirect, and ignores proxies that the environment names.
 
+    Each request has a connection of its own, which belongs to no event loop and leaves nothing to close. Between
+    `keep_open` and `disconnect`, connections are kept for further requests of one event loop.
+
     Args:
         url: http or https.
         timeout: Seconds for one request, all in all.
@@ -48,6 +51,13 @@ class JsonRpc(AsyncJSONBaseProvider):
         super().__init__()
         self._url = url
         self._timeout = timeout
+        self._keeps = False
+        self._kept: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def keep_open(self) -> None:
+        """Keep connections from now on, until `disconnect`."""
+        self._keeps = True
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """Make one request.
@@ -71,14 +81,29 @@ class JsonRpc(AsyncJSONBaseProvider):
             raise NoJsonRpc from None
 
     async def disconnect(self) -> None:
-        """Do nothing: no connection outlives its request."""
+        """Close the connections that are kept, and keep none from now on."""
+        self._keeps = False
+        kept, self._kept = self._kept, None
+        if kept is not None and self._loop is asyncio.get_running_loop():
+            await kept.close()
 
     async def _post(self, body: bytes) -> bytes:
-        # A session for each request costs little, belongs to no event loop, and leaves nothing to close.
-        async with (
-            http.open_session() as session,
-            session.post(self._url, data=body, headers=_HEADERS, allow_redirects=False) as response,
-        ):
+        if self._keeps:
+            if self._kept is None:
+                self._kept, self._loop = http.open_session(keep_alive=True), asyncio.get_running_loop()
+            if self._loop is asyncio.get_running_loop():
+                try:
+                    return await self._post_in(self._kept, body)
+                except aiohttp.ClientConnectorError:
+                    raise
+                except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                    # The other side may have closed the connection while it was idle. Any request may be repeated.
+                    pass
+        async with http.open_session() as session:
+            return await self._post_in(session, body)
+
+    async def _post_in(self, session: aiohttp.ClientSession, body: bytes) -> bytes:
+        async with session.post(self._url, data=body, headers=_HEADERS, allow_redirects=False) as response:
             if response.status >= 300:
                 raise await self._refused(response)
             try:

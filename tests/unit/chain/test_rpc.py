@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,13 +51,12 @@ class Node:
 
 
 @pytest.fixture
-async def rpc(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rpc]:
+def rpc(monkeypatch: pytest.MonkeyPatch) -> Rpc:
     async def no_pause(seconds: float) -> None:
         assert seconds > 0
 
     monkeypatch.setattr("asyncio.sleep", no_pause)
-    async with Rpc(URL_WITH_SECRETS, 31337) as rpc:
-        yield rpc
+    return Rpc(URL_WITH_SECRETS, 31337)
 
 
 def raising(error: Exception) -> Answer:
@@ -81,7 +80,7 @@ def over_http(monkeypatch: pytest.MonkeyPatch, outcome: Reply | Exception) -> li
             return Reply(body=json.dumps({"result": hex(31337)}).encode())
         return outcome
 
-    monkeypatch.setattr(http, "open_session", lambda: FakeSession(handle))
+    monkeypatch.setattr(http, "open_session", lambda **options: FakeSession(handle))
     return asked
 
 

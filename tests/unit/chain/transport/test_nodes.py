@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -48,12 +47,11 @@ ERRORS: dict[str, type[OracleError]] = {
 
 
 @pytest.fixture
-async def rpc(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rpc]:
+def rpc(monkeypatch: pytest.MonkeyPatch) -> Rpc:
     async def no_pause(seconds: float) -> None: ...
 
     monkeypatch.setattr("asyncio.sleep", no_pause)
-    async with Rpc("http://node.example", 31337) as rpc:
-        yield rpc
+    return Rpc("http://node.example", 31337)
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, body: Any, status: int = 200) -> list[str]:
@@ -66,7 +64,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, body: Any, status: int = 200) -> 
             return Reply(body=b'{"result": "0x7a69"}')
         return Reply(status, json.dumps(body).encode())
 
-    monkeypatch.setattr(http, "open_session", lambda: FakeSession(handle))
+    monkeypatch.setattr(http, "open_session", lambda **options: FakeSession(handle))
     return asked
 
 
