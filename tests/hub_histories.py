@@ -6,6 +6,7 @@ reports lead to is followed by the gate, and everything else by `StoredHub`, as 
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import http.client
 import json
@@ -24,6 +25,8 @@ from oracle.chain.abi.interface import Interface
 from oracle.chain.hub import Submission, SubmitCall, encode_submission, hub_interface
 from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local.anvil import Anvil
+from oracle.chain.local.state import whole_storage
+from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Log
 from oracle.core import gate
 from oracle.core.encoding import NO_ANSWER, Feature
@@ -80,6 +83,19 @@ class RandomHub:
 
     def close(self) -> None:
         self._connection.close()
+
+    def storage(self) -> dict[int, int]:
+        """Return every word of the hub that is not zero."""
+
+        async def words() -> dict[int, int]:
+            async with Rpc(self.chain.rpc_url, self.chain.chain_id) as rpc:
+                return await whole_storage(rpc, self.hub)
+
+        return asyncio.run(words())
+
+    def code(self) -> bytes:
+        """Return the hub's code."""
+        return bytes.fromhex(self._ask("eth_getCode", self.hub, "latest")[2:])
 
     @property
     def replayed(self) -> Replayed:

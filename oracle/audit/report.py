@@ -228,11 +228,14 @@ class ComparedStorage:
         differing: How many of them are not what the history leads to.
         root: "whole": the hub's storage root follows from these words, so that there are no others. "differs": it does
             not. "not compared": the node does not give it, or it was not asked for.
+        is_bound: True if root and code were shown to follow from the block's hash. Who knows the hash from elsewhere
+            need then not believe the node for any word.
     """
 
     words: int
     differing: int
     root: str
+    is_bound: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import rlp
 
 from oracle.audit.report import ProblemKind
 from oracle.audit.storage import Replayed, StorageComparison, StoredHub, comparison, layouts, storage_problems
@@ -18,16 +19,17 @@ from oracle.audit.storage.roles import CURRENT, GUARDIAN_ROLE, PENDING, ROLES
 from oracle.audit.storage.stored import CIRCUITS, COMMITTEES, FEED_IDS, FEEDS, ONLY_MODELS, POSITIONS, ROUNDS, STORE
 from oracle.audit.storage.words import entry
 from oracle.chain import rpc as rpc_module
+from oracle.chain import trie
 from oracle.chain.hub import hub_interface
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.contracts import deployed_profile, with_imports
 from oracle.chain.local.solc import compile_standard, standard_input
-from oracle.chain.local.state import whole_storage
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.interface import MethodMissing
-from oracle.chain.trie import storage_root
+from oracle.chain.trie import header_hash, proven_account, storage_root
 from oracle.core.errors import ChainUnavailable
+from oracle.core.formats import keccak
 from oracle.core.types import Status
 from tests.hub_histories import START, RandomHub, mined
 
@@ -131,16 +133,56 @@ def test_a_delay_that_is_settled_without_an_event(world: RandomHub) -> None:
     assert "defaultAdminDelay is 0, its history says" in problem
 
 
+def a_written_contract(chain: Anvil, words: dict[int, int]) -> str:
+    """Create a contract without code that has these words."""
+    # PUSH32 word PUSH32 slot SSTORE, and STOP
+    writes = [b"\x7f" + word.to_bytes(32) + b"\x7f" + slot.to_bytes(32) + b"\x55" for slot, word in words.items()]
+    code = b"".join(writes) + b"\0"
+    sent = {"from": chain.accounts[0].address, "data": "0x" + code.hex(), "gas": hex(20_000_000)}
+    return str(mined(chain.rpc, sent)["contractAddress"])
+
+
 def test_the_root_is_the_chain_s(chain: Anvil) -> None:
     """A contract that only ever set words: its root, as Anvil computes it, is ours. Roots of 1, 2 and 300 words."""
     for count in (0, 1, 2, 17, 300):
         words = {entry(index, count): (index * 7919 + 1) << 8 * (index % 29) for index in range(count)}
-        # PUSH32 word PUSH32 slot SSTORE, and STOP
-        writes = [b"\x7f" + word.to_bytes(32) + b"\x7f" + slot.to_bytes(32) + b"\x55" for slot, word in words.items()]
-        code = b"".join(writes) + b"\0"
-        sent = {"from": chain.accounts[0].address, "data": "0x" + code.hex(), "gas": hex(20_000_000)}
-        created = mined(chain.rpc, sent)["contractAddress"]
+        created = a_written_contract(chain, words)
         assert chain.rpc("eth_getProof", created, [], "latest")["storageHash"] == "0x" + storage_root(words).hex()
+
+
+def test_a_block_s_hash_tells_an_account(chain: Anvil) -> None:
+    """A real block of a real node: its hash, the state's root in it, and the account in the state."""
+    words = {1: 5, 2**200: 7}
+    created = a_written_contract(chain, words)
+    block = chain.rpc("eth_getBlockByNumber", "latest", False)
+    assert header_hash(block) == bytes.fromhex(block["hash"][2:])
+    proof = [bytes.fromhex(node[2:]) for node in chain.rpc("eth_getProof", created, [], "latest")["accountProof"]]
+    root = bytes.fromhex(block["stateRoot"][2:])
+    assert len(proof) > 1
+    found = proven_account(root, created, proof)
+    assert (found.storage_root, found.code_hash) == (storage_root(words), keccak(b""))
+    assert proven_account(root, created, proof[::-1]) == found
+    other = chain.accounts[0].address
+    for wrong in (
+        (bytes(32), created, proof),
+        (root, other, proof),
+        (root, created, proof[:-1]),
+        (root, created, proof[1:]),
+        (root, created, [*proof[:-1], proof[-1][:-1] + b"\0"]),
+        (root, created, []),
+        (keccak(b"\x80"), created, [b"\x80"]),
+        (keccak(b"\xff"), created, [b"\xff"]),
+    ):
+        with pytest.raises(ValueError, match="does not hold"):
+            proven_account(*wrong)
+    for field in trie._HEADER:
+        assert header_hash(block | {field: _other(block[field])}) != bytes.fromhex(block["hash"][2:]), field
+    assert header_hash(block | {"miner": None}) != bytes.fromhex(block["hash"][2:])
+    assert header_hash(block | {"number": "many"}) is None
+
+
+def _other(value: str) -> str:
+    return "0x" + format(int(value, 16) ^ 1, "x").zfill(len(value) - 2) if len(value) > 2 else "0x01"
 
 
 # --- the compiler's layout ---
@@ -505,29 +547,87 @@ def test_a_node_that_fails_in_the_end(world: RandomHub) -> None:
     assert "the storage root could not be had: http://node limits the rate" in note
 
 
+def right_chain(world: RandomHub, root: bytes, code_hash: bytes, **changes: Any) -> dict[str, Any]:
+    """Return the answers of a node whose chain has one account, the hub, with this storage root and code."""
+    account = rlp.encode([b"\1", b"", root, code_hash])
+    leaf = rlp.encode([b"\x20" + keccak(bytes.fromhex(world.hub[2:])), account])
+    block = world.chain.rpc("eth_getBlockByNumber", "latest", False) | {"stateRoot": "0x" + keccak(leaf).hex()}
+    found = header_hash(block)
+    assert found is not None
+    block |= {"hash": "0x" + found.hex()} | changes
+    proof = {
+        "address": world.hub,
+        "balance": "0x0",
+        "nonce": "0x1",
+        "codeHash": "0x" + code_hash.hex(),
+        "storageHash": "0x" + root.hex(),
+        "storageProof": [],
+        "accountProof": ["0x" + leaf.hex()],
+    }
+    return {
+        "eth_getBlockByNumber": lambda params: block,
+        "eth_getProof": proofs_of(world, proof),
+        "web3_clientVersion": lambda params: "Geth/v1",
+    }
+
+
 def test_a_chain_whose_root_is_right(world: RandomHub) -> None:
     """Anvil counts words of zero; all other nodes leave them out."""
+    there = world.storage()
+    code_hash = keccak(world.code())
+    found = compared_at(world, **right_chain(world, storage_root(there), code_hash))
+    assert found.problems == ()
+    assert found.storage is not None
+    assert (found.storage.root, found.storage.is_bound) == ("whole", True)
+    # Hardhat is local, too, and has no dump. A node may not tell what it is.
+    for version in ("HardhatNetwork/2.22", None):
 
-    async def words() -> dict[int, int]:
-        async with Rpc(world.chain.rpc_url, world.chain.chain_id) as rpc:
-            return await whole_storage(rpc, world.hub)
+        def named(params: Any, version: str | None = version) -> str:
+            if version is None:
+                raise MethodMissing("http://node has no such method", "method not found")
+            return version
 
-    there = asyncio.run(words())
-    account = {"address": world.hub, "balance": "0x0", "nonce": "0x1", "codeHash": "0x" + "00" * 32, "storageProof": []}
-    for extra, root in (({}, "whole"), ({0x1234: 5}, "differs")):
-        proof = account | {"storageHash": "0x" + storage_root(there | extra).hex(), "accountProof": []}
-        # Hardhat is local, too, and has no dump. A node may not tell what it is.
-        for version in ("Geth/v1", "HardhatNetwork/2.22", None):
+        answers = right_chain(world, storage_root(there | {0x1234: 5}), code_hash) | {"web3_clientVersion": named}
+        found = compared_at(world, **answers)
+        assert found.storage is not None
+        assert (found.storage.root, found.storage.is_bound) == ("differs", False)
+        assert len(found.problems) == 1
 
-            def named(params: Any, version: str | None = version) -> str:
-                if version is None:
-                    raise MethodMissing("http://node has no such method", "method not found")
-                return version
 
-            found = compared_at(world, eth_getProof=proofs_of(world, proof), web3_clientVersion=named)
-            assert found.storage is not None
-            assert found.storage.root == root
-            assert len(found.problems) == (root == "differs")
+def test_a_node_whose_block_does_not_have_what_it_tells(world: RandomHub) -> None:
+    """Words, code and root fit each other, and are not those of the block whose hash it names."""
+    root, code_hash = storage_root(world.storage()), keccak(world.code())
+    other = keccak(b"another")
+    for in_block, said in (
+        ((other, code_hash), "the hub has other storage"),
+        ((root, other), "the hub has other code"),
+        ((other, other), "the hub has other storage and code"),
+    ):
+        answers = right_chain(world, *in_block)
+        proof = answers["eth_getProof"]
+        told = {"storageHash": "0x" + root.hex(), "codeHash": "0x" + code_hash.hex()}
+        answers["eth_getProof"] = lambda params, proof=proof, told=told: proof(params) | told
+        found = compared_at(world, **answers)
+        (problem,) = found.problems
+        assert problem.kind is ProblemKind.CHAIN
+        assert "contradicts itself: the hash of block " in problem.text
+        assert problem.text.endswith(said)
+        assert found.storage is not None
+        assert not found.storage.is_bound
+    answers = right_chain(world, root, code_hash)
+    without = answers["eth_getProof"]
+    answers["eth_getProof"] = lambda params: without(params) | {"accountProof": []}
+    (problem,) = compared_at(world, **answers).problems
+    assert "does not hold: a node is missing" in problem.text
+
+
+def test_a_chain_with_other_headers(world: RandomHub) -> None:
+    """Its hashes can't be made again, so that nothing follows from them. That is no fault."""
+    answers = right_chain(world, storage_root(world.storage()), keccak(world.code()), extraData="0x99")
+    found = compared_at(world, **answers)
+    assert found.problems == ()
+    assert found.storage is not None
+    assert (found.storage.root, found.storage.is_bound) == ("whole", False)
 
 
 def test_anvil_with_a_fork_of_a_chain(world: RandomHub, monkeypatch: pytest.MonkeyPatch) -> None:

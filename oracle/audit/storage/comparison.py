@@ -18,10 +18,10 @@ from oracle.chain.hub import hub_interface
 from oracle.chain.local.state import whole_storage
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.interface import NodeError
-from oracle.chain.trie import storage_root
+from oracle.chain.trie import header_hash, proven_account, storage_root
 from oracle.core.concurrency import together
 from oracle.core.errors import ChainUnavailable, ContractRejected, DeploymentError
-from oracle.core.formats import to_hex
+from oracle.core.formats import from_hex, keccak, to_hex
 from oracle.core.types import HELD_REPORTS
 
 SLOTS_AT_ONCE = 1_000
@@ -99,11 +99,17 @@ async def storage_problems(
     problems += await _contradictions(rpc, hub, words, found, block_number)
     # 4. No other word is set anywhere.
     root, note = await _compare_root(rpc, hub, found, block_number)
+    is_bound, contradiction = False, ""
+    if root == "whole":
+        # 5. All of it follows from the block's hash.
+        is_bound, contradiction = await _follows_from_hash(rpc, hub, storage_root(found), block_number)
+    if contradiction and not await _is_anvil(rpc):  # Anvil's words can be changed without a block
+        problems.append(Problem(ProblemKind.CHAIN, contradiction))
     notes = [f"{note}: words beyond the {len(words)} known ones of the hub could not be excluded"] if note else []
     if root == "differs":
         text = "the hub's storage has words that its history does not explain: its storage root is another one"
         problems.append(Problem(ProblemKind.STORAGE, text))
-    return StorageComparison(tuple(problems), tuple(notes), ComparedStorage(len(words), differing, root))
+    return StorageComparison(tuple(problems), tuple(notes), ComparedStorage(len(words), differing, root, is_bound))
 
 
 async def read_words(rpc: Rpc, hub: str, slots: Sequence[int], block: int) -> dict[int, int]:
@@ -210,6 +216,30 @@ async def _root_of_node(rpc: Rpc, hub: str, found: Mapping[int, int], block: int
     if await rpc.block_number() != block:
         return "not compared", f"{rpc.name} is Anvil, which tells the storage of its latest block only"
     return "whole" if there == {slot: word for slot, word in found.items() if word} else "differs", ""
+
+
+async def _follows_from_hash(rpc: Rpc, hub: str, root: bytes, block: int) -> tuple[bool, str]:
+    """Return True if the hub's code and storage follow from the block's hash, and how the node contradicts that."""
+    try:
+        header = await rpc.request("eth_getBlockByNumber", hex(block), False)
+        if header_hash(header) != (block_hash := from_hex(header["hash"])):
+            return False, ""  # another chain's form of a header
+        answer = await rpc.request("eth_getProof", hub, [], hex(block))
+        nodes, code = [from_hex(each) for each in answer["accountProof"]], await rpc.code(hub, block)
+        account = proven_account(from_hex(header["stateRoot"]), hub, nodes)
+    except (ChainUnavailable, LookupError, TypeError, AttributeError):
+        return False, ""
+    except ValueError as error:
+        return False, f"{rpc.name} contradicts itself: by the hash of block {block}, {error}"
+    differing = [
+        name
+        for name, found, proven in (("storage", root, account.storage_root), ("code", keccak(code), account.code_hash))
+        if found != proven
+    ]
+    if not differing:
+        return True, ""
+    text = f"{rpc.name} contradicts itself: the hash of block {block}, {to_hex(block_hash)}, is of a state in which"
+    return False, f"{text} the hub has other {' and '.join(differing)}"
 
 
 async def _is_anvil(rpc: Rpc) -> bool:

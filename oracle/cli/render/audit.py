@@ -150,7 +150,8 @@ def _print_figures(console: Console, report: AuditReport) -> None:
         line(_circuit(circuit))
     if report.storage is not None:
         found = report.storage
-        line(f"storage: {found.words:,} words compared, {found.differing:,} differ; storage root {found.root}")
+        bound = ", and follows from the block's hash" if found.is_bound else ""
+        line(f"storage: {found.words:,} words compared, {found.differing:,} differ; storage root {found.root}{bound}")
     if report.choice:
         line(f"chosen: {report.choice}; {report.not_proven:,} other reports were replayed, but not proven")
     at = f"block {report.block_number:,} of {utc(report.block_time)}"

@@ -210,7 +210,7 @@ def test_a_report_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
                 "is_tied": True,
             }
         ],
-        "storage": {"words": 120, "differing": 2, "root": "differs"},
+        "storage": {"words": 120, "differing": 2, "root": "differs", "is_bound": False},
         "readings": None,
     }
     assert found["problems"][0] == {"kind": "storage", "text": "word 0x05 is 1, but must be 2"}
