@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from oracle.core import encoding
-from oracle.core.gate import HoldPolicy, Verdict, empty_feed, judge
+from oracle.core.gate import HoldPolicy, Verdict, empty_feed, judge, would_hold
 from oracle.core.types import FeedState, HoldReason, Kind, Outcome, Round, Status
 
 POLICY = HoldPolicy(confirmations=2, confirm_delay=7_200, tolerance=1_000)
@@ -383,6 +383,56 @@ def test_no_feed_freezes_while_anomalous_reports_come(reports: list[tuple[int, s
             since = since if anomalies else now
             anomalies += 1
         assert anomalies < 4 * 3 or now - since < 4 * 7_200 or verdict.reason is HoldReason.REPEATED
+
+
+# --- the reason ---
+
+
+@pytest.mark.parametrize("answer", [0, -1])
+def test_a_first_answer_of_nothing_is_held_on_a_relative_feed(answer: int) -> None:
+    verdict = report(FEED, answer, 100, NORMAL)
+    assert (verdict.outcome, verdict.reason) == (Outcome.HELD, HoldReason.NOT_POSITIVE)
+
+
+@pytest.mark.parametrize(
+    ("state", "max_repeats", "answer", "scores", "held"),
+    [
+        (FEED, 1, 1_000_000, (-1, 0), False),
+        (FEED, 1, 1_000_000, (-1, 1), True),
+        (FEED, 1, 0, (-1, 0), True),
+        (FEED, 1, 1, (-1, 0), False),
+        (started(), 1, 1_010_000, (-1, 0), False),
+        (started(), 1, 1_010_000, (1, -5), True),
+        (started(), 1, 0, (-1, 0), True),
+        (started(), 1, 2_000_000, (-1, 0), True),
+        (started(), 1, 1_000_000, (-1, 0), False),
+        (replace(started(), repeats=1), 1, 1_000_000, (-1, 0), True),
+        (replace(started(), repeats=1), 2, 1_000_000, (-1, 0), False),
+        (replace(started(), repeats=200), 0, 1_000_000, (-1, 0), False),
+        (replace(started(100), kind=Kind.ABSOLUTE), 1, -1, (-1, 0), False),
+    ],
+)
+def test_would_hold_says_what_the_gate_does(
+    state: FeedState, max_repeats: int, answer: int, scores: tuple[int, ...], held: bool
+) -> None:
+    """For evaluations, which look at one report after the other without ever holding a feed."""
+    assert would_hold(state, max_repeats, answer, scores) is held
+    judged = report(state, answer, 3_700, scores, replace(POLICY, max_repeats=max_repeats))
+    assert (judged.outcome is Outcome.HELD) is held
+
+
+def test_counts_of_a_hold_stop_at_their_bytes() -> None:
+    """The hub keeps 8 bits of confirmations and 16 of anomalies."""
+    patient = HoldPolicy(confirmations=255, confirm_delay=10**6, tolerance=1_000)
+    state = report(started(), 2_000_000, 200, ANOMALOUS, patient).state
+    assert state.held is not None
+    for confirmations, anomalies, after in ((253, 65_533, (254, 65_534)), (254, 65_534, (255, 65_535))):
+        held = replace(state.held, confirmations=confirmations, anomalies=anomalies)
+        found = report(replace(state, held=held), 2_000_000, 300, ANOMALOUS, patient).state.held
+        assert found is not None and (found.confirmations, found.anomalies) == after
+    held = replace(state.held, confirmations=255, anomalies=65_535)
+    found = report(replace(state, held=held), 2_000_000, 300, ANOMALOUS, patient).state.held
+    assert found is not None and (found.confirmations, found.anomalies) == (255, 65_535)
 
 
 # --- the two clocks ---
