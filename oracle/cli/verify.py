@@ -106,7 +106,7 @@ def manifest_group() -> None:
 @manifest_group.command("make")
 @click.argument("hub")
 @rpc_urls_option
-@click.option("--out", type=FILE, required=True, help="File to write.")
+@click.option("--out", type=FILE, default=Path("manifest.json"), show_default=True, help="File to write.")
 @_artifacts_option
 @click.option("--deployment", type=FILE, help="The operator's deployment file: names adapters and registry.")
 @block_option
