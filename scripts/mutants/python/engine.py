@@ -16,10 +16,25 @@ from scripts.mutants.interface import Engine, Workspace
 from scripts.mutants.mutant import Mutant, Outcome, Verdict
 from scripts.mutants.python.operators import mutants
 
+_PURE = (
+    "calldata",
+    "calls",
+    "choice",
+    "history",
+    "judge",
+    "replay",
+    "replayed",
+    "shadows",
+    "storage",
+    "withheld",
+    "deployment/weaknesses",
+)
+"""The parts of the audit that ask no node, and no engine. Tests with a real node are too slow for thousands of mutants."""
+
 FILES = {
     "oracle/core/encoding.py": ("tests/unit/core",),
     "oracle/core/gate.py": ("tests/unit/core",),
-    "oracle/audit": ("tests/unit/audit",),
+    **{f"oracle/audit/{name}{'' if name == 'storage' else '.py'}": ("tests/unit/audit",) for name in _PURE},
 }
 """The mutated files and folders, with the tests of each."""
 

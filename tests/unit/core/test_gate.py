@@ -392,6 +392,8 @@ def test_no_feed_freezes_while_anomalous_reports_come(reports: list[tuple[int, s
 def test_a_first_answer_of_nothing_is_held_on_a_relative_feed(answer: int) -> None:
     verdict = report(FEED, answer, 100, NORMAL)
     assert (verdict.outcome, verdict.reason) == (Outcome.HELD, HoldReason.NOT_POSITIVE)
+    held = verdict.state.held
+    assert held is not None and (held.anomalies, held.anomalous_since, held.anomalous_seen_at) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
