@@ -17,7 +17,14 @@ from oracle.chain.transport.answers import Receipt
 from oracle.chain.transport.endpoints import Endpoints, PoolPolicy
 from oracle.chain.transport.interface import BlockMissing, RateLimited
 from oracle.chain.tx.sender import Sender
-from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, ContractRejected, WrongChain
+from oracle.core.errors import (
+    AnswerNotBelieved,
+    ChainUnavailable,
+    ConfigError,
+    ContractRejected,
+    PayerEmpty,
+    WrongChain,
+)
 from tests.chaos.proxy import Act, NodeProxy, answer, body, delay, drop, http_error, lose_answer, refuse, rewrite
 
 SECRET = "s3cr3t-key"
@@ -425,6 +432,16 @@ async def test_one_that_lies_about_storage_or_a_block_is_not_believed(
     world.proxies[1].on(method, rewrite(change))
     with pytest.raises(ChainUnavailable, match=f"disagree about {method}"):
         await ask(rpc)
+
+
+@pytest.mark.attack
+async def test_one_that_says_the_payer_has_nothing_is_outvoted(world: World) -> None:
+    three = world.rpc(3, agreement=2)
+    world.proxies[1].on("eth_call", refuse("insufficient funds for gas * price + value"))
+    assert await three.call(TO, b"") == b""
+    world.proxies[2].on("eth_call", refuse("insufficient funds for transfer"))
+    with pytest.raises(PayerEmpty):
+        await world.rpc(3, agreement=2).call(TO, b"")
 
 
 async def test_finalized_is_the_block_that_all_call_so(world: World) -> None:

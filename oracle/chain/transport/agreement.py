@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from oracle.core.errors import ContractRejected
+from oracle.core.errors import ContractRejected, PayerEmpty, TransactionRejected
 
 _QUANTITIES = frozenset({"eth_getTransactionCount", "eth_getBalance", "eth_getStorageAt"})
 """The methods whose result is a number."""
@@ -33,21 +33,23 @@ _SHORT = re.compile(r"0x[0-9a-f]{0,64}")
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An endpoint's answer: a result, or a revert."""
+    """An endpoint's answer: a result, or why there can be none."""
 
     result: Any
-    rejected: ContractRejected | None = None
+    rejected: ContractRejected | PayerEmpty | TransactionRejected | None = None
 
     def value(self) -> Any:
-        """Return the result, or raise the revert."""
+        """Return the result, or raise the reason."""
         if self.rejected is not None:
             raise self.rejected
         return self.result
 
     def key(self, method: str) -> str:
         """Return a text that is equal for answers that mean the same."""
-        if self.rejected is not None:
+        if isinstance(self.rejected, ContractRejected):
             return f"reverts: {self.rejected.name} {self.rejected}"
+        if self.rejected is not None:  # the message has the endpoint's name
+            return f"refuses: {type(self.rejected).__name__}"
         return json.dumps(_essence(method, self.result), sort_keys=True).lower()
 
     def shown(self, method: str) -> str:

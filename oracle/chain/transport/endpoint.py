@@ -62,6 +62,9 @@ _PASSING_STATUS = frozenset({408, 425, 500, 502, 503, 504, 520, 522, 523, 524, 5
 _OVERLOADED_STATUS = frozenset({408, 502, 503, 504, 520, 522, 524})
 """What a gateway answers if a node takes too long, or is gone."""
 
+_BAD_REQUEST_STATUS = frozenset({400, 413, 422})
+"""What is said of one request, and not of the endpoint."""
+
 _RECURSION_LIMIT = 1_000  # Python's own default
 _TRY_PENDING_AGAIN_S = 600.0
 
@@ -271,7 +274,8 @@ class Endpoint:
         failure = answer.get("error")
         if failure is None:
             return answer.get("result")
-        raise self._failure(method, read_refusal(method, failure, status, pause), status, decode)
+        refusal = read_refusal(method, failure, status, pause, self._without_secrets)
+        raise self._failure(method, refusal, status, decode)
 
     async def _refused(self, method: str, error: RefusedByStatus) -> ChainUnavailable:
         """Return the error for an HTTP status without a JSON-RPC error in the body."""
@@ -284,6 +288,8 @@ class Endpoint:
             return TooMuchAsked(f"RPC endpoint {self.name} refuses {method}: HTTP 413", "HTTP 413")
         if error.status in _OVERLOADED_STATUS:
             return await self._overloaded(method, what)
+        if error.status in _BAD_REQUEST_STATUS:
+            return NodeError(f"RPC endpoint {self.name} refuses {method}: HTTP {error.status}", f"HTTP {error.status}")
         if 300 <= error.status < 400:
             what += ", a redirect, which is not followed: configure the URL it leads to"
         return self._unreachable(what, again=error.status in _PASSING_STATUS)
@@ -316,7 +322,7 @@ class Endpoint:
 
     def _failure(self, method: str, refusal: Refusal, status: int, decode: ErrorDecoder | None) -> Exception:
         """Return the error that a node's refusal stands for."""
-        said = self._without_secrets(refusal.said)
+        said = refusal.said
         message = f"RPC endpoint {self.name} refuses {method}: {said}"
         match refusal.meaning:
             case Meaning.REVERT:

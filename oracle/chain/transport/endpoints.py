@@ -34,7 +34,15 @@ from oracle.chain.transport.interface import (
 from oracle.chain.transport.pace import LONGEST_PAUSE_S
 from oracle.chain.transport.reverts import ErrorDecoder
 from oracle.core.concurrency import together
-from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, ContractRejected, WrongChain
+from oracle.core.errors import (
+    AnswerNotBelieved,
+    ChainUnavailable,
+    ConfigError,
+    ContractRejected,
+    PayerEmpty,
+    TransactionRejected,
+    WrongChain,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -342,7 +350,7 @@ class Endpoints:
         for member, answer in answers.items():
             try:
                 heads[member] = int(answer.value(), 16)
-            except (TypeError, ValueError, ContractRejected):
+            except (TypeError, ValueError, ContractRejected, PayerEmpty, TransactionRejected):
                 self._down(member, f"RPC endpoint {member.name} answers no number as its head")
         if heads:
             reference = _reference(list(heads.values()))
@@ -384,7 +392,7 @@ class Endpoints:
         async def ask(member: _Member) -> Answered | None:
             try:
                 return Answered(await member.endpoint.request(method, params, decode, doubt))
-            except ContractRejected as error:
+            except (ContractRejected, PayerEmpty, TransactionRejected) as error:
                 return Answered(None, error)
             except NodeError as error:
                 failures.append(error)

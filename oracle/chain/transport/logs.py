@@ -7,6 +7,7 @@ two things about one event is not believed. What a node leaves out can't be seen
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -34,6 +35,7 @@ Topics: TypeAlias = Sequence[Sequence[bytes] | None]
 Ask: TypeAlias = Callable[[dict[str, Any]], Awaitable[Any]]
 """Makes one `eth_getLogs` request."""
 
+_BLOCK_PAUSES_S = (0.5, 2.0)
 _TAKEN_UNTIL_WIDER = 8
 _TAKEN_UNTIL_TRIED_AGAIN, _TAKEN_AT_MOST = 32, 1_024
 _REFUSALS_UNTIL_CERTAIN = 3
@@ -130,7 +132,11 @@ async def read_logs(
             raise
         except NodeError as error:
             if first == until:
-                raise
+                if not isinstance(error, TooMuchAsked):
+                    raise
+                found.add(await _one_block(ask, query, first, error), first, first)
+                first += 1
+                continue
             refusals += 1
             # The node may refuse the query for another reason, which no range mends: one block shows it.
             if not isinstance(error, TooMuchAsked) or refusals == _REFUSALS_UNTIL_CERTAIN:
@@ -148,13 +154,22 @@ async def read_logs(
 
 
 async def _one_block(ask: Ask, query: dict[str, Any], block: int, before: NodeError) -> Any:
-    """Return the answer for one block. Raises `before`, why several were refused, if it is refused likewise."""
-    try:
-        return await _ask_range(ask, query, block, block)
-    except TooMuchAsked:
-        raise
-    except NodeError as error:
-        raise (error if isinstance(error, _CERTAIN) else before) from None
+    """Return the answer for one block. Raises `before`, why it or several were refused, if it is refused likewise.
+
+    One block that is too much may be a limit of the rate, which some nodes tell in the same words: it is waited for.
+    """
+    for pause in (*_BLOCK_PAUSES_S, None):
+        try:
+            return await _ask_range(ask, query, block, block)
+        except _CERTAIN:
+            raise
+        except TooMuchAsked:
+            if pause is None:
+                raise
+            await asyncio.sleep(pause)
+        except NodeError:
+            raise before from None
+    raise AssertionError
 
 
 async def _ask_range(ask: Ask, query: dict[str, Any], first: int, last: int) -> Any:

@@ -9,7 +9,7 @@ are; `tests/nodes` has an answer for each.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -67,7 +67,13 @@ class Refusal:
     suggested: tuple[int, int] | None = None
 
 
-def read_refusal(method: str, failure: Any, status: int = 200, pause: float | None = None) -> Refusal:
+def read_refusal(
+    method: str,
+    failure: Any,
+    status: int = 200,
+    pause: float | None = None,
+    hide: Callable[[str], str] = lambda text: text,
+) -> Refusal:
     """Return the meaning of an error.
 
     Args:
@@ -75,9 +81,10 @@ def read_refusal(method: str, failure: Any, status: int = 200, pause: float | No
         failure: The value of "error" in the node's answer.
         status: The HTTP status that it came with.
         pause: The seconds of a Retry-After header.
+        hide: Takes secrets out of the node's words, before they are cut.
     """
     code = _code(failure)
-    said = _said(failure)
+    said = _said(failure, hide)
     heard, said = said.lower(), said[:_SHOWN]
     if method in _CALLS:
         data = revert_data(failure)
@@ -240,22 +247,22 @@ def _code(failure: Any) -> int | None:
     return code if isinstance(code, int) else None
 
 
-def _said(failure: Any) -> str:
+def _said(failure: Any, hide: Callable[[str], str]) -> str:
     """Return what the error says: its message, and the words that some nodes put elsewhere."""
     if not isinstance(failure, Mapping):
-        return _line(failure)
+        return _line(hide(str(failure)))
     data = failure.get("data")
     parts = [failure.get("message")]
     if isinstance(data, Mapping):
         parts += [data.get(key) for key in ("message", "payload", "details", "reason")]
     elif isinstance(data, str) and not data.lower().startswith("0x"):
         parts.append(data)
-    lines = [_line(part) for part in parts if isinstance(part, str) and part.strip()]
+    lines = [_line(hide(part)) for part in parts if isinstance(part, str) and part.strip()]
     return ": ".join(dict.fromkeys(lines)) or "an error without words"
 
 
-def _line(value: Any) -> str:
-    return " ".join(one_line(str(value), _READ).split())
+def _line(text: str) -> str:
+    return " ".join(one_line(text, _READ).split())
 
 
 def _is_too_much(code: int | None, heard: str, status: int) -> bool:

@@ -213,6 +213,17 @@ async def test_bytes_of_the_wrong_type(rpc: Rpc, result: Any) -> None:
             await ask()
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("before", [0, 280, 295, 1_190])
+async def test_a_secret_that_is_cut_off_is_not_shown(rpc: Rpc, before: int) -> None:
+    """A node's words are cut: what is left of a key at their end is a part of the key."""
+    for said in ("x" * before + SECRET, SECRET * 200 + "x"):
+        Node(rpc, failing(code=-32000, message=said, data=said))
+        with pytest.raises(ChainUnavailable) as caught:
+            await rpc.request("eth_gasPrice")
+        assert SECRET[:4] not in str(caught.value)
+
+
 async def test_an_incomplete_block(rpc: Rpc) -> None:
     Node(rpc, lambda method, params: {"result": {"number": "0x1", "gasLimit": "0x1"}})
     with pytest.raises(ChainUnavailable, match="without timestamp"):

@@ -156,6 +156,18 @@ async def test_a_query_that_is_too_heavy_is_halved_while_the_node_is_well(node: 
     assert node.count("eth_getLogs") <= 8
 
 
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_status_alone_may_be_about_the_request(node: Node, status: int) -> None:
+    """A gateway refuses ranges, or "pending", with a status and without JSON."""
+    node.answer = lambda method, params: (
+        RefusedByStatus(status)
+        if "pending" in params or (method == "eth_getLogs" and params[0]["fromBlock"] != params[0]["toBlock"])
+        else {"result": [] if method == "eth_getLogs" else "0x5"}
+    )
+    assert await node.rpc.logs(ADDRESS, 0, 9) == []
+    assert await node.rpc.nonce(ADDRESS, "pending") == 5
+
+
 async def test_a_node_that_is_down_is_not_asked_for_less_and_less(node: Node) -> None:
     node.answer = lambda method, params: TimeoutError()
     with pytest.raises(ChainUnavailable, match="does not answer in time"):

@@ -171,7 +171,7 @@ async def test_a_suggestion_that_does_not_do_is_no_trap(rpc: Rpc) -> None:
     ("error", "wanted", "most"),
     [
         ({"code": -32602, "message": "invalid argument 0: topics must be 32 bytes"}, NodeError, 2),
-        ({"code": -32000, "message": "response is out of the allowed range of this plan"}, TooMuchAsked, 4),
+        ({"code": -32000, "message": "response is out of the allowed range of this plan"}, TooMuchAsked, 6),
         ({"code": -32601, "message": "method not found"}, MethodMissing, 1),
         ({"code": 4444, "message": "pruned history unavailable"}, HistoryMissing, 1),
         ({"code": -32000, "message": "header not found"}, NodeError, 3),
@@ -195,6 +195,16 @@ async def test_a_block_with_too_much_in_it_ends_with_the_node_s_words(rpc: Rpc) 
     with pytest.raises(TooMuchAsked, match="more than 10000 results"):
         await rpc.logs(ADDRESS, 0, 100)
     assert (70, 70) in chain.asked
+
+
+async def test_words_that_may_mean_a_rate_limit_too(rpc: Rpc) -> None:
+    """BNB chain's "limit exceeded" is one of the range, or one of the rate."""
+    chain = Chain(rpc)
+    limits = iter([True] * 4 + [False] * 999)
+    chain.refuse = lambda first, last: {"code": -32005, "message": "limit exceeded"} if next(limits) else None
+    assert blocks(await rpc.logs(ADDRESS, 0, 99)) == list(range(0, 100, 2))
+    limits = iter([True, True] + [False] * 999)
+    assert blocks(await rpc.logs(ADDRESS, 12, 12)) == [12]
 
 
 async def test_blocks_that_nobody_made_at_the_ends_of_a_range(rpc: Rpc) -> None:
