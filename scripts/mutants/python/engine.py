@@ -29,7 +29,7 @@ _PURE = (
     "withheld",
     "deployment/weaknesses",
 )
-"""The parts of the audit that ask no node and no engine: tests with a real node are too slow for thousands of mutants."""
+"""The parts of the audit that ask no node and no engine: tests with a real node take too long for so many mutants."""
 
 FILES = {
     "oracle/core/encoding.py": ("tests/unit/core",),
