@@ -8,12 +8,18 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from oracle.app.checks import failures
 from oracle.app.node_checks import node_checks
+from oracle.audit.fetch import HistoryReader, pin
+from oracle.audit.memory import AuditMemory
+from oracle.audit.pinned import read_pinned
+from oracle.audit.progress import unwatched
+from oracle.audit.report import ReportDraft
 from oracle.chain.abilities import survey
 from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, deploy
 from oracle.chain.deploy.check import code_problems
@@ -133,6 +139,7 @@ async def test_everything_is_read_and_done_as_with_any_other_node(built: World, 
     await _reported(built, rpc, hub, state.round_id)
     await _tags(rpc, dialect)
     await _surveyed(built, dialect)
+    await _history(built, rpc)
 
 
 async def _refused(built: World, rpc: Rpc) -> None:
@@ -203,6 +210,24 @@ async def _tags(rpc: Rpc, dialect: Dialect) -> None:
             await rpc.block("finalized")
     else:
         assert (await rpc.block("finalized")).number >= 0
+
+
+async def _history(built: World, rpc: Rpc) -> None:
+    """An audit reads the same history, with the calls that reported, and the same counts."""
+
+    async def read(through: Rpc) -> Any:
+        draft = ReportDraft()
+        pinned, _ = await pin([through], "latest", draft)
+        hub = Hub(through, built.deployment.hub)
+        reader = HistoryReader(
+            [through], hub, pinned, draft, AuditMemory(None, built.chain.chain_id, hub.address), unwatched
+        )
+        events = await reader.events(max(0, pinned.number - 20))
+        entries = [entry async for entry in reader.entries(events)]
+        return pinned.number, [each.log for each in events], entries, await read_pinned(hub, pinned.number), draft
+
+    async with Rpc(built.chain.rpc_url) as direct:
+        assert await read(rpc) == await read(direct)
 
 
 async def _surveyed(built: World, dialect: Dialect) -> None:

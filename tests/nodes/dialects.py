@@ -115,11 +115,11 @@ def logs_limited(most: int, message: str, code: int, status: int = 200) -> Quirk
 
 
 def rate_limited(after: int, message: str, code: int, status: int = 200, wait: str | None = "0") -> Quirk:
-    """After so many requests, two are too many."""
+    """After so many requests, one is too many."""
     number = itertools.count(1)
 
     def quirk(call: Call, rest: Rest) -> Answer:
-        if next(number) not in (after, after + 1):
+        if next(number) != after:
             return rest(call)
         refused = call.refuse("") | {"error": {"code": code, "message": message}}
         return _as_http(refused, status, *(() if wait is None else (("Retry-After", wait),)))
