@@ -265,12 +265,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
             uint32 lastReportAt = _lastReportAt(feed, config, last);
             if (isShadow && feed.shadow.observedAt > lastReportAt) lastReportAt = feed.shadow.observedAt;
             if (observedAt <= lastReportAt) revert ObservationNotNewer(feedId, observedAt, lastReportAt);
-            uint256 latest = block.timestamp + config.maxSkew();
+            (uint256 earliest, uint256 latest) = config.times(block.timestamp);
             if (observedAt > latest) revert ObservationInFuture(feedId, observedAt, latest);
-            // The sum can't overflow: each has 32 bits at most.
-            if (uint256(observedAt) + config.maxAge() < block.timestamp) {
-                revert ObservationTooOld(feedId, observedAt, block.timestamp - config.maxAge());
-            }
+            if (observedAt < earliest) revert ObservationTooOld(feedId, observedAt, earliest);
         }
     }
 
@@ -446,7 +443,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
     /// @dev Writes a round or a hold.
     function _settle(Listed memory each, uint32 observedAt, uint16 modelNumber, uint128 scoreUnit) internal {
         int24 ratio = Instances.scoreRatio(each.score, scoreUnit);
-        HoldReason reason = _reasonToHold(each);
+        HoldReason reason = Holds.reasonFor(each.config, each.answer, each.repeats, each.move, each.score);
         if (reason != HoldReason.NONE) {
             bool isConfirmed = Holds.hold(
                 Holds.Report({
@@ -487,18 +484,6 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
             reason != HoldReason.NONE,
             msg.sender
         );
-    }
-
-    /// @dev Three kinds of answers are held whatever the model says: one that later moves can't be measured against,
-    /// one that was repeated too often, and one whose move is clipped. A clipped move tells the model only that it is
-    /// large. After a volatile time, when the model allows large moves, it would accept a move a thousand times as
-    /// large.
-    function _reasonToHold(Listed memory each) internal pure returns (HoldReason) {
-        if (each.config.relative() && each.answer <= 0) return HoldReason.NOT_POSITIVE;
-        uint256 maxRepeats = each.config.maxRepeats();
-        if (maxRepeats != 0 && each.repeats > maxRepeats) return HoldReason.REPEATED;
-        bool isClipped = Features.magnitude(each.move) == uint256(Features.CLIP);
-        return isClipped || each.score > 0 ? HoldReason.ANOMALOUS : HoldReason.NONE;
     }
 
     function _announce(Listed memory each, uint32 observedAt) internal {

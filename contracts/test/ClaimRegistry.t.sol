@@ -99,12 +99,61 @@ contract ClaimRegistryTest is Test {
         _expect(abi.encodeWithSelector(IClaimRegistry.InvalidBounds.selector, int128(2), int128(1)));
         _submit();
         // forge-lint: disable-next-line(unsafe-typecast) -- at most 2^120
-        (claim.lo, claim.hi) = (0, int128(LIMIT) + 1);
-        _expect(abi.encodeWithSelector(IClaimRegistry.InvalidBounds.selector, int128(0), claim.hi));
-        _submit();
-        (claim.lo, claim.hi) = (type(int128).min, 0);
-        _expect(abi.encodeWithSelector(IClaimRegistry.InvalidBounds.selector, claim.lo, int128(0)));
-        _submit();
+        int128 most = int128(LIMIT);
+        int128[2][8] memory bounds = [
+            [int128(-1), most + 1],
+            [-most - 1, int128(1)],
+            [-most - 1, -most - 1],
+            [most + 1, most + 1],
+            [type(int128).min, int128(0)],
+            [int128(0), type(int128).max],
+            [int128(1), int128(0)],
+            [most, -most]
+        ];
+        for (uint256 i = 0; i < bounds.length; ++i) {
+            (claim.lo, claim.hi) = (bounds[i][0], bounds[i][1]);
+            _expect(abi.encodeWithSelector(IClaimRegistry.InvalidBounds.selector, claim.lo, claim.hi));
+            _submit();
+        }
+        int128[2][5] memory within =
+            [[-most, most], [-most, -most], [most, most], [int128(0), int128(0)], [most - 1, most]];
+        for (uint256 i = 0; i < within.length; ++i) {
+            (claim.lo, claim.hi) = (within[i][0], within[i][1]);
+            _submit();
+            assertTrue(registry.isValid(ALICE, modelId, claim.lo, claim.hi));
+        }
+    }
+
+    function test_theLargestModelsAndCommitments() public {
+        address verifier = address(new StubVerifier());
+        // The largest limit, with the largest hash.
+        modelId = registry.proposeModel(verifier, R - 1, 1, 1 << 120);
+        assertEq(registry.model(modelId).limit, 1 << 120);
+        modelId = registry.proposeModel(verifier, 1, 32, 1);
+        registry.addIssuer(modelId, issuer);
+        vm.warp(block.timestamp + DELAY);
+        (claim.modelId, claim.commitment, claim.lo, claim.hi) = (modelId, R - 1, -1, 1);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        // It is not the commitment that is refused, but the proof, which is of another statement.
+        vm.expectRevert(IClaimRegistry.ProofRejected.selector);
+        vm.prank(ALICE);
+        registry.submitClaim(claim, R - 1, attestation, new bytes(32));
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.NotAFieldElement.selector, R));
+        vm.prank(ALICE);
+        registry.submitClaim(claim, R, attestation, new bytes(32));
+        claim.commitment = R;
+        attestation = _attestation(registry, issuerKey, claim);
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.NotAFieldElement.selector, R));
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 1, attestation, new bytes(32));
+    }
+
+    function test_theLongestDelay() public {
+        IClaimRegistry longest =
+            IClaimRegistry(deployCode("ClaimRegistry.sol:ClaimRegistry", abi.encode(address(this), uint40(30 days))));
+        assertEq(longest.changeDelay(), 30 days);
+        vm.expectRevert();
+        deployCode("ClaimRegistry.sol:ClaimRegistry", abi.encode(address(this), uint40(30 days + 1)));
     }
 
     function test_outsideTheField() public {

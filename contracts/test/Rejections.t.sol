@@ -42,8 +42,8 @@ contract RejectionsTest is OracleTest {
         (s.committee, s.epoch, s.observedAt, s.modelNumber) = (9, 7, 0, other);
         (s.feedIds[0], s.feedIds[1]) = (ids[1], ids[0]);
         (s.roundIds[0], s.roundIds[1]) = (5, 6);
-        s.signatures = new IZkOracle.Signature[](40);
-        s.answers = new bytes(16 * 2 * 40);
+        s.signatures = new IZkOracle.Signature[](32);
+        s.answers = new bytes(16 * 2 * 32);
         s.medians = new bytes(3);
         s.scores = new bytes(1);
         s.proof = new bytes(16_385);
@@ -61,7 +61,7 @@ contract RejectionsTest is OracleTest {
         s.committee = solo;
         _refused(s, abi.encodeWithSelector(IZkOracle.WrongEpoch.selector, solo, 7, 1));
         s.epoch = 1;
-        _refused(s, abi.encodeWithSelector(IZkOracle.TooManySignatures.selector, 40));
+        _refused(s, abi.encodeWithSelector(IZkOracle.TooManySignatures.selector, 32));
         s.signatures = new IZkOracle.Signature[](4);
         s.answers = new bytes(16 * 2 * 4);
         _refused(s, abi.encodeWithSelector(IZkOracle.WrongCommittee.selector, ids[1], solo, trio));

@@ -176,6 +176,50 @@ contract SplitVerifierTest is Test {
         _verify();
     }
 
+    function test_boundsAreInclusive() public {
+        int256[2] memory signs = [int256(1), -1];
+        int256 most = 2 ** 127 - 1;
+        for (uint256 i = 0; i < 2; ++i) {
+            int256 sign = signs[i];
+            (inputs[0], inputs[1], outputs[0]) = (sign * CLIP, -sign * CLIP, sign * most);
+            (boundaries[0], boundaries[1]) = (0, R - 1);
+            _prove();
+            assertTrue(_verify());
+            outputs[0] = sign * (most + 1);
+            vm.expectRevert(abi.encodeWithSelector(ISplitVerifier.OutputOutOfRange.selector, 0, outputs[0]));
+            _verify();
+            for (uint256 k = 0; k < 2; ++k) {
+                inputs[k] = sign * (CLIP + 1);
+                vm.expectRevert(abi.encodeWithSelector(ISplitVerifier.InputOutOfRange.selector, k, inputs[k]));
+                _verify();
+                inputs[k] = 0;
+            }
+        }
+        outputs[0] = 0;
+        for (uint256 k = 0; k < 2; ++k) {
+            _prove();
+            boundaries[k] = R;
+            vm.expectRevert(abi.encodeWithSelector(ISplitVerifier.BoundaryOutOfRange.selector, k, R));
+            _verify();
+            boundaries[k] = R - 1;
+        }
+    }
+
+    /// @dev The least and the largest clip, and the largest hash of a model.
+    function test_theLargestTerms() public {
+        ISplitVerifier.Segment[] memory segments = _segments();
+        segments[1].modelHash = R - 1;
+        int256[2] memory clips = [int256(1), 2 ** 127 - 1];
+        for (uint256 i = 0; i < clips.length; ++i) {
+            verifier = new SplitVerifier(segments, 2, 1, clips[i]);
+            assertEq(verifier.clip(), clips[i]);
+            assertEq(verifier.segment(1).modelHash, R - 1);
+            inputs[0] = -clips[i] - 1;
+            vm.expectRevert(abi.encodeWithSelector(ISplitVerifier.InputOutOfRange.selector, 0, inputs[0]));
+            _verify();
+        }
+    }
+
     function testFuzz_outputsAreTheCircuitsIntegers(int256 value) public {
         vm.assume(value >= 2 ** 127 || value <= -(2 ** 127));
         outputs[0] = value;

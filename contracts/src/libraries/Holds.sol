@@ -28,9 +28,9 @@ library Holds {
     }
 
     /// @dev Starts a hold, or continues it.
-    /// @return isConfirmed True if the answer has now been confirmed often enough and for long enough. In that case
+    /// @return isOver True if the answer has now been confirmed often enough and for long enough. In that case
     /// this function writes nothing.
-    function hold(Report memory report) external returns (bool isConfirmed) {
+    function hold(Report memory report) external returns (bool isOver) {
         Feed storage feed = Stores.get().feeds[report.feedId];
         Config config = feed.config;
         // forge-lint: disable-next-item(unsafe-typecast) -- until 2106
@@ -52,7 +52,7 @@ library Holds {
             // slither-disable-next-line incorrect-equality -- a counter that only this function writes
             if (held.anomalies == 0) (held.anomalousSince, held.anomalousSeenAt) = (report.observedAt, seenAt);
             if (held.anomalies != type(uint16).max) ++held.anomalies;
-            if (_isConfirmed(config, held)) return true;
+            if (isConfirmed(config, held, block.timestamp)) return true;
         }
         if (!config.held()) feed.config = config.withHeld(true);
         (held.modelNumber, held.scoreRatio) = (report.modelNumber, report.scoreRatio);
@@ -82,20 +82,44 @@ library Holds {
         return count == type(uint8).max ? count : count + 1;
     }
 
-    /// @dev True if one level is confirmed, or if there were too many anomalies of any level for too long: then the
-    /// market itself is anomalous. The time must have passed in the reports and on the chain. Reports can be dated back,
-    /// and a whole hold would otherwise begin and end in one block, unseen.
-    function _isConfirmed(Config config, IZkOracle.Held memory held) private view returns (bool) {
-        (uint256 needed, uint256 delay) = (config.confirmations(), config.confirmDelay());
-        if (held.confirmations >= needed && _hasPassed(delay, held.observedAt, held.firstObservedAt, held.firstSeenAt))
-        {
-            return true;
-        }
-        return held.anomalies >= PATIENCE * (needed + 1)
-            && _hasPassed(PATIENCE * delay, held.observedAt, held.anomalousSince, held.anomalousSeenAt);
+    /// @notice The reason why an answer is not written at once, or NONE.
+    /// @dev Three kinds of answers are held whatever the model says: one that later moves can't be measured against,
+    /// one that was repeated too often, and one whose move is clipped. A clipped move tells the model only that it is
+    /// large. After a volatile time, when the model allows large moves, it would accept a move a thousand times as
+    /// large.
+    /// @param move Clipped.
+    /// @param score The largest score of the model.
+    function reasonFor(Config config, int256 answer, uint256 repeats, int256 move, int256 score)
+        internal
+        pure
+        returns (IZkOracle.HoldReason)
+    {
+        if (config.relative() && answer <= 0) return IZkOracle.HoldReason.NOT_POSITIVE;
+        uint256 maxRepeats = config.maxRepeats();
+        if (maxRepeats != 0 && repeats > maxRepeats) return IZkOracle.HoldReason.REPEATED;
+        bool isClipped = Features.magnitude(move) == uint256(Features.CLIP);
+        return isClipped || score > 0 ? IZkOracle.HoldReason.ANOMALOUS : IZkOracle.HoldReason.NONE;
     }
 
-    function _hasPassed(uint256 delay, uint256 observedAt, uint256 since, uint256 seenAt) private view returns (bool) {
-        return observedAt - since >= delay && block.timestamp - seenAt >= delay;
+    /// @notice True if one level is confirmed, or if there were too many anomalies of any level for too long: then the
+    /// market itself is anomalous. The time must have passed in the reports and on the chain. Reports can be dated back,
+    /// and a whole hold would otherwise begin and end in one block, unseen.
+    /// @param now_ The block's time.
+    function isConfirmed(Config config, IZkOracle.Held memory held, uint256 now_) internal pure returns (bool) {
+        (uint256 needed, uint256 delay) = (config.confirmations(), config.confirmDelay());
+        if (
+            held.confirmations >= needed
+                && _hasPassed(delay, held.observedAt, held.firstObservedAt, now_, held.firstSeenAt)
+        ) return true;
+        return held.anomalies >= PATIENCE * (needed + 1)
+            && _hasPassed(PATIENCE * delay, held.observedAt, held.anomalousSince, now_, held.anomalousSeenAt);
+    }
+
+    function _hasPassed(uint256 delay, uint256 observedAt, uint256 since, uint256 now_, uint256 seenAt)
+        private
+        pure
+        returns (bool)
+    {
+        return observedAt - since >= delay && now_ - seenAt >= delay;
     }
 }

@@ -138,6 +138,15 @@ library ConfigSlot {
         return uint64(Config.unwrap(self) >> 192);
     }
 
+    /// @notice The times that a report may have which comes at `now_`.
+    function times(Config self, uint256 now_) internal pure returns (uint256 earliest, uint256 latest) {
+        unchecked {
+            uint256 age = self.maxAge();
+            earliest = now_ > age ? now_ - age : 0;
+            latest = now_ + self.maxSkew();
+        }
+    }
+
     function withPaused(Config self, bool flag) internal pure returns (Config) {
         return _withFlag(self, PAUSED, flag);
     }
@@ -297,7 +306,7 @@ library RoundSlot {
         uint256 word = PackedRound.unwrap(self);
         round.answer = self.answer();
         round.observedAt = self.observedAt();
-        round.publishedAt = uint32(round.observedAt + uint24(word >> 160) - LONGEST_SKEW);
+        round.publishedAt = uint32(uint256(round.observedAt) + uint24(word >> 160) - LONGEST_SKEW);
         round.modelNumber = uint16(word >> 192);
         round.scoreRatio = self.scoreRatio();
         round.spread = uint16(word >> 232);
