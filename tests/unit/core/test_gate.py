@@ -423,6 +423,27 @@ def test_would_hold_says_what_the_gate_does(
     assert (judged.outcome is Outcome.HELD) is held
 
 
+def test_a_hold_keeps_its_first_gap_whatever_its_reason() -> None:
+    """Only an anomalous answer is judged with it, but the hub keeps it of each hold."""
+    once = replace(POLICY, max_repeats=1)
+    state = replace(started(), repeats=1)
+    first = report(state, 1_000_000, 100 + 7_200, NORMAL, once).state
+    later = report(first, 1_000_000, 100 + 36_000, NORMAL, once).state
+    assert first.held is not None and later.held is not None
+    assert (later.held.reason, later.held.confirmations) == (HoldReason.REPEATED, 1)
+    assert (first.held.first_gap, later.held.first_gap) == (2_000, 2_000)
+
+
+def test_a_policy_without_confirmations_needs_one() -> None:
+    """The hub has no such feed; an evaluation could ask for it."""
+    state, answer = started(10**12), 10**12
+    for step in range(8):
+        assert state.round_id == 1
+        answer = answer * 85 // 100
+        state = report(state, answer, 1_000 + step * 10_000, ANOMALOUS, replace(POLICY, confirmations=0)).state
+    assert state.round_id == 2
+
+
 def test_counts_of_a_hold_stop_at_their_bytes() -> None:
     """The hub keeps 8 bits of confirmations and 16 of anomalies."""
     patient = HoldPolicy(confirmations=255, confirm_delay=10**6, tolerance=1_000)
