@@ -29,7 +29,7 @@ def _solidity(root: Path) -> Engine:
 
 
 def _python(root: Path) -> Engine:
-    from scripts.mutants.python import PythonEngine  # each engine loads what the other does not need
+    from scripts.mutants.python.engine import PythonEngine  # each engine loads what the other does not need
 
     return PythonEngine(root)
 
@@ -120,7 +120,7 @@ def _write(path: Path, report: Report, given: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return 0 if at least 95 % of the mutants are killed, 1 if fewer are or a list is stale, 2 if nothing could be tried."""
+    """Return 0 if at least 95 % of the mutants are killed; 1 if fewer are, or a list is old; 2 if none can be tried."""
     given = options(arguments)
     root = toolchain.project_root()
     try:

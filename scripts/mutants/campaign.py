@@ -1,7 +1,7 @@
 """Try mutants in parallel, each worker in its own copy of the project, and keep each verdict.
 
-A verdict is kept in build/mutants/ENGINE.jsonl as soon as it is there, so that a run that is stopped goes on. It counts as
-long as the mutated file is the same. A mutant that survived is tried again when a test has changed.
+A verdict is kept in build/mutants/ENGINE.jsonl as soon as it is there, so that a run that is stopped goes on. It counts
+as long as the mutated file is the same. A mutant that survived is tried again when a test has changed.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ tests/mutants/ENGINE.toml has them, with the reason:
     key = "contracts/src/libraries/Features.sol Features.gap boundary: `>` -> `>=`"
     reason = "At the bound itself both branches give the bound."
 
-A key may end in ` #*`: it then means all equal changes of the function. A key whose mutant is gone is an error, so the list
-never grows old.
+A key may end in ` #*`: it then means all equal changes of the function. A key whose mutant is gone is an error, so the
+list never grows old.
 """
 
 from __future__ import annotations
