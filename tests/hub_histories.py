@@ -50,7 +50,7 @@ class RandomHub:
     """A hub on a chain, with all that its history leads to.
 
     Attributes:
-        events: How often the hub emitted each event.
+        events: The number of times that the hub emitted each event.
     """
 
     def __init__(self, chain: Anvil, seed: int) -> None:
@@ -99,7 +99,7 @@ class RandomHub:
 
     @property
     def replayed(self) -> Replayed:
-        """What the reports have led to."""
+        """The storage that the reports have led to."""
         return Replayed(self.states, self.rounds, self.holds)
 
     def go_on(self, steps: int) -> None:

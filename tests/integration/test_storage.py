@@ -14,7 +14,7 @@ import rlp
 
 from oracle.audit.report import ProblemKind
 from oracle.audit.storage import Replayed, StorageComparison, StoredHub, comparison, layouts, storage_problems
-from oracle.audit.storage.layouts import Layout
+from oracle.audit.storage.layouts import WordLayout
 from oracle.audit.storage.roles import CURRENT, GUARDIAN_ROLE, PENDING, ROLES
 from oracle.audit.storage.stored import CIRCUITS, COMMITTEES, FEED_IDS, FEEDS, ONLY_MODELS, POSITIONS, ROUNDS, STORE
 from oracle.audit.storage.words import entry
@@ -245,7 +245,7 @@ def test_the_layout_is_the_compiler_s() -> None:
     assert [committee[each][0] for each in ("reporters", "proposed", "positions")] == [1, 2, POSITIONS]
     assert [place[0] for place in members(output, "StoredModel").values()] == [0, 1, 2, 3]
 
-    def agrees(layout: Layout, struct: dict[str, tuple[int, int]], slot: int = 0) -> bool:
+    def agrees(layout: WordLayout, struct: dict[str, tuple[int, int]], slot: int = 0) -> bool:
         wanted = {name: place[1] for name, place in struct.items() if place[0] == slot}
         return {field.name: low // 8 for field, low in layout if field.name} == wanted
 
@@ -343,7 +343,7 @@ def test_a_position_of_a_reporter_who_is_none(world: RandomHub) -> None:
     ],
     ids=lambda each: each if isinstance(each, str) and " " not in each else "",
 )
-def test_a_word_of_a_feed(world: RandomHub, place: int, layout: Layout, field: str, said: str) -> None:
+def test_a_word_of_a_feed(world: RandomHub, place: int, layout: WordLayout, field: str, said: str) -> None:
     feed_id = a_feed(world, held=False)
     low = next(low for each, low in layout if each.name == field)
     put(world, slot_of(feed_id) + place, lambda word: word ^ 1 << low)

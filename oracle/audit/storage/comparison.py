@@ -50,8 +50,8 @@ class StorageComparison:
 
     Attributes:
         problems: Each thing whose words differ, with how.
-        notes: What the comparison could not exclude.
-        storage: What was compared; None if the node could not tell the words.
+        notes: All that the comparison could not exclude.
+        storage: The comparison in figures; None if the node could not tell the words.
     """
 
     problems: tuple[Problem, ...]

@@ -15,7 +15,7 @@ from oracle.core.formats import checksum_address, to_hex
 __all__ = [
     "ADDRESS", "ADMIN", "CIRCUIT", "COMMITTEE", "CONFIG", "COUNTERS", "HASH", "HELD_ANSWERS", "HELD_REST", "MODEL_HASH",
     "NUMBER", "PEER", "PEER_RESTS", "PENDING_ADMIN", "PROPOSALS", "ROUND", "SHADOW_COUNTS", "SHADOW_REPORT", "TRACK",
-    "Field", "Layout",
+    "Field", "WordLayout",
 ]  # fmt: skip
 
 
@@ -58,7 +58,7 @@ class Field:
         return bits - (1 << self.bits) if self.signed and bits >> (self.bits - 1) else bits
 
 
-class Layout:
+class WordLayout:
     """The fields of a word. They fill it.
 
     Args:
@@ -114,56 +114,56 @@ class Layout:
         return "; ".join(texts[:_NAMED]) + (f"; and {more} more fields" if more > 0 else "")
 
 
-NUMBER = Layout(Field("value", 256))
-HASH = Layout(Field("value", 256, form=_hash))
-MODEL_HASH = Layout(Field("value", 256, form=hex))
-ADDRESS = Layout(Field("value", 160, form=_address))
+NUMBER = WordLayout(Field("value", 256))
+HASH = WordLayout(Field("value", 256, form=_hash))
+MODEL_HASH = WordLayout(Field("value", 256, form=hex))
+ADDRESS = WordLayout(Field("value", 160, form=_address))
 
-COUNTERS = Layout(Field("architectureCount", 32), Field("committeeCount", 32), Field("modelCount", 16))
-CONFIG = Layout(
+COUNTERS = WordLayout(Field("architectureCount", 32), Field("committeeCount", 32), Field("modelCount", 16))
+CONFIG = WordLayout(
     *(Field("relative", 1), Field("paused", 1), Field("held", 1), Field("linked", 1), Field("peers", 2), Field("", 2)),
     *(Field("decimals", 8), Field("confirmations", 8), Field("maxRepeats", 8), Field("modelNumber", 16)),
     *(Field("heartbeat", 24), Field("maxAge", 24), Field("maxSkew", 16), Field("confirmDelay", 24)),
     *(Field("tolerance", 16), Field("maxSpread", 16), Field("committee", 24), Field("sigma", 64)),
 )
-TRACK = Layout(
+TRACK = WordLayout(
     Field("roundId", 32),
     Field("variance", 32),
     *(Field(f"move {age}", 16, signed=True) for age in range(RING_SIZE)),
 )
-HELD_ANSWERS = Layout(Field("answer", 128, signed=True), Field("firstAnswer", 128, signed=True))
-HELD_REST = Layout(
+HELD_ANSWERS = WordLayout(Field("answer", 128, signed=True), Field("firstAnswer", 128, signed=True))
+HELD_REST = WordLayout(
     *(Field("firstObservedAt", 32), Field("firstSeenAt", 32), Field("observedAt", 32), Field("confirmations", 8)),
     *(Field("modelNumber", 16), Field("scoreRatio", 24, signed=True), Field("reason", 8), Field("anomalies", 16)),
     *(Field("anomalousSince", 32), Field("anomalousSeenAt", 32), Field("firstGap", 16), Field("heldReports", 8)),
 )
-PEER = Layout(Field("answer", 128, signed=True), Field("first half of the id", 128, form=hex))
-PEER_RESTS = Layout(Field("second half of the first id", 128, form=hex), Field("of the second id", 128, form=hex))
-PROPOSALS = Layout(
+PEER = WordLayout(Field("answer", 128, signed=True), Field("first half of the id", 128, form=hex))
+PEER_RESTS = WordLayout(Field("second half of the first id", 128, form=hex), Field("of the second id", 128, form=hex))
+PROPOSALS = WordLayout(
     *(Field("modelFrom", 64), Field("unpauseFrom", 64), Field("previousUntil", 64)),
     *(Field("model", 16), Field("previousModel", 16)),
 )
-SHADOW_COUNTS = Layout(
+SHADOW_COUNTS = WordLayout(
     *(Field("reports", 32), Field("compared", 32), Field("disagreements", 32)),
     *(Field("minCompared", 32), Field("maxDisagreements", 32)),
 )
-SHADOW_REPORT = Layout(
+SHADOW_REPORT = WordLayout(
     *(Field("answer", 128, signed=True), Field("observedAt", 32), Field("roundId", 32)),
     *(Field("anomalous", 8), Field("pending", 8)),
 )
-ROUND = Layout(
+ROUND = WordLayout(
     *(Field("answer", 128, signed=True), Field("observedAt", 32), Field("publishedAfter", 24), Field("repeats", 8)),
     *(Field("modelNumber", 16), Field("scoreRatio", 24, signed=True), Field("spread", 16), Field("count", 5)),
 )
-COMMITTEE = Layout(
+COMMITTEE = WordLayout(
     *(Field("epoch", 32), Field("quorum", 8), Field("size", 8), Field("proposedQuorum", 8), Field("proposedFrom", 64)),
 )
-CIRCUIT = Layout(
+CIRCUIT = WordLayout(
     *(Field("verifier", 160, form=_address), Field("bindsModel", 1), Field("", 7), Field("features", 8)),
     *(Field("outputs", 8), Field("count", 8), Field("batchSize", 16)),
     *(Field("scoreUnit's exponent", 8), Field("scoreUnit's mantissa", 40)),
 )
-PENDING_ADMIN = Layout(
+PENDING_ADMIN = WordLayout(
     Field("pendingDefaultAdmin", 160, form=_address), Field("its schedule", 48), Field("defaultAdminDelay", 48)
 )
-ADMIN = Layout(Field("defaultAdmin", 160, form=_address), Field("pendingDelay", 48), Field("its schedule", 48))
+ADMIN = WordLayout(Field("defaultAdmin", 160, form=_address), Field("pendingDelay", 48), Field("its schedule", 48))

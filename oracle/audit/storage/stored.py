@@ -36,6 +36,14 @@ _NO_ROUND = Round(0, 0, 0, 0, 0, 0, 0, 0)
 
 @dataclass
 class StoredFeed:
+    """A feed as events have led it so far.
+
+    Attributes:
+        previous_until: Until when a rollback is possible, unix seconds; 0: it is not; None: the history does not tell.
+        shadow: The tally: reports, compared, disagreements, and the two limits of the proposal.
+        shadow_report: The report that the proposed model judged last: answer, time, round, verdict, and if it is there.
+    """
+
     terms: AuditedFeed
     model_number: int
     paused: bool = False
@@ -49,12 +57,15 @@ class StoredFeed:
     shadow_report: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
 
     def end_proposal(self) -> None:
+        """Forget the proposed model and its shadow period."""
         self.model_from, self.proposed_model = 0, 0
         self.shadow = self.shadow_report = (0, 0, 0, 0, 0)
 
 
 @dataclass
 class StoredCommittee:
+    """A committee as events have led it so far, with what is proposed for it."""
+
     reporters: tuple[int, ...]
     quorum: int
     epoch: int = 1
@@ -70,7 +81,7 @@ class Replayed:
     Attributes:
         states: Each feed as it must be now.
         rounds: Each round as it must be stored, by feed and number.
-        holds: What each feed held last, whether it still does or not. The hub does not clear it.
+        holds: The last held answer of each feed, whether it is still held or not. The hub does not clear it.
         unsure: Feeds whose reports could not all be replayed.
         people: Further addresses that the history names, for instance submitters. A role or a position of theirs can
             then be told.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oracle.audit.storage.layouts import HASH, NUMBER, Layout
+from oracle.audit.storage.layouts import HASH, NUMBER, WordLayout
 from oracle.core.formats import keccak
 
 WORD = (1 << 256) - 1
@@ -24,7 +24,7 @@ class Word:
     value: int
     owner: str
     name: str
-    layout: Layout = NUMBER
+    layout: WordLayout = NUMBER
     unsure: int = 0
 
     def difference(self, found: int) -> str:
@@ -43,7 +43,7 @@ def elements(array: int) -> int:
     return int.from_bytes(keccak(array.to_bytes(32)))
 
 
-def array_words(slot: int, values: Sequence[int], owner: str, name: str, layout: Layout) -> dict[int, Word]:
+def array_words(slot: int, values: Sequence[int], owner: str, name: str, layout: WordLayout) -> dict[int, Word]:
     """Return the words of an array with an element in each word, and the zero behind its end."""
     first = elements(slot)
     words = {slot: Word(len(values), owner, f"number of {name}")}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from oracle.audit.history import AdminEvent
 from oracle.audit.storage import Replayed, StoredHub, StoredRoles, Word, layouts, rules, storage_root, stored
-from oracle.audit.storage.layouts import Field, Layout
+from oracle.audit.storage.layouts import Field, WordLayout
 from oracle.audit.storage.roles import CURRENT, GUARDIAN_ROLE, PENDING
 from oracle.audit.storage.rules import impossible_events
 from oracle.audit.storage.stored import STORE
@@ -26,7 +26,7 @@ ADMIN, GUARDIAN, HEIR = (f"0x{digit * 40}" for digit in "123")
 NOBODY = "0x" + "00" * 20
 DELAY, NOW = 100, 1_000_000
 
-LAYOUTS = [each for each in vars(layouts).values() if isinstance(each, Layout)]
+LAYOUTS = [each for each in vars(layouts).values() if isinstance(each, WordLayout)]
 
 
 # --- layouts ---
@@ -56,7 +56,7 @@ def test_a_value_that_does_not_fit(field: Field, value: int) -> None:
 
 
 def test_a_difference_is_told_by_its_meaning() -> None:
-    layout = Layout(Field("first", 8), Field("", 8), Field("second", 8, True), Field("third", 8, form=hex))
+    layout = WordLayout(Field("first", 8), Field("", 8), Field("second", 8, True), Field("third", 8, form=hex))
     word = Word(layout.pack(1, -2, 3), "feed X", "the word", layout)
     assert word.difference(layout.pack(1, -2, 3)) == ""
     assert word.difference(layout.pack(1, 5, 4)) == (
