@@ -30,7 +30,7 @@ it could name more reports, but whoever made it may let places overlap."""
 
 
 @dataclass(frozen=True)
-class Candidate:
+class FoundSubmission:
     """A submission that may be the one behind some events.
 
     Attributes:
@@ -60,7 +60,7 @@ class TransactionCalls:
     traced: tuple[bytes, ...] | None = None
     missing: str = ""
 
-    def candidates(self, events: Sequence[JudgedEvent]) -> list[Candidate]:
+    def candidates(self, events: Sequence[JudgedEvent]) -> list[FoundSubmission]:
         """Return the submissions that may be behind the first of some events, those of most events first.
 
         Args:
@@ -91,16 +91,16 @@ class TransactionCalls:
         return True
 
     @staticmethod
-    def _called(data: bytes, events: Sequence[JudgedEvent]) -> Candidate:
+    def _called(data: bytes, events: Sequence[JudgedEvent]) -> FoundSubmission:
         """Return the submission of a transaction that calls the hub: all events are of it, whatever they say."""
         event = events[0]
         submission = read_submission(data, _calls_of(event), outputs=_outputs_of(event))
         judged = _judged(submission, [each.feed_id for each in events], isinstance(event, ShadowScored))
         places = {submission.signed.report.feed_ids[position] for position in judged}
-        return Candidate(submission, judged, sum(each.feed_id in places for each in events))
+        return FoundSubmission(submission, judged, sum(each.feed_id in places for each in events))
 
 
-def candidates(data: bytes, events: Sequence[JudgedEvent], *, embedded: bool = True) -> list[Candidate]:
+def candidates(data: bytes, events: Sequence[JudgedEvent], *, embedded: bool = True) -> list[FoundSubmission]:
     """Return the submissions in some bytes that agree with the first of some events, each once.
 
     Args:
@@ -110,7 +110,7 @@ def candidates(data: bytes, events: Sequence[JudgedEvent], *, embedded: bool = T
     """
     event = events[0]
     wanted = _calls_of(event)
-    found: dict[Submission, Candidate] = {}
+    found: dict[Submission, FoundSubmission] = {}
     for start in _places(data, event, wanted) if embedded else _first_place(data, wanted):
         try:
             submission = read_submission(data, wanted, start=start, outputs=_outputs_of(event))
@@ -179,7 +179,7 @@ def _is_of(reader: SubmissionReader, event: JudgedEvent) -> bool:
     return at is not None and reader.round_ids()[at : at + 1] == [event.round_id]
 
 
-def _matched(submission: Submission, events: Sequence[JudgedEvent]) -> Candidate | None:
+def _matched(submission: Submission, events: Sequence[JudgedEvent]) -> FoundSubmission | None:
     """Return a submission with those of the first events that agree with it in every part; None if none does."""
     report, rows = submission.signed.report, submission.signed.signatures
     is_shadow = isinstance(events[0], ShadowScored)
@@ -199,7 +199,7 @@ def _matched(submission: Submission, events: Sequence[JudgedEvent]) -> Candidate
         if not agrees or position is None:
             break
         count, before = count + 1, position
-    return Candidate(submission, judged, count) if count else None
+    return FoundSubmission(submission, judged, count) if count else None
 
 
 def _judged(submission: Submission, feed_ids: Sequence[bytes], is_shadow: bool) -> tuple[int, ...]:
@@ -213,8 +213,8 @@ def _judged(submission: Submission, feed_ids: Sequence[bytes], is_shadow: bool) 
     return tuple(shown[: len(submission.scores)])
 
 
-def _best(found: Sequence[Candidate]) -> list[Candidate]:
+def _best(found: Sequence[FoundSubmission]) -> list[FoundSubmission]:
     """Return each submission once, and only those of the most events."""
-    distinct: Mapping[Submission, Candidate] = {each.submission: each for each in found}
+    distinct: Mapping[Submission, FoundSubmission] = {each.submission: each for each in found}
     most = max((each.events for each in found), default=0)
     return [each for each in distinct.values() if each.events == most]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from oracle.audit.calls import Candidate, JudgedEvent
+from oracle.audit.calls import FoundSubmission, JudgedEvent
 from oracle.audit.history import (
     AuditedFeed,
     AuditedReport,
@@ -31,7 +31,7 @@ from oracle.audit.judge import (
 )
 from oracle.audit.proofs import ProofTask
 from oracle.audit.replayed import ReplayedHub
-from oracle.audit.report import Check, Finding, FindingKind
+from oracle.audit.report import Checked, Finding, FindingKind
 from oracle.audit.transactions import NOT_FOUND
 from oracle.audit.withheld import Holes, PinnedHub
 from oracle.chain.hub import ShadowScored
@@ -103,11 +103,11 @@ class Auditor:
             self.tasks.append(others.pop(0))
             return
         if result is True:
-            check, problem = Check.VERIFIED, ""
+            check, problem = Checked.VERIFIED, ""
         elif result is False and not task.unsure:
-            check, problem = Check.FAILED, "the proof does not verify"
+            check, problem = Checked.FAILED, "the proof does not verify"
         else:
-            check, problem = Check.UNCHECKED, result or f"the proof does not verify, but {task.unsure}"
+            check, problem = Checked.UNCHECKED, result or f"the proof does not verify, but {task.unsure}"
         for at in task.findings:
             self.findings[at] = replace(self.findings[at], check=check, problem=problem)
 
@@ -227,11 +227,11 @@ class Auditor:
             # Taken over even if the proof is bad: later proofs are about the history that the hub has.
             check, problem = self._take_over(audited, feed_id, judged, said.get(feed_id))
             if not tasks:
-                check, problem = Check.FAILED, in_proof
+                check, problem = Checked.FAILED, in_proof
             elif not problem and (blind or model.problem):
-                check, problem = Check.UNCHECKED, blind or model.problem
+                check, problem = Checked.UNCHECKED, blind or model.problem
             elif not problem:
-                check, problem = Check.UNCHECKED, _NOT_PROVEN
+                check, problem = Checked.UNCHECKED, _NOT_PROVEN
                 waiting.append(len(self.findings))
             if (
                 audited.kind is FindingKind.ROUND
@@ -252,25 +252,29 @@ class Auditor:
 
     def _take_over(
         self, audited: AuditedSubmission, feed_id: bytes, judged: JudgedAnswer, event: JudgedEvent | None
-    ) -> tuple[Check, str]:
+    ) -> tuple[Checked, str]:
         """Take over the state that a report must have led to; return how the hub's event differs from it."""
         feed, before = self.hub.feeds[feed_id], self.hub.states[feed_id]
         if audited.kind is FindingKind.SHADOW:
             if isinstance(event, ShadowScored):
                 self.hub.record(event)
-                return Check.VERIFIED, ""
-            return Check.FAILED, "the hub emitted nothing"
+                return Checked.VERIFIED, ""
+            return Checked.FAILED, "the hub emitted nothing"
         unit = self.hub.models[audited.submission.model_number].score_unit
         made = judge_report(judged, feed, unit, before, audited.block_time)
         said = None if event is None or isinstance(event, ShadowScored) else ReportOutcome.from_event(event)
-        problem, check = outcome_problem(said, made.outcome), Check.FAILED
+        problem, check = outcome_problem(said, made.outcome), Checked.FAILED
         unsure = self.hub.holes.why_unsure(feed_id, before.round_id + 1)
         if said is None and (
             made.outcome.round_id in self.hub.holes.rounds.get(feed_id, ()) or feed_id in self.hub.holes.holds
         ):
             problem = ""  # `withheld` has named the event that is missing
         elif problem and unsure and said is not None:
-            made, check, problem = follow(said, judged, before, feed, made), Check.UNCHECKED, f"{problem}, but {unsure}"
+            made, check, problem = (
+                follow(said, judged, before, feed, made),
+                Checked.UNCHECKED,
+                f"{problem}, but {unsure}",
+            )
         self.hub.keep(feed_id, made)
         if made.round is not None:
             self.hub.peers_unknown.pop(feed_id, None)
@@ -288,11 +292,11 @@ class Auditor:
             ),
             "",
         )
-        check, problem = Check.FAILED, str(error)
+        check, problem = Checked.FAILED, str(error)
         if isinstance(error, Unknown):
-            check = Check.UNCHECKED
+            check = Checked.UNCHECKED
         elif unsure:
-            check, problem = Check.UNCHECKED, f"{problem}, but {unsure}"
+            check, problem = Checked.UNCHECKED, f"{problem}, but {unsure}"
         for position in audited.judged:
             feed_id = report.feed_ids[position]
             if (event := said.get(feed_id)) is not None:
@@ -304,9 +308,9 @@ class Auditor:
         kind = FindingKind.SHADOW if isinstance(event, ShadowScored) else FindingKind.ROUND
         problem = self._follow(entry, event)
         if problem and not self.hub.holes.why_unsure(event.feed_id, event.round_id):
-            self._find(entry, kind, event.feed_id, event.round_id, event, Check.FAILED, problem)
+            self._find(entry, kind, event.feed_id, event.round_id, event, Checked.FAILED, problem)
         else:
-            self._find(entry, kind, event.feed_id, event.round_id, event, Check.UNCHECKED, missing)
+            self._find(entry, kind, event.feed_id, event.round_id, event, Checked.UNCHECKED, missing)
 
     def _follow(self, entry: ReportEvents, event: JudgedEvent, signed: SignedReport | None = None) -> str:
         """Take over what an event tells, and the submission or the stored round; return how it contradicts the rules.
@@ -368,7 +372,7 @@ class Auditor:
         feed_id: bytes,
         round_id: int,
         event: JudgedEvent | None,
-        check: Check,
+        check: Checked,
         problem: str,
     ) -> None:
         feed = self.hub.feeds.get(feed_id)
@@ -401,6 +405,6 @@ class Auditor:
         )
 
 
-def _audited(entry: ReportEvents, found: Candidate, events: Sequence[JudgedEvent]) -> AuditedSubmission:
+def _audited(entry: ReportEvents, found: FoundSubmission, events: Sequence[JudgedEvent]) -> AuditedSubmission:
     kind = FindingKind.SHADOW if isinstance(events[0], ShadowScored) else FindingKind.ROUND
     return AuditedSubmission(entry.tx_hash, entry.block_number, entry.block_time, found.submission, found.judged, kind)

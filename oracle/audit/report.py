@@ -11,7 +11,7 @@ from oracle.core.formats import to_hex
 from oracle.core.types import Outcome
 
 
-class Check(StrEnum):
+class Checked(StrEnum):
     """The result of checking a report.
 
     Attributes:
@@ -104,13 +104,13 @@ class Finding:
     block_number: int
     block_time: int
     tx_hash: str
-    check: Check
+    check: Checked
     problem: str
 
     @property
     def verified(self) -> bool:
         """True if everything about it holds."""
-        return self.check is Check.VERIFIED
+        return self.check is Checked.VERIFIED
 
 
 class ReadingsFault(StrEnum):
@@ -278,17 +278,17 @@ class AuditReport:
     @property
     def verified(self) -> int:
         """The number of findings that hold."""
-        return self._count(Check.VERIFIED)
+        return self._count(Checked.VERIFIED)
 
     @property
     def failed(self) -> int:
         """The number of findings that do not hold."""
-        return self._count(Check.FAILED)
+        return self._count(Checked.FAILED)
 
     @property
     def unchecked(self) -> int:
         """The number of findings that could be neither verified nor refuted."""
-        return self._count(Check.UNCHECKED)
+        return self._count(Checked.UNCHECKED)
 
     @property
     def ok(self) -> bool:
@@ -296,7 +296,7 @@ class AuditReport:
         whole = self.verified == len(self.findings)
         return whole and not self.problems and (self.readings is None or self.readings.ok)
 
-    def _count(self, check: Check) -> int:
+    def _count(self, check: Checked) -> int:
         return sum(finding.check is check for finding in self.findings)
 
 

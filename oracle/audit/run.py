@@ -12,11 +12,11 @@ from oracle.audit.fetch import HistoryReader, ReadEvent, pin
 from oracle.audit.history import AdminEvent, AuditedReport, shadow_scored
 from oracle.audit.memory import AuditMemory
 from oracle.audit.pinned import read_pinned, read_rounds, supplied
-from oracle.audit.progress import Progress, Step, unwatched
+from oracle.audit.progress import AuditStep, Progress, unwatched
 from oracle.audit.proofs import ProofPool, ProofTask
 from oracle.audit.readings import FetchReadings, ReadingsPlace, audit_readings
 from oracle.audit.replay import Auditor
-from oracle.audit.report import AuditReport, Check, Finding, Problem, ProblemKind, ReportDraft
+from oracle.audit.report import AuditReport, Checked, Finding, Problem, ProblemKind, ReportDraft
 from oracle.audit.storage import StoredHub, storage_problems
 from oracle.audit.withheld import Holes, PinnedHub, find_holes
 from oracle.chain.deploy import code_problems
@@ -117,18 +117,18 @@ async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditO
     options.choice.check(auditor.findings, auditor.hub.feeds)
     # 4. The hub's state is what its history leads to.
     people = {each.event.submitter for each in events if isinstance(each.event, RoundAccepted | RoundHeld)}
-    options.progress(Step.STORAGE, 0, None)
+    options.progress(AuditStep.STORAGE, 0, None)
     compared = await storage_problems(rpc, hub, block.number, stored, auditor.hub.written(people))
     draft.problems += compared.problems
     draft.notes += compared.notes
     draft.storage = compared.storage
     if compared.storage is not None:
-        options.progress(Step.STORAGE, compared.storage.words, compared.storage.words)
+        options.progress(AuditStep.STORAGE, compared.storage.words, compared.storage.words)
     # 5. Each answer follows from readings whose hash was signed with it.
     if options.readings is not None and reports is not None:
-        options.progress(Step.READINGS, 0, len(reports))
+        options.progress(AuditStep.READINGS, 0, len(reports))
         await _look_at_readings(options.readings, reports, auditor, block, draft)
-        options.progress(Step.READINGS, len(reports), len(reports))
+        options.progress(AuditStep.READINGS, len(reports), len(reports))
     # 6. It was one chain all the time.
     findings = auditor.findings
     if reader.contradiction or not await reader.is_still_there():
@@ -257,15 +257,18 @@ def _reorganised(draft: ReportDraft, findings: Sequence[Finding], block: Block, 
         "the hub's state, nor of reports that seem wrong. Audit it again, best at a final block: --block finalized",
     )
     told = "the chain was reorganised during the audit; before that, it seemed that {}"
-    return [
-        replace(each, check=Check.UNCHECKED, problem=told.format(each.problem)) if each.check is Check.FAILED else each
-        for each in findings
-    ]
+
+    def taken_back(finding: Finding) -> Finding:
+        if finding.check is not Checked.FAILED:
+            return finding
+        return replace(finding, check=Checked.UNCHECKED, problem=told.format(finding.problem))
+
+    return [taken_back(finding) for finding in findings]
 
 
 def _chosen(findings: Sequence[Finding], choice: Choice) -> tuple[list[Finding], int]:
     """Return the findings to list, and the number of the others, which were replayed but not proven."""
     if choice.is_all:
         return list(findings), 0
-    listed = [each for each in findings if each.check is Check.FAILED or choice.takes(each)]
+    listed = [each for each in findings if each.check is Checked.FAILED or choice.takes(each)]
     return listed, len(findings) - len(listed)

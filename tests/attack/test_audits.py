@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.audit.memory import AuditMemory
-from oracle.audit.report import AuditReport, Check, Finding, FindingKind, ProblemKind
+from oracle.audit.report import AuditReport, Checked, Finding, FindingKind, ProblemKind
 from oracle.audit.run import AuditOptions, audit_hub
 from oracle.chain.hub import hub_interface
 from oracle.chain.rpc import Rpc
@@ -61,12 +61,12 @@ def texts(report: AuditReport, kind: ProblemKind = ProblemKind.HISTORY) -> list[
     return [problem.text for problem in report.problems if problem.kind is kind]
 
 
-def not_verified(report: AuditReport) -> list[tuple[str, int, Check]]:
+def not_verified(report: AuditReport) -> list[tuple[str, int, Checked]]:
     return [(each.feed, each.round_id, each.check) for each in report.findings if not each.verified]
 
 
 def wrong(report: AuditReport) -> list[Finding]:
-    return [each for each in report.findings if each.check is Check.FAILED]
+    return [each for each in report.findings if each.check is Checked.FAILED]
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +198,7 @@ def test_a_submission_that_only_a_trace_shows(rig: Rig, audited: Auditing, relay
     assert rig.accepts(rig.honest("solo", Sighting(ANOMALOUS, 1_800)))
     assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_900)))
     report = audited(audited.node(without=TRACES))
-    assert not_verified(report) == [("solo / USD", 3, Check.UNCHECKED)] and report.problems == ()
+    assert not_verified(report) == [("solo / USD", 3, Checked.UNCHECKED)] and report.problems == ()
     (unchecked,) = (each for each in report.findings if not each.verified)
     assert unchecked.problem == "its submission is not in the transaction's input, and the node can't trace it"
     assert (unchecked.answer, unchecked.outcome, report.ok) == (NORMAL, Outcome.ACCEPTED, False)
@@ -222,7 +222,7 @@ def test_what_follows_from_an_unknown_submission_is_unchecked(rig: Rig, audited:
     for after in (1_400, 1_500):
         assert rig.send(report(after))
     found = audited(audited.node(without=TRACES))
-    assert not_verified(found) == [("own / USD", 2, Check.UNCHECKED), ("own / USD", 3, Check.UNCHECKED)]
+    assert not_verified(found) == [("own / USD", 2, Checked.UNCHECKED), ("own / USD", 3, Checked.UNCHECKED)]
     assert found.problems == ()
     assert "the answers of the feed's peers in round 2 are not known" in found.findings[-2].problem
     assert audited().ok

@@ -15,7 +15,7 @@ from rich.text import Text
 from oracle.audit.report import (
     AuditedCircuit,
     AuditReport,
-    Check,
+    Checked,
     Finding,
     FindingKind,
     Problem,
@@ -39,9 +39,9 @@ _SHORT = 20
 """Characters of an answer that is not folded."""
 
 _MARKS = {
-    Check.VERIFIED: "[green]verified[/]",
-    Check.FAILED: "[bold red]FAILED[/]",
-    Check.UNCHECKED: "[yellow]unchecked[/]",
+    Checked.VERIFIED: "[green]verified[/]",
+    Checked.FAILED: "[bold red]FAILED[/]",
+    Checked.UNCHECKED: "[yellow]unchecked[/]",
 }
 
 
@@ -69,7 +69,7 @@ def print_audit(report: AuditReport, *, as_json: bool, every: bool = False) -> N
         _print_readings(console, report.readings)
     for note in report.notes:
         console.print(f"note: {_visible(note)}", markup=False, highlight=False)
-    for check in (Check.FAILED, Check.UNCHECKED):
+    for check in (Checked.FAILED, Checked.UNCHECKED):
         told = (_told(each) for each in report.findings if each.check is check)
         _print_list(console, f"{check.value} reports", told, every)
     for kind, problems in groupby(sorted(report.problems, key=_kind_of), key=_kind_of):
@@ -103,7 +103,7 @@ def _print_feed(console: Console, feed: _Feed, findings: Sequence[Finding], ever
 
 
 def _is_plain(finding: Finding) -> bool:
-    plain = finding.check is Check.VERIFIED and finding.outcome is Outcome.ACCEPTED
+    plain = finding.check is Checked.VERIFIED and finding.outcome is Outcome.ACCEPTED
     return plain and not finding.confirmed and finding.kind is FindingKind.ROUND
 
 

@@ -14,7 +14,7 @@ import pytest
 from oracle.audit.report import (
     AuditedCircuit,
     AuditReport,
-    Check,
+    Checked,
     ComparedStorage,
     Finding,
     FindingKind,
@@ -49,7 +49,7 @@ FINDING = Finding(
     block_number=9,
     block_time=NOON + 12,
     tx_hash=TX,
-    check=Check.VERIFIED,
+    check=Checked.VERIFIED,
     problem="",
 )
 
@@ -77,9 +77,9 @@ FULL = report(
     FINDING,
     replace(FINDING, round_id=2, outcome=Outcome.HELD, reason="anomalous", confirmations=1, answer=300_000_000_000),
     replace(FINDING, round_id=2, confirmed=True, answer=300_000_000_000, block_time=NOON + 86_400),
-    replace(FINDING, round_id=3, check=Check.FAILED, problem="the proof does not verify"),
-    replace(FINDING, round_id=4, check=Check.UNCHECKED, problem="no artifact here is of model 1"),
-    replace(FINDING, round_id=5, outcome=Outcome.FAILED, check=Check.FAILED, problem="the hub emitted nothing"),
+    replace(FINDING, round_id=3, check=Checked.FAILED, problem="the proof does not verify"),
+    replace(FINDING, round_id=4, check=Checked.UNCHECKED, problem="no artifact here is of model 1"),
+    replace(FINDING, round_id=5, outcome=Outcome.FAILED, check=Checked.FAILED, problem="the hub emitted nothing"),
     replace(FINDING, round_id=6, kind=FindingKind.SHADOW),
     replace(FINDING, feed="VIX", feed_id=f"0x{2:064x}", decimals=2, answer=-1_750),
     problems=[
@@ -142,8 +142,8 @@ def test_a_report_without_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
     assert "problem" not in printed.replace("other problems", "")
 
 
-@pytest.mark.parametrize("check", [Check.FAILED, Check.UNCHECKED])
-def test_what_is_not_verified_is_not_ok(capsys: pytest.CaptureFixture[str], check: Check) -> None:
+@pytest.mark.parametrize("check", [Checked.FAILED, Checked.UNCHECKED])
+def test_what_is_not_verified_is_not_ok(capsys: pytest.CaptureFixture[str], check: Checked) -> None:
     printed = said(capsys, report(FINDING, replace(FINDING, check=check, problem="p")))
     assert "NOT OK: 1 of 2 reports verified" in printed
 
@@ -247,7 +247,7 @@ def test_any_number_can_be_printed(capsys: pytest.CaptureFixture[str], decimals:
 
 @pytest.mark.parametrize("text", [HOSTILE, "[red]", "a\nb"])
 def test_what_a_hub_names_its_feeds_is_printed_as_text(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    finding = replace(FINDING, feed=text, check=Check.FAILED, problem=f"{text} is unknown", reason=text)
+    finding = replace(FINDING, feed=text, check=Checked.FAILED, problem=f"{text} is unknown", reason=text)
     of = report(
         finding,
         replace(finding, outcome=Outcome.HELD),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oracle.audit.choice import Choice, Span
-from oracle.audit.report import Check, Finding, FindingKind
+from oracle.audit.report import Checked, Finding, FindingKind
 from oracle.core.errors import DataError
 from oracle.core.types import Outcome
 
@@ -36,7 +36,7 @@ def finding(feed_id: bytes, round_id: int) -> Finding:
         block_number=10 * round_id,
         block_time=1_000 * round_id + 5,
         tx_hash="0x",
-        check=Check.VERIFIED,
+        check=Checked.VERIFIED,
         problem="",
     )
 

@@ -11,7 +11,7 @@ import pytest
 from oracle.audit.calls import TransactionCalls
 from oracle.audit.history import AdminEvent, AuditedFeed, AuditedModel, ReportEvents
 from oracle.audit.replay import Auditor
-from oracle.audit.report import Check
+from oracle.audit.report import Checked
 from oracle.chain.hub import RoundAccepted, Submission, encode_submission
 from oracle.chain.keys.signer import recover
 from oracle.core import encoding
@@ -103,7 +103,7 @@ def test_what_holds_is_taken_over() -> None:
     made = auditor()
     assert problem_of(made, submission()) == ""
     (finding,) = made.findings
-    assert finding.check is Check.VERIFIED
+    assert finding.check is Checked.VERIFIED
     assert (finding.feed, finding.outcome, finding.answer) == ("eth / USD", Outcome.ACCEPTED, ANSWER + 10)
     state = made.hub.expected_states()[FEED_ID]
     assert (state.status, state.round_id, state.answer, state.last_report_at) == (Status.OK, 1, ANSWER + 10, NOW)
@@ -203,11 +203,11 @@ def test_a_reference_needs_the_quorum_too() -> None:
 @pytest.mark.parametrize(
     ("of", "check", "says"),
     [
-        (model(batches=()), Check.FAILED, "the model has no circuit for 1 feeds"),
-        (model(problem="no artifact"), Check.UNCHECKED, "no artifact"),
+        (model(batches=()), Checked.FAILED, "the model has no circuit for 1 feeds"),
+        (model(problem="no artifact"), Checked.UNCHECKED, "no artifact"),
     ],
 )
-def test_a_proof_that_is_not_shown_to_hold(of: AuditedModel, check: Check, says: str) -> None:
+def test_a_proof_that_is_not_shown_to_hold(of: AuditedModel, check: Checked, says: str) -> None:
     """The audit applies its report all the same: the history that follows is the hub's."""
     made = auditor(of)
     assert problem_of(made, submission()) == says
@@ -218,12 +218,12 @@ def test_a_proof_that_is_not_shown_to_hold(of: AuditedModel, check: Check, says:
 @pytest.mark.parametrize(
     ("result", "check", "says"),
     [
-        (True, Check.VERIFIED, ""),
-        (False, Check.FAILED, "the proof does not verify"),
-        ("the child crashed", Check.UNCHECKED, "the child crashed"),
+        (True, Checked.VERIFIED, ""),
+        (False, Checked.FAILED, "the proof does not verify"),
+        ("the child crashed", Checked.UNCHECKED, "the child crashed"),
     ],
 )
-def test_a_proof_decides_on_its_findings(result: bool | str, check: Check, says: str) -> None:
+def test_a_proof_decides_on_its_findings(result: bool | str, check: Checked, says: str) -> None:
     made = auditor()
     made.play(submission())
     (task,) = made.tasks
@@ -247,7 +247,7 @@ def test_a_signature_that_is_none() -> None:
     made.hub.add_committee(1, [ALICE], 1)
     made.hub.add_feed(FEED)
     assert "no valid signature" in problem_of(made, submission((malformed,)))
-    assert made.findings[0].check is Check.FAILED
+    assert made.findings[0].check is Checked.FAILED
 
 
 def test_a_report_that_the_hub_should_have_refused_is_history_all_the_same() -> None:
@@ -265,21 +265,21 @@ def test_input_that_can_t_be_read() -> None:
     unreadable = replace(given, calls=TransactionCalls(direct=given.calls.direct[:4] + b"\xff" * 96))
     made = auditor()
     assert problem_of(made, unreadable).startswith("the transaction's input can't be read: ")
-    assert (made.findings[0].check, made.findings[0].answer) == (Check.UNCHECKED, ANSWER + 10)
+    assert (made.findings[0].check, made.findings[0].answer) == (Checked.UNCHECKED, ANSWER + 10)
     assert made.hub.expected_states()[FEED_ID].answer == ANSWER + 10
 
 
 @pytest.mark.parametrize(
     ("events", "check", "says"),
     [
-        (["Paused"], Check.FAILED, "the feed was paused"),
-        (["Paused", "UnpauseProposed"], Check.UNCHECKED, "no log shows that the feed was unpaused"),
-        (["Paused", "UnpauseProposed", "Paused"], Check.FAILED, "the feed was paused"),
-        (["Paused", "UnpauseProposed", "Unpaused"], Check.VERIFIED, ""),
+        (["Paused"], Checked.FAILED, "the feed was paused"),
+        (["Paused", "UnpauseProposed"], Checked.UNCHECKED, "no log shows that the feed was unpaused"),
+        (["Paused", "UnpauseProposed", "Paused"], Checked.FAILED, "the feed was paused"),
+        (["Paused", "UnpauseProposed", "Unpaused"], Checked.VERIFIED, ""),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
-def test_a_feed_that_is_paused_takes_no_report(events: list[str], check: Check, says: str) -> None:
+def test_a_feed_that_is_paused_takes_no_report(events: list[str], check: Checked, says: str) -> None:
     made = auditor()
     for name in events:
         made.hub.administer(AdminEvent(name, {"feedId": FEED_ID}))
@@ -292,5 +292,5 @@ def test_an_event_of_another_round_than_the_next_is_not_history() -> None:
     made = auditor()
     invented = replace(submission(round_ids=(900,)), calls=TransactionCalls(missing="its transaction is not there"))
     assert problem_of(made, invented) == "it is of round 900, but 1 was next"
-    assert made.findings[0].check is Check.FAILED
+    assert made.findings[0].check is Checked.FAILED
     assert problem_of(made, submission()) == ""
