@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.audit.history import AuditedModel
-from oracle.audit.progress import Progress, Step, unwatched
+from oracle.audit.progress import AuditStep, Progress, unwatched
 from oracle.audit.report import AuditedCircuit, ProblemKind, ReportDraft
 from oracle.chain.local import toolchain
 from oracle.chain.local.solc import compile_standard
@@ -137,7 +137,7 @@ class DeployedCircuits:
             self._made[artifact.path] = await asyncio.to_thread(
                 artifacts.regenerate, artifact, compiler, cache=self._cache
             )
-            self._progress(Step.CIRCUITS, len(self._made), None)
+            self._progress(AuditStep.CIRCUITS, len(self._made), None)
         return self._made[artifact.path]
 
     def _told(self, number: int, batch: int, address: str, artifact: Artifact | None, is_tied: bool) -> AuditedCircuit:

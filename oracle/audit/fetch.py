@@ -16,7 +16,7 @@ from oracle.audit.calls import JudgedEvent, TransactionCalls, lasting_calls
 from oracle.audit.history import AdminEvent, HistoryEntry, ReportEvents
 from oracle.audit.memory import AuditMemory
 from oracle.audit.pinned import read_rounds
-from oracle.audit.progress import Progress, Step
+from oracle.audit.progress import AuditStep, Progress
 from oracle.audit.report import ProblemKind, ReportDraft
 from oracle.audit.transactions import NOT_FOUND, calls_in
 from oracle.audit.withheld import begins_with_the_creation
@@ -152,11 +152,11 @@ class HistoryReader:
                 if len(waiting) >= _AHEAD:
                     yield await waiting.popleft()
                     done += 1
-                    self._progress(Step.SUBMISSIONS, done, total)
+                    self._progress(AuditStep.SUBMISSIONS, done, total)
             while waiting:
                 yield await waiting.popleft()
                 done += 1
-                self._progress(Step.SUBMISSIONS, done, total)
+                self._progress(AuditStep.SUBMISSIONS, done, total)
         finally:
             for task in (*waiting, *calls.values()):
                 task.cancel()
@@ -205,7 +205,7 @@ class HistoryReader:
         for begin in range(first, last + 1, _SPAN):
             end = min(last, begin + _SPAN - 1)
             found += await rpc.logs(self._hub.address, begin, end)
-            self._progress(Step.HISTORY, end, last)
+            self._progress(AuditStep.HISTORY, end, last)
         return found
 
     async def _check_blocks(self, logs: Sequence[Log]) -> None:

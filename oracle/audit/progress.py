@@ -6,10 +6,10 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeAlias
 
-__all__ = ["Progress", "Step", "unwatched"]
+__all__ = ["Progress", "AuditStep", "unwatched"]
 
 
-class Step(StrEnum):
+class AuditStep(StrEnum):
     """A part of an audit that takes its time.
 
     Attributes:
@@ -29,9 +29,9 @@ class Step(StrEnum):
     READINGS = "readings"
 
 
-Progress: TypeAlias = Callable[[Step, int, int | None], None]
+Progress: TypeAlias = Callable[[AuditStep, int, int | None], None]
 """Takes a step, how much of it is done, and how much there is; None: that is not known yet."""
 
 
-def unwatched(step: Step, done: int, total: int | None) -> None:
+def unwatched(step: AuditStep, done: int, total: int | None) -> None:
     """Do nothing: nobody watches."""

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from oracle.audit.memory import AuditMemory, proof_key
-from oracle.audit.progress import Progress, Step, unwatched
+from oracle.audit.progress import AuditStep, Progress, unwatched
 from oracle.core.cores import usable_cores
 from oracle.core.errors import OracleError, ProverUnavailable
 from oracle.proving.artifact import Artifact
@@ -134,7 +134,7 @@ class ProofPool:
                     seen += 1
                     if self._is_known(task):
                         done += 1
-                        self._progress(Step.PROOFS, done, None)
+                        self._progress(AuditStep.PROOFS, done, None)
                         yield task, True
                         await asyncio.sleep(0)  # others, such as who interrupts, have their turn
                     else:
@@ -146,7 +146,7 @@ class ProofPool:
                     task, result = pending.pop(each), each.result()
                     self._keep(task, result)
                     done += 1
-                    self._progress(Step.PROOFS, done, None if more else seen)
+                    self._progress(AuditStep.PROOFS, done, None if more else seen)
                     yield task, result
         finally:
             for each in pending:

@@ -66,7 +66,7 @@ WAYS = {
 
 
 @dataclass(frozen=True)
-class History:
+class AuditedHistory:
     """A hub with a history.
 
     Attributes:
@@ -105,7 +105,7 @@ async def run(cases: Sequence[str], echo: Echo, rounds: int = ROUNDS) -> dict[st
     return found
 
 
-async def _measured(case: str, history: History, echo: Echo) -> dict[str, Any]:
+async def _measured(case: str, history: AuditedHistory, echo: Echo) -> dict[str, Any]:
     """Audit a history in all `WAYS`, and return the seconds of each, and the CPU seconds of this process."""
     record = history.artifacts.with_name("audit.state")
 
@@ -175,7 +175,7 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 @contextlib.asynccontextmanager
-async def _made(case: AuditCase, rounds: int) -> AsyncIterator[History]:
+async def _made(case: AuditCase, rounds: int) -> AsyncIterator[AuditedHistory]:
     """Make a history on a chain of its own, and end the chain afterwards."""
     of = JUDGES[case.judge]
     model = detector(of.detector, of.disclosure)
@@ -218,7 +218,9 @@ async def _made(case: AuditCase, rounds: int) -> AsyncIterator[History]:
                     each: _after(model, states[each], now, score, case.signatures)
                     for each, score in zip(ids, scores, strict=True)
                 }
-            yield History(chain, deployment.hub, deployment.block, artifacts, transactions * case.batch, transactions)
+            yield AuditedHistory(
+                chain, deployment.hub, deployment.block, artifacts, transactions * case.batch, transactions
+            )
 
 
 def _auditors_folder(artifact: Artifact, folder: Path) -> Path:

@@ -23,7 +23,7 @@ from oracle.app.audit import audit
 from oracle.audit import proofs as pooled
 from oracle.audit.choice import Choice, Span
 from oracle.audit.memory import AuditMemory
-from oracle.audit.progress import Step
+from oracle.audit.progress import AuditStep
 from oracle.audit.report import AuditReport, ProblemKind
 from oracle.chain.hub import RoundEvent, RoundHeld, SubmitCall, round_event
 from oracle.chain.local import toolchain
@@ -567,9 +567,9 @@ def test_an_interrupted_audit_goes_on(rig: Rig, folder: Path, tmp_path: Path, ve
     async def interrupted() -> int:
         done = 0
 
-        def interrupt(step: Step, count: int, total: int | None) -> None:
+        def interrupt(step: AuditStep, count: int, total: int | None) -> None:
             nonlocal done
-            if step is Step.PROOFS and count == 2:
+            if step is AuditStep.PROOFS and count == 2:
                 done = count
                 running.cancel()
 
@@ -645,18 +645,18 @@ def test_what_a_lying_node_left_in_the_record_does_not_stay(rig: Rig, folder: Pa
 
 
 def test_progress_is_told(rig: Rig, folder: Path) -> None:
-    told: dict[Step, tuple[int, int | None]] = {}
+    told: dict[AuditStep, tuple[int, int | None]] = {}
 
-    def progress(step: Step, done: int, total: int | None) -> None:
+    def progress(step: AuditStep, done: int, total: int | None) -> None:
         assert total is None or done <= total
         told[step] = done, total
 
     report = rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, progress=progress))
-    assert told[Step.HISTORY] == (report.block_number, report.block_number)
-    assert told[Step.PROOFS] == (5, 5)
-    assert told[Step.SUBMISSIONS][0] == told[Step.SUBMISSIONS][1]
-    assert report.storage is not None and told[Step.STORAGE] == (report.storage.words, report.storage.words)
-    assert told.keys() == set(Step) - {Step.READINGS}
+    assert told[AuditStep.HISTORY] == (report.block_number, report.block_number)
+    assert told[AuditStep.PROOFS] == (5, 5)
+    assert told[AuditStep.SUBMISSIONS][0] == told[AuditStep.SUBMISSIONS][1]
+    assert report.storage is not None and told[AuditStep.STORAGE] == (report.storage.words, report.storage.words)
+    assert told.keys() == set(AuditStep) - {AuditStep.READINGS}
 
 
 def test_a_record_of_another_hub(rig: Rig, folder: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from oracle.audit.progress import Step
+from oracle.audit.progress import AuditStep
 
 
 @contextlib.contextmanager
@@ -41,7 +41,7 @@ def download_progress() -> Iterator[Callable[[int, int], None]]:
 
 
 @contextlib.contextmanager
-def audit_progress(*, quiet: bool) -> Iterator[Callable[[Step, int, int | None], None]]:
+def audit_progress(*, quiet: bool) -> Iterator[Callable[[AuditStep, int, int | None], None]]:
     """Show a bar for each step of an audit that has begun; the function that is given is an audit's `Progress`.
 
     Args:
@@ -50,9 +50,9 @@ def audit_progress(*, quiet: bool) -> Iterator[Callable[[Step, int, int | None],
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        tasks: dict[Step, TaskID] = {}
+        tasks: dict[AuditStep, TaskID] = {}
 
-        def show(step: Step, done: int, total: int | None) -> None:
+        def show(step: AuditStep, done: int, total: int | None) -> None:
             if step not in tasks:
                 tasks[step] = bar.add_task(step.value, total=None)
             bar.update(tasks[step], completed=done, total=total)

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from oracle.app import audit as audited
 from oracle.audit.choice import Choice, Span
-from oracle.audit.progress import Step
+from oracle.audit.progress import AuditStep
 from oracle.audit.report import AuditReport, Problem, ProblemKind
 from oracle.cli.audit import audit_command
 
@@ -28,7 +28,7 @@ class Asked:
 
     async def __call__(self, hub: str, **options: Any) -> AuditReport:
         self.options = {"hub": hub, **options}
-        options["progress"](Step.HISTORY, 1, 2)
+        options["progress"](AuditStep.HISTORY, 1, 2)
         if self.error is not None:
             raise self.error
         return self.report

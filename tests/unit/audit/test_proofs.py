@@ -13,7 +13,7 @@ import pytest
 
 from oracle.audit import proofs
 from oracle.audit.memory import AuditMemory
-from oracle.audit.progress import Step
+from oracle.audit.progress import AuditStep
 from oracle.audit.proofs import ProofPool, ProofTask
 from oracle.core.errors import ArtifactError, ProverCrashed, ProverTimeout
 from oracle.proving.verification import VERIFYING_FILES, Verification
@@ -163,10 +163,10 @@ async def test_what_was_verified_is_not_verified_again(verifying: Verifying, tmp
 
 
 async def test_progress_is_told(verifying: Verifying) -> None:
-    told: list[tuple[Step, int, int | None]] = []
+    told: list[tuple[AuditStep, int, int | None]] = []
     with ProofPool(Circuits(), jobs=1, progress=lambda *each: told.append(each)) as pool:
         await results(pool, task(0, b"a"), task(1, b"b"))
-    assert [(step, done) for step, done, _ in told] == [(Step.PROOFS, 1), (Step.PROOFS, 2)]
+    assert [(step, done) for step, done, _ in told] == [(AuditStep.PROOFS, 1), (AuditStep.PROOFS, 2)]
     assert told[-1][2] == 2
 
 
