@@ -220,6 +220,7 @@ def _missing_epochs(admin: Sequence[AdminEvent], pinned: PinnedHub, texts: list[
 def _check_roles(admin: Sequence[AdminEvent], texts: list[str]) -> None:
     """Check that roles are granted to who does not have them, and taken from who does, and admins as scheduled."""
     granted: set[tuple[bytes, str]] = set()
+    has_begun = False
     scheduled = ""
     for event in admin:
         values = event.values
@@ -228,9 +229,10 @@ def _check_roles(admin: Sequence[AdminEvent], texts: list[str]) -> None:
         if event.name == "RoleGranted":
             if key in granted:
                 texts.append(f"a role was granted to {key[1]} {where}, who has it by the logs")
-            elif key[0] == _ADMIN_ROLE and granted and scheduled != key[1]:
+            elif key[0] == _ADMIN_ROLE and has_begun and scheduled != key[1]:
                 texts.append(f"{key[1]} became the admin {where}, but that was not scheduled in the logs")
             granted.add(key)
+            has_begun = True
         elif event.name == "RoleRevoked":
             if key not in granted:
                 texts.append(f"a role was taken from {key[1]} {where}, who does not have it by the logs")
