@@ -16,6 +16,8 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 
+from oracle.app import deployments
+from oracle.app.deployments import CheckedDeployment, check_deployment
 from oracle.audit.deployment.comparison import Expectation, of_file, of_statement
 from oracle.audit.deployment.manifest import (
     SignedManifest,
@@ -27,6 +29,7 @@ from oracle.audit.deployment.report import DeploymentReport, Difference
 from oracle.audit.deployment.statement import DeploymentStatement
 from oracle.audit.deployment.verify import DeploymentCheck, verify_deployment
 from oracle.chain import compiled
+from oracle.chain.abi.interface import Interface
 from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, deploy
 from oracle.chain.deploy.create2 import Creation, create
 from oracle.chain.hub import Hub, hub_interface
@@ -37,6 +40,7 @@ from oracle.chain.rpc import BlockTag, Rpc
 from oracle.chain.transport.answers import Block, Log
 from oracle.chain.tx.sender import Sender
 from oracle.cli import oracle
+from oracle.core.errors import ConfigError
 from oracle.core.formats import keccak, to_hex
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import Artifact
@@ -213,6 +217,36 @@ async def test_ways_of_creation(rpc: Rpc, scene: Scene, account: LocalAccount) -
     assert ways == {"create2": made.arguments, "transaction": made.arguments, "contract": made.arguments}
 
 
+async def test_contracts_that_the_hub_does_not_know(rpc: Rpc, scene: Scene, account: LocalAccount) -> None:
+    """They are recognised by their code, and known by their creation, without a file or an old state."""
+    sender = Sender(rpc, account, poll_s=0.01)
+    made: list[str] = []
+    for name, arguments in (
+        ("ModelCard", ()),
+        ("Erc7412Updates", (scene.deployment.hub,)),
+        ("ClaimRegistry", (account.address, 7_200)),
+    ):
+        contract = compiled.load(name)
+        encoded = Interface(contract.abi).encode_constructor(*arguments)
+        made.append((await create(rpc, sender, Creation(name, contract.bytecode, encoded))).address)
+    assert scene.deployment.registry is not None
+    also = (*made, scene.deployment.registry)
+    report = await verified(rpc, scene.deployment.hub, also=also)
+    assert report.differences == ()
+    assert report.statement is not None
+    found = [report.statement.contract(address) for address in also]
+    assert [each and each.creation for each in found] == ["create2"] * 4
+    assert [each and each.owner for each in found] == [None, None, account.address, account.address]
+    # One that is of another hub, and one that is none of ours.
+    contract = compiled.load("Erc7412Updates")
+    encoded = Interface(contract.abi).encode_constructor(scene.deployment.lens)
+    other = (await create(rpc, sender, Creation("Erc7412Updates", contract.bytecode, encoded))).address
+    report = await verified(rpc, scene.deployment.hub, also=(other, STRANGER))
+    assert [each.subject for each in report.differences] == [
+        f"Erc7412Updates {other}, immutable _hub", f"contract {STRANGER}"
+    ]  # fmt: skip
+
+
 # --- attacks -------------------------------------------------------------------------------------------------------
 
 
@@ -280,7 +314,7 @@ async def test_a_node_without_the_beginning(rpc: Rpc, scene: Scene) -> None:
 @pytest.mark.attack
 @pytest.mark.parametrize("name", ["lens", "factory", "Models"])
 async def test_another_contract_in_a_place_of_ours(rpc: Rpc, scene: Scene, name: str) -> None:
-    """What would be read through it is not shown, because it would not be believed."""
+    """Nothing is shown that would be read through it, because nobody could believe it."""
     places = {**scene.deployment.libraries, "lens": scene.deployment.lens, "factory": scene.deployment.factory}
     code = bytearray(await rpc.code(places[name]))
     code[-1] ^= 1
@@ -458,3 +492,19 @@ def test_a_manifest_from_a_wallet(scene: Scene, tmp_path: Path) -> None:
     for_people = run("verify-deployment", scene.deployment.hub, *common, "--manifest", file)
     assert for_people.exit_code == 1
     assert "differs feed ONE / USD, max_age" in for_people.output
+
+
+async def test_a_package_that_was_altered(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the sources compile to is believed, and the package compared with it."""
+    made = compiled.packaged()
+    monkeypatch.setattr(deployments, "compile_contracts", lambda: made)
+    wanted = CheckedDeployment(scene.deployment.hub, (scene.chain.rpc_url,), from_sources=True)
+    assert (await check_deployment(wanted)).differences == ()
+    lens = made["ZkOracleLens"]
+    made["ZkOracleLens"] = replace(lens, bytecode=lens.bytecode + b"\0", runtime=lens.runtime + b"\0")
+    report = await check_deployment(wanted)
+    assert [each.subject for each in report.differences] == [
+        "package, ZkOracleLens", f"ZkOracleLens {scene.deployment.lens}"
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match="exclude each other"):
+        await check_deployment(replace(wanted, manifest=scene.path, deployment=scene.path))

@@ -41,7 +41,7 @@ EVERY_KIND = frozenset(_MEANINGS)
 
 @dataclass(frozen=True)
 class Expectation:
-    """What somebody states of a deployment.
+    """Facts that somebody states of a deployment.
 
     Attributes:
         against: Who states it, in words.

@@ -28,7 +28,7 @@ _ANY_STORAGE = "such creation code may have left anything in the contract's stor
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """How a contract may have been created, as somebody says. Nothing of it is believed.
+    """A way in which a contract may have been created, as somebody says. Nothing of it is believed.
 
     Attributes:
         arguments: The constructor's arguments, encoded.

@@ -124,6 +124,8 @@ class VerifierChecks:
         if not is_public and not self._is_local:
             meaning = "whoever made it can forge proofs"
             self._draft.differs(f"{subject}, SRS", "the public ceremony's", "one made by somebody", meaning)
+        elif not is_public:
+            self._draft.notes.append(f"{subject}: its SRS was made by somebody, which is good for a local chain alone")
         return circuit.model_copy(
             update={
                 "verifying_key": sha256_of(artifact.path / artifacts.VK),

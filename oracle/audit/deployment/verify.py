@@ -116,6 +116,7 @@ class _Check:
         self.expected = wanted.expected
         self.draft = draft
         self.progress = progress
+        self.first_admin = _NOBODY
         self.code = ContractChecks(self.rpc, wanted.contracts or compiled.packaged(), chain_id, block, draft)
 
     async def run(self) -> tuple[DeploymentStatement | None, tuple[Weakness, ...]]:
@@ -144,7 +145,7 @@ class _Check:
         found = await verifiers.check(settings.architectures, settings.models)
         # 6  what else belongs to it
         also = list(dict.fromkeys([*self.expected.also, *self.wanted.also]))
-        await check_further(self.code, self.hub.address, also, self.expected.hints)
+        await check_further(self.code, self.hub.address, also, self.expected.hints, self._people(roles))
         # 7  the comparison
         contracts = {**found.contracts, **self.code.found}
         statement = DeploymentStatement(
@@ -193,6 +194,11 @@ class _Check:
         await self.code.check("ZkOracle", self.hub.address, hints, linked)
         return True
 
+    def _people(self, roles: StatedRoles) -> list[str]:
+        """Return accounts that may have created a registry: the hub's first admin, and the present one."""
+        first = None if self.first_admin == _NOBODY else self.first_admin
+        return [each for each in (first, self.expected.deployer, roles.admin) if each is not None]
+
     def _hints(self, address: str) -> list[Hint]:
         found = self.expected.hints.get(address)
         return [] if found is None else [found]
@@ -201,6 +207,7 @@ class _Check:
         """Return ways in which the hub may have been created, as its code and its first events suggest."""
         grants = await self._first_grants()
         admin, guardians = _first_holders(grants)
+        self.first_admin = admin
         delay = int.from_bytes(values["changeDelay"])
         return [
             Hint(hub_interface().encode_constructor(admin, guardian, delay, self.factory, lens), salt)

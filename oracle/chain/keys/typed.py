@@ -53,7 +53,7 @@ _MANIFEST = {
 
 @dataclass(frozen=True, slots=True)
 class DeploymentSummary:
-    """What is signed of a deployment: a part that a wallet can show, and the hash of all of it.
+    """The part of a deployment that is signed: enough for a wallet to show, and the hash of all of it.
 
     Attributes:
         release: The release that stated it.
