@@ -30,7 +30,7 @@ from oracle.proving.srs.files import SrsOrigin
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
-__all__ = ["DeployedModel", "DeployedModelReport", "deploy_model", "verify_deployed_model"]
+__all__ = ["ModelContract", "ModelContractReport", "deploy_model", "verify_deployed_model"]
 
 Progress = Callable[[str], None]
 
@@ -42,7 +42,7 @@ _HINTS = {
 
 
 @dataclass(frozen=True)
-class DeployedModel:
+class ModelContract:
     """A model on a chain.
 
     Attributes:
@@ -55,7 +55,7 @@ class DeployedModel:
 
 
 @dataclass(frozen=True)
-class DeployedModelReport:
+class ModelContractReport:
     """The comparison of a model on a chain with the model's public files.
 
     Attributes:
@@ -84,7 +84,7 @@ def split_interface() -> Interface:
 
 async def deploy_model(
     path: Path, rpc: Rpc, account: LocalAccount, progress: Progress = lambda line: None, *, poll_s: float = 0.25
-) -> DeployedModel:
+) -> ModelContract:
     """Deploy the verifiers of a model's segments and the contract that verifies their chain, or find them.
 
     All addresses follow from code and arguments, so that nothing is deployed twice, and anyone can compute them.
@@ -126,12 +126,12 @@ async def deploy_model(
     contract = compiled.load("SplitVerifier")
     wanted = Creation(contract.name, contract.bytecode, arguments)
     created = await create(rpc, sender, wanted, split_interface().decode_error)
-    return DeployedModel(created.address, tuple(verifiers))
+    return ModelContract(created.address, tuple(verifiers))
 
 
 async def verify_deployed_model(
     path: Path, rpc: Rpc, address: str, block: BlockTag = "latest", progress: Progress = lambda line: None
-) -> DeployedModelReport:
+) -> ModelContractReport:
     """Compare a model's contract with the model's public files; nothing that either says is believed.
 
     Args:
@@ -152,7 +152,7 @@ async def verify_deployed_model(
     if not compiled.load("SplitVerifier").matches(code, address):
         found = f"other code (hash {to_hex(keccak(code))})" if code else "no code"
         problems.append(f"{address} is not this release's SplitVerifier: it has {found}")
-        return DeployedModelReport(address, len(made), tuple(problems), tuple(notes))
+        return ModelContractReport(address, len(made), tuple(problems), tuple(notes))
 
     async def view(name: str, *arguments: Any) -> Any:
         return await read(rpc, split_interface(), address, name, *arguments, block=block)
@@ -175,7 +175,7 @@ async def verify_deployed_model(
         if again.srs_origin is not SrsOrigin.PUBLIC_CEREMONY:
             text = f"segment {at + 1}: it is keyed with a local reference string: whoever made it can forge proofs"
             (notes if await rpc.is_local() else problems).append(text)
-    return DeployedModelReport(address, len(made), tuple(problems), tuple(notes))
+    return ModelContractReport(address, len(made), tuple(problems), tuple(notes))
 
 
 def _differences(

@@ -249,7 +249,7 @@ async def prove_model(
 def verify_model(
     path: Path, proof: Path, deadline_s: float | None = None
 ) -> tuple[ArtifactChain, ModelProof, Verification]:
-    """Verify one inference against a model's artifact, or against an auditor's copy of it.
+    """Verify one inference against a model's artifact; its public files are enough.
 
     Args:
         path: The artifact.

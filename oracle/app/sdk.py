@@ -352,7 +352,7 @@ def prove_model(artifact: Path | str, inputs: Path | str, *, row: int = 0) -> Mo
 
 
 def verify_model(artifact: Path | str, proof: ModelProof) -> Verification:
-    """Verify one inference against a model's artifact; an auditor's copy is enough.
+    """Verify one inference against a model's artifact; its public files are enough.
 
     Args:
         artifact: The model's artifact. The prover's files may be missing.

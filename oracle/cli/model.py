@@ -41,7 +41,7 @@ def model_group() -> None:
 @artifact_argument
 @json_option
 def model_inspect(path: Path, as_json: bool) -> None:
-    """Show the ARTIFACT in this folder: graph, circuit, cost, privacy, hashes; an auditor's copy is enough."""
+    """Show the ARTIFACT in this folder: graph, circuit, cost, privacy, hashes; its public files are enough."""
     from oracle.cli.render.inspection import print_inspection
     from oracle.cli.render.model import print_split
     from oracle.proving.inspect.artifact import inspect_artifact
@@ -96,7 +96,7 @@ def model_prove(path: Path, out: Path, **options: Any) -> None:
     help="Seconds for each proof (default: 60).",
 )
 def model_verify(path: Path, proof: Path, deadline_s: float | None) -> None:
-    """Verify an inference against the model in ARTIFACT, or an auditor's copy; exits with 1 if it does not hold."""
+    """Verify an inference against the model in ARTIFACT, or its public files; exits with 1 if it does not hold."""
     from oracle.app.models import verify_model
     from oracle.cli.render.model import print_inference
 
@@ -138,13 +138,13 @@ def model_deploy(path: Path, rpc_url: str, keystore: Path, password_file: Path |
     """
     import asyncio
 
-    from oracle.app.deployed_models import DeployedModel, deploy_model
+    from oracle.app.deployed_models import ModelContract, deploy_model
     from oracle.chain.rpc import Rpc
     from oracle.cli.render.json_output import print_json
 
     account = unlock(keystore, password_file)
 
-    async def run() -> DeployedModel:
+    async def run() -> ModelContract:
         async with Rpc(rpc_url) as rpc:
             return await deploy_model(path, rpc, account, lambda line: click.echo(f"  {line}", err=True))
 
@@ -168,14 +168,14 @@ def model_verify_deployed(path: Path, address: str, rpc_url: str, block: int | s
     """
     import asyncio
 
-    from oracle.app.deployed_models import DeployedModelReport, verify_deployed_model
+    from oracle.app.deployed_models import ModelContractReport, verify_deployed_model
     from oracle.chain.addresses import require_address
     from oracle.chain.rpc import Rpc
     from oracle.cli.render.model import print_deployed_model
 
     where = require_address(address, "ADDRESS")
 
-    async def run() -> DeployedModelReport:
+    async def run() -> ModelContractReport:
         async with Rpc(rpc_url) as rpc:
             return await verify_deployed_model(path, rpc, where, block, lambda line: click.echo(f"  {line}", err=True))
 

@@ -125,6 +125,6 @@ def find_circuit(artifact_hash: str, folders: Sequence[Path]) -> Artifact:
             if found.artifact_hash == artifact_hash:
                 return found
     raise ArtifactError(
-        f"the card's circuit (artifact {artifact_hash}) is in none of {', '.join(map(str, folders))}: name an "
-        "auditor's copy with --artifact"
+        f"the card's circuit (artifact {artifact_hash}) is in none of {', '.join(map(str, folders))}: name its "
+        "public files with --artifact"
     )

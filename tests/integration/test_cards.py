@@ -52,6 +52,7 @@ def test_the_example_as_written(
         else:
             if command.startswith("card build"):
                 command += f" {SMALL}"
+            command = command.replace("--artifacts artifacts", f"--artifacts {artifacts()}")
             done = workspace.run(*shlex.split(command.replace("http://127.0.0.1:8545", chain.rpc_url)))
             assert done.returncode == 0, (command, done.stderr)
             told[" ".join(command.split()[:2])] = done.stdout
@@ -77,6 +78,7 @@ def test_the_example_as_written(
     assert "3 of 3 verified" in told["card verify"] and "the card is what it says" in told["card verify"]
     summary = card["summary"]
     assert f"faults caught   {summary['caught']} of {summary['faults']}" in told["card show"]
+    assert "verifier: key from the architecture, bytecode from the key" in told["card show"]
     assert "complete" in told["card show"] and card["model"]["model_hash"][2:] in told["card show"]
 
     # The figures of the text are those of the whole benchmark, which the model judges here without proofs.

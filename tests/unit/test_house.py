@@ -31,6 +31,7 @@ MAY_IMPORT_LATE = {
     "oracle/core/statistics.py": "the daemon's percentiles need no numpy, which takes its memory",
     "oracle/detectors/kinds/": "scoring one window needs neither numpy nor onnx",
     "oracle/feeds/journal/revisions.py": "alembic is slow to import and rarely needed",
+    "oracle/proving/artifact/architecture.py": "an artifact is loaded without onnx: only who makes keys reads graphs",
     "oracle/proving/artifact/circuit.py": "an artifact is loaded without onnx: only a build reads graphs",
     "oracle/proving/engine/calls.py": "there is no `resource` on Windows",
     "oracle/proving/engine/worker.py": "ezkl is loaded once standard output is redirected",

@@ -1,7 +1,7 @@
 """Fairness that anyone can check: for which rows of a public set a private model's claim would hold, each proven.
 
 The owner proves a verdict for each row; everybody else counts rates by group from the proven verdicts. A verifier needs
-the set, the proofs, the model's hash, and an auditor's copy of the circuit, which contains no weights.
+the set, the proofs, the model's hash, and the circuit's public files, which contain no weights.
 """
 
 from oracle.claims.fairness.audit_set import AuditSet

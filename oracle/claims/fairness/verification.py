@@ -28,7 +28,7 @@ def verify(
     """Verify an audit without believing anything that it says, and count rates from what is proven.
 
     Args:
-        artifact: The circuit; an auditor's copy is enough.
+        artifact: The circuit; its public files are enough.
         verifier: A verifier of that circuit.
         rows: The set, as the verifier has it.
         model_hash: Hash of the model whose claims are relied on, from the registry; None: only the audit states one.

@@ -72,7 +72,7 @@ def fairness_sample(model: str, source: str, rows: int, seed: int, out: Path) ->
 @class_option
 @batch_option
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Proofs to make at once.")
-@click.option("--copy", type=FOLDER, help="Write the auditor's copy of the circuit to this folder.")
+@click.option("--copy", type=FOLDER, help="Write the public files of the circuit to this folder.")
 @click.option("--out", type=FILE, default=Path("audit.json"), show_default=True, help="The audit to write.")
 def fairness_prove(
     set_file: Path,
@@ -97,7 +97,7 @@ def fairness_prove(
     spec = spec_of(model)
     constraint = constraint_of(spec, at_least, at_most, classes)
     if copy is not None and copy.exists():
-        raise DataError(f"{copy} exists already: name a new folder for the auditor's copy")
+        raise DataError(f"{copy} exists already: name a new folder for the public files")
     rows = AuditSet.load(set_file, spec.features)
     rows.encode(spec.features)
     circuit = spec.circuit()
@@ -124,7 +124,7 @@ def fairness_prove(
 @fairness_group.command("verify")
 @click.argument("audit_file", metavar="AUDIT", type=FILE)
 @click.option("--set", "set_file", type=FILE, required=True, help="The audit set.")
-@click.option("--artifact", "artifact_path", type=FOLDER, required=True, help="The auditor's copy of the circuit.")
+@click.option("--artifact", "artifact_path", type=FOLDER, required=True, help="The public files of the circuit.")
 @click.option(
     "--model-hash", help="Hash that the model must have: the registry has it for the model whose claims you rely on."
 )

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from rich.console import Console
 
-from oracle.app.deployed_models import DeployedModelReport
+from oracle.app.deployed_models import ModelContractReport
 from oracle.app.models import BuiltModel
 from oracle.app.publishing import PublishedModel
 from oracle.cli.render.json_output import print_json
@@ -171,7 +171,7 @@ def print_published_model(model: PublishedModel, *, as_json: bool) -> None:
         print(f"for: {use}")
 
 
-def print_deployed_model(report: DeployedModelReport, *, as_json: bool) -> None:
+def print_deployed_model(report: ModelContractReport, *, as_json: bool) -> None:
     """Print in what a model's contract differs from the model."""
     if as_json:
         print_json(asdict(report) | {"ok": report.ok})

@@ -1,7 +1,7 @@
 """Verifying a proven card with public files: nothing that the card says is believed.
 
-The verifying key of the circuit is needed, which an auditor's copy of the artifact has, and the series for windows that
-were drawn from series.
+The circuit's public files are needed, from which its key is made again, and the series for windows that were drawn from
+series.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def verify(
 
     Args:
         card: The card.
-        artifact: The circuit; an auditor's copy will do.
+        artifact: The circuit; its public files will do.
         verifier: A verifier of that circuit.
         rebuilt: The benchmark as the reader has built it; None if the reader has only the card's.
         again: The circuit's key and bytecode, made again.

@@ -51,7 +51,7 @@ def made_code(generated: str, compiled: CompiledVerifier) -> dict[str, Any]:
 
 
 class Kept:
-    """What was made before, one file for each hash of inputs. A file that can't be read is made again.
+    """A folder of what was made before, one file for each hash of inputs. A file that can't be read is made again.
 
     Args:
         folder: The folder; None: nothing is kept.

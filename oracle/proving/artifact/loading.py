@@ -113,7 +113,7 @@ def load(path: Path, *, prover: bool = True) -> Artifact:
 
     Args:
         path: The folder.
-        prover: False for an auditor's copy, which may lack `PROVER_FILES` and the probe.
+        prover: False if the public files are enough: `PROVER_FILES` and the probe may be missing.
 
     Raises:
         ArtifactError: The artifact is missing, incomplete, altered, or of another release.

@@ -49,7 +49,7 @@ from oracle.proving.srs.files import SrsOrigin, origin_of
 _MOST_NAMED = 8
 
 _REFUSALS = (ArtifactError, CompileError, MemoryExceeded, ProverUnavailable)
-"""What ezkl and solc say of files that somebody made up. It ends no audit: what can't be made again is told."""
+"""Errors of ezkl and solc about files that somebody made up. They end no audit: what can't be made again is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Regeneration:
 
     @property
     def tied(self) -> str:
-        """How the verifier is tied to its circuit, in words."""
+        """The way in which the verifier is tied to its circuit, in words."""
         if not self.ok:
             return "not made again"
         return f"key from the {self.key_from}, bytecode from the key"

@@ -39,7 +39,7 @@ _SRS_MEANING = {
 
 
 def inspect_artifact(path: Path) -> Inspection:
-    """Read an artifact, complete or an auditor's copy, check its hashes, and describe it.
+    """Read an artifact, or its public files alone, check its hashes, and describe it.
 
     Raises:
         DataError: There is no artifact at this path, or it is damaged or of another release.

@@ -74,7 +74,7 @@ def load_chain(path: Path, *, prover: bool = True) -> ArtifactChain:
 
     Args:
         path: The folder.
-        prover: False for an auditor's copy, which may lack the prover's files.
+        prover: False if the public files are enough.
 
     Raises:
         ArtifactError: The artifact is missing, incomplete, altered, of another release, or not of a whole model.
@@ -157,7 +157,7 @@ def is_split(path: Path) -> bool:
 
 
 def inspect_split(path: Path) -> ArtifactChain:
-    """Read a split model, complete or an auditor's copy, and check its hashes.
+    """Read a split model, or its public files alone, and check its hashes.
 
     Raises:
         DataError: It is damaged, or of another release.
