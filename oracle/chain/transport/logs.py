@@ -174,17 +174,31 @@ async def _one_block(ask: Ask, query: dict[str, Any], block: int, before: NodeEr
 
 async def _ask_range(ask: Ask, query: dict[str, Any], first: int, last: int) -> Any:
     """Ask for a range. If nobody made the block at one end of it, that end is left out."""
+
+    async def asked(since: int, until: int) -> Any:
+        return await ask(query | {"fromBlock": hex(since), "toBlock": hex(until)})
+
+    async def is_null(block: int) -> bool:
+        try:
+            await asked(block, block)
+        except NullRound:
+            return True
+        return False
+
     for _ in range(_NULL_ROUNDS):
         try:
-            return await ask(query | {"fromBlock": hex(first), "toBlock": hex(last)})
-        except NullRound as error:
+            return await asked(first, last)
+        except NullRound:
             if first == last:
                 return []
-            if str(last) in error.said:
+            # The message may name either end, or none.
+            if await is_null(last):
                 last -= 1
-            else:
+            elif await is_null(first):
                 first += 1
-    return await ask(query | {"fromBlock": hex(first), "toBlock": hex(last)})
+            else:
+                raise
+    return await asked(first, last)
 
 
 class _Events:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Log
-from oracle.chain.transport.interface import HistoryMissing, MethodMissing, NodeError, TooMuchAsked
+from oracle.chain.transport.interface import HistoryMissing, MethodMissing, NodeError, NullRound, TooMuchAsked
 from oracle.core.errors import AnswerNotBelieved, ChainUnavailable
 from oracle.core.formats import to_hex
 
@@ -207,13 +207,14 @@ async def test_words_that_may_mean_a_rate_limit_too(rpc: Rpc) -> None:
     assert blocks(await rpc.logs(ADDRESS, 12, 12)) == [12]
 
 
-async def test_blocks_that_nobody_made_at_the_ends_of_a_range(rpc: Rpc) -> None:
-    """Filecoin's null rounds. Between the ends they do not matter."""
+@pytest.mark.parametrize("says", ["({hole})", "", "(9)"])
+async def test_blocks_that_nobody_made_at_the_ends_of_a_range(rpc: Rpc, says: str) -> None:
+    """Filecoin's null rounds, whichever end the message names. Between the ends they do not matter."""
     chain = Chain(rpc)
-    holes = {99, 98, 100, 101}
+    holes = {99, 98, 100, 101, 199}
     chain.refuse = lambda first, last: next(
         (
-            {"code": 1, "message": f"failed to get events: requested epoch was a null round ({hole})"}
+            {"code": 1, "message": f"failed to get events: requested epoch was a null round {says.format(hole=hole)}"}
             for hole in (first, last)
             if hole in holes
         ),
@@ -221,7 +222,16 @@ async def test_blocks_that_nobody_made_at_the_ends_of_a_range(rpc: Rpc) -> None:
     )
     assert blocks(await rpc.logs(ADDRESS, 0, 99)) == list(range(0, 98, 2))
     assert blocks(await rpc.logs(ADDRESS, 98, 120)) == list(range(102, 121, 2))
+    assert blocks(await rpc.logs(ADDRESS, 199, 209)) == [200, 202, 204, 206, 208]
     assert await rpc.logs(ADDRESS, 99, 100) == []
+
+
+@pytest.mark.attack
+async def test_a_node_that_calls_a_range_null_and_no_end_of_it_is_refused(rpc: Rpc) -> None:
+    chain = Chain(rpc)
+    chain.refuse = lambda first, last: {"code": 12, "message": "null round"} if first != last else None
+    with pytest.raises(NullRound):
+        await rpc.logs(ADDRESS, 0, 9)
 
 
 # --- what a node adds, repeats and reorders ------------------------------------------------------------------------
