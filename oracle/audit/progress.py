@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeAlias
 
-__all__ = ["Progress", "AuditStep", "unwatched"]
+__all__ = ["AuditStep", "Progress", "unwatched"]
 
 
 class AuditStep(StrEnum):
