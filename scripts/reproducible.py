@@ -38,9 +38,10 @@ class Stranger:
     def __init__(self, folder: Path, umask: int, environment: dict[str, str]) -> None:
         self.folder, self.umask, self.environment = folder, umask, environment
 
-    def clone(self, root: Path) -> None:
-        """Clone the last commit. The npm packages are this tree's: they are those of the lock file, too."""
-        self._run("git", "clone", "--quiet", "--no-hardlinks", str(root), str(self.folder), cwd=root)
+    def clone(self, root: Path, commit: str) -> None:
+        """Clone a commit. The npm packages are this tree's: they are those of the lock file, too."""
+        self._run("git", "clone", "--quiet", "--no-hardlinks", "--no-checkout", str(root), str(self.folder), cwd=root)
+        self._run("git", "checkout", "--quiet", "--detach", commit, cwd=self.folder)
         if (root / "node_modules").is_dir():
             (self.folder / "node_modules").symlink_to(root / "node_modules", target_is_directory=True)
 
@@ -132,6 +133,10 @@ def _circuit(folder: Path, srs: Path) -> dict[str, str]:
     return found
 
 
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -154,14 +159,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         target.parent.mkdir(exist_ok=True)
         target.write_text(json.dumps(made(target.parent, srs)), encoding="utf-8")
         return 0
-    changed = subprocess.run(["git", "status", "--short"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    if changed:
+    if _git("status", "--short"):
         print("reproducible: what is not committed is left out", file=sys.stderr)
+    commit = _git("rev-parse", "HEAD")
     with tempfile.TemporaryDirectory(prefix="reproducible-") as temporary:
         folder = Path(temporary).resolve()
         results = []
         for each in strangers(folder):
-            each.clone(ROOT)
+            each.clone(ROOT, commit)
             results.append(each.make(folder / "srs"))
     first, second = results
     text = table(first, second)
