@@ -60,17 +60,31 @@ async def pin(rpcs: Sequence[Rpc], which: BlockTag, draft: ReportDraft) -> tuple
     Raises:
         ChainUnavailable: No endpoint has it.
     """
-    numbers = [(await rpc.block(which)).number for rpc in rpcs]
-    block = await rpcs[0].block(min(numbers))
-    agreeing = []
+    there: list[tuple[Rpc, int]] = []
+    errors: list[ChainUnavailable] = []
     for rpc in rpcs:
-        found = await rpc.block(block.number)
+        try:
+            there.append((rpc, (await rpc.block(which)).number))
+        except ChainUnavailable as error:
+            errors.append(error)
+            draft.problem(ProblemKind.NODE, f"{rpc.name} is left out: {error}")
+    if not there:
+        raise errors[0]
+    (first, _), *others = there
+    block = await first.block(min(number for _, number in there))
+    agreeing = [first]
+    for rpc, _ in others:
+        try:
+            found = await rpc.block(block.number)
+        except ChainUnavailable as error:
+            draft.problem(ProblemKind.NODE, f"{rpc.name} is left out: {error}")
+            continue
         if found.hash == block.hash:
             agreeing.append(rpc)
         else:
             draft.problem(
                 ProblemKind.CHAIN,
-                f"the endpoints contradict each other: block {block.number} is {to_hex(block.hash)} at {rpcs[0].name}, "
+                f"the endpoints contradict each other: block {block.number} is {to_hex(block.hash)} at {first.name}, "
                 f"but {to_hex(found.hash)} at {rpc.name}, which is left out",
             )
     return block, agreeing

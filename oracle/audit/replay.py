@@ -34,7 +34,7 @@ from oracle.audit.replayed import ReplayedHub
 from oracle.audit.report import Checked, Finding, FindingKind
 from oracle.audit.transactions import NOT_FOUND
 from oracle.audit.withheld import Holes, PinnedHub
-from oracle.chain.hub import ShadowScored
+from oracle.chain.hub import ShadowScored, Submission
 from oracle.core import encoding
 from oracle.core.encoding import sees_peers
 from oracle.core.formats import to_hex
@@ -127,19 +127,28 @@ class Auditor:
             self.hub.bridge(event)
         attempts: list[_Attempt] = []
         refused: list[tuple[AuditedSubmission, Exception]] = []
+        # Whoever made the input may repeat a report with any number of proofs. Each report is derived once.
+        derived: dict[Submission, _Attempt | Unproven | Unknown] = {}
         for each in found:
             audited = _audited(entry, each, events[:count])
-            try:
-                attempts.append(self._attempt(audited, events[:count], entry))
-            except (Unproven, Unknown) as error:
-                refused.append((audited, error))
+            unproven = replace(each.submission, proof=b"")
+            if unproven not in derived:
+                try:
+                    derived[unproven] = self._attempt(audited, events[:count])
+                except (Unproven, Unknown) as error:
+                    derived[unproven] = error
+            result = derived[unproven]
+            if isinstance(result, _Attempt):
+                attempts.append(replace(result, audited=audited))
+            else:
+                refused.append((audited, result))
         if attempts:
             self._take(entry, self._that_fit(attempts, entry))
         else:
             self._refuse(entry, *refused[0], events[:count])
         return count
 
-    def _attempt(self, audited: AuditedSubmission, events: Sequence[JudgedEvent], entry: ReportEvents) -> _Attempt:
+    def _attempt(self, audited: AuditedSubmission, events: Sequence[JudgedEvent]) -> _Attempt:
         """Return a submission with what the hub must have derived of it. A report is refused as a whole."""
         report = audited.submission.signed.report
         model = self.hub.models.get(audited.submission.model_number)

@@ -25,11 +25,11 @@ from oracle.chain.keys import signer
 from oracle.chain.rpc import BlockTag, Rpc
 from oracle.chain.transport.answers import Block
 from oracle.chain.transport.interface import NodeError
-from oracle.core.errors import ContractRejected, DeploymentError
+from oracle.core.errors import AnswerNotBelieved, ContractRejected, DeploymentError
 from oracle.core.formats import to_hex
 from oracle.core.types import SECONDS_A_DAY
 
-_UNREADABLE = (DeploymentError, ContractRejected, NodeError)
+_UNREADABLE = (DeploymentError, ContractRejected, NodeError, AnswerNotBelieved)
 """Errors by which the hub's state can't be read, but the history can be replayed all the same."""
 
 
@@ -159,10 +159,7 @@ async def _whole(
     of_first = Hub(rpcs[0], hub)
     try:
         pinned = await read_pinned(of_first, block.number)
-        for rpc in rpcs[1:]:
-            if await read_pinned(Hub(rpc, hub), block.number) != pinned:
-                text = f"{rpcs[0].name} and {rpc.name} give other states of the hub at block {block.number}"
-                draft.problem(ProblemKind.CHAIN, f"the endpoints contradict each other: {text}")
+        await _check_agreement(rpcs, hub, block, pinned, draft)
         holes = find_holes([each.event for each in events], pinned)
         draft.problems += holes.problems
         missing = [(feed_id, number) for feed_id, numbers in holes.rounds.items() for number in numbers]
@@ -173,6 +170,17 @@ async def _whole(
             ProblemKind.STORAGE, f"the hub's state can't be read, so nothing shows that the history is whole: {error}"
         )
         return PinnedHub(), Holes(), []
+
+
+async def _check_agreement(rpcs: Sequence[Rpc], hub: str, block: Block, pinned: PinnedHub, draft: ReportDraft) -> None:
+    """Check that the further endpoints give the same state of the hub as the first one."""
+    for rpc in rpcs[1:]:
+        try:
+            if await read_pinned(Hub(rpc, hub), block.number) != pinned:
+                text = f"{rpcs[0].name} and {rpc.name} give other states of the hub at block {block.number}"
+                draft.problem(ProblemKind.CHAIN, f"the endpoints contradict each other: {text}")
+        except _UNREADABLE as error:
+            draft.problem(ProblemKind.NODE, f"{rpc.name} does not give the hub's state: {error}")
 
 
 async def _replayed(

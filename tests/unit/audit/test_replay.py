@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from oracle.audit.calldata import read_submission
 from oracle.audit.calls import TransactionCalls
 from oracle.audit.history import AdminEvent, AuditedFeed, AuditedModel, ReportEvents
 from oracle.audit.replay import Auditor
@@ -18,7 +19,7 @@ from oracle.core import encoding
 from oracle.core.encoding import NO_ANSWER, Feature
 from oracle.core.gate import HoldPolicy
 from oracle.core.report import Report, ReporterSignature, SignedReport
-from oracle.core.types import Kind, Outcome, Status
+from oracle.core.types import Kind, Outcome, Round, Status
 
 FEED_ID, PEER_ID = (1).to_bytes(32), (2).to_bytes(32)
 NOW = 1_700_000_000
@@ -294,3 +295,92 @@ def test_an_event_of_another_round_than_the_next_is_not_history() -> None:
     assert problem_of(made, invented) == "it is of round 900, but 1 was next"
     assert made.findings[0].check is Checked.FAILED
     assert problem_of(made, submission()) == ""
+
+
+def relayed(*submissions: Submission, of: ReportEvents | None = None) -> ReportEvents:
+    """Return a transaction whose input has several submissions, one after the other."""
+    inputs = b"relay" + b"".join(encode_submission(each) for each in submissions)
+    return replace(of or submission(), calls=TransactionCalls(inputs=inputs))
+
+
+def submitted(given: ReportEvents) -> Submission:
+    assert given.calls.direct is not None
+    return read_submission(given.calls.direct)
+
+
+def test_proofs_in_an_input_are_tried_one_after_the_other() -> None:
+    """Only one of them was submitted. Nothing tells which one, except that it holds."""
+    real = submitted(submission())
+    made = auditor()
+    made.play(relayed(*(replace(real, proof=proof) for proof in (b"decoy", b"proof", b"other"))))
+    tried = []
+    while made.tasks:
+        task = made.tasks.pop()
+        tried.append(task.proof)
+        made.settle(task, task.proof == b"proof")
+    assert tried == [b"decoy", b"proof"]
+    assert [(each.check, each.problem) for each in made.findings] == [(Checked.VERIFIED, "")]
+    made = auditor()
+    made.play(relayed(replace(real, proof=b"decoy"), replace(real, proof=b"other")))
+    while made.tasks:
+        made.settle(made.tasks.pop(), False)
+    assert [(each.check, each.problem) for each in made.findings] == [(Checked.FAILED, "the proof does not verify")]
+
+
+def test_a_report_with_other_signers_beside_the_real_one() -> None:
+    """It has the same answers, and signatures of strangers. Alone, it is what the hub should have refused."""
+    real = submitted(submission())
+    rows = tuple(replace(each, r=STRANGER.encode().ljust(32, b"\0")) for each in real.signed.signatures)
+    decoy = replace(real, signed=replace(real.signed, signatures=rows))
+    assert problem_of(auditor(), relayed(decoy, real)) == ""
+    assert problem_of(auditor(), relayed(decoy)) == "a reporter signed twice"
+
+
+def test_the_stored_round_tells_which_of_two_reports_it_was() -> None:
+    """Fewer signatures lead to the same median, but to another spread and count."""
+    quorum = replace(FEED, max_spread=0)
+    two = submitted(submission(THREE[:2]))
+    three = submitted(submission())
+    assert two.signed.median(0) == three.signed.median(0)
+
+    def stored(count: int) -> Auditor:
+        made = Auditor(named)
+        made.hub.add_model(model())
+        made.hub.add_committee(1, [ALICE, BOB, CAROL], 1)
+        made.hub.add_feed(quorum)
+        signed = (two if count == 2 else three).signed
+        spread = signed.spread(0, FEED.kind, FEED.sigma)
+        kept = Round(1, ANSWER + 10, NOW, NOW + 10, 1, -5, spread, count)
+        entry = replace(relayed(two, three), rounds={(FEED_ID, 1): kept})
+        assert problem_of(made, entry) == ""
+        return made
+
+    assert [stored(count).hub.expected_rounds()[FEED_ID, 1].count for count in (2, 3)] == [2, 3]
+
+
+def test_reports_with_other_answers_of_peers() -> None:
+    """Reporters signed two reports of one time. The next one is unchecked if its features need the peer's answer."""
+    ids: dict[str, Any] = {"feed_ids": (FEED_ID, PEER_ID)}
+    first = submission(BOTH, round_ids=(1, 0), **ids)
+    others = tuple(row(name, ANSWER + 10, 3 * ANSWER) for name in (ALICE, BOB, CAROL))
+    entry = relayed(submitted(first), submitted(submission(others, round_ids=(1, 0), **ids)), of=first)
+    for features, check in ((LISTED, Checked.UNCHECKED), (encoding.window_features(14), Checked.VERIFIED)):
+        made = auditor(model(features=features), PEERED, PEER)
+        assert problem_of(made, entry) == ""
+        later = NOW + 60
+        problem_of(made, submission(BOTH, round_ids=(2, 0), observed_at=later, block_time=later, **ids))
+        assert made.findings[-1].check is check
+        # The round after it is measured from answers that are known.
+        later = NOW + 120
+        assert problem_of(made, submission(BOTH, round_ids=(3, 0), observed_at=later, block_time=later, **ids)) == ""
+
+
+def test_a_submission_that_is_not_known_leaves_its_event_and_the_stored_round() -> None:
+    given = replace(submission(), calls=TransactionCalls(missing="nobody has it"))
+    kept = Round(1, ANSWER + 10, NOW, NOW + 10, 1, -5, 7, 3)
+    made = auditor()
+    assert problem_of(made, replace(given, rounds={(FEED_ID, 1): kept})) == "nobody has it"
+    assert made.findings[0].check is Checked.UNCHECKED and made.hub.expected_rounds()[FEED_ID, 1] == kept
+    # What an event says is checked all the same: the gate knows the answer and the scores.
+    given = replace(given, events=(replace(SAID, scores=(5, 7)),))
+    assert problem_of(auditor(), given).startswith("the hub said accepted")
