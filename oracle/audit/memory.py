@@ -15,7 +15,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
@@ -109,7 +109,10 @@ class AuditMemory:
 
     def keep_transaction(self, tx_hash: bytes, transaction: Transaction) -> None:
         """Keep a mined transaction."""
-        document = {name: to_hex(v) if isinstance(v, bytes) else v for name, v in asdict(transaction).items()}
+        if self._database is None:
+            return
+        values = ((each.name, getattr(transaction, each.name)) for each in fields(transaction))
+        document = {name: to_hex(value) if isinstance(value, bytes) else value for name, value in values}
         self._keep(_Kept.TRANSACTION, tx_hash, json.dumps(document).encode())
 
     def calls(self, tx_hash: bytes) -> list[bytes] | None:
