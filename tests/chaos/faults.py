@@ -611,7 +611,7 @@ def rpc_slow(scene: Scene) -> Steps:
     RPC,
     "the endpoint answers HTTP 429",
     "the daemon tries again, later each time",
-    AGAIN | {"error": "answers HTTP 429"},
+    AGAIN | {"error": "limits the rate of requests: HTTP 429"},
 )
 def rpc_limits_the_rate(scene: Scene) -> Steps:
     yield from _rpc(scene, None, http_error(429))

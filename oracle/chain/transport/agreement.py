@@ -50,7 +50,10 @@ class Answered:
             return f"reverts: {self.rejected.name} {self.rejected}"
         if self.rejected is not None:  # the message has the endpoint's name
             return f"refuses: {type(self.rejected).__name__}"
-        return json.dumps(_essence(method, self.result), sort_keys=True).lower()
+        try:
+            return json.dumps(_essence(method, self.result), sort_keys=True).lower()
+        except RecursionError:
+            return "something that is nested too deep"
 
     def shown(self, method: str) -> str:
         """Return the answer for a message."""

@@ -26,6 +26,7 @@ HEAVY = frozenset({"eth_getLogs", "debug_traceTransaction", "trace_transaction"}
 _CALLS = frozenset({"eth_call", "eth_estimateGas"})
 """The methods that execute code."""
 
+_NO_WORDS = "an error without words"
 _SHOWN, _READ = 300, 1_200
 """Characters of a node's words that are shown, and that are read."""
 
@@ -250,7 +251,7 @@ def _code(failure: Any) -> int | None:
 def _said(failure: Any, hide: Callable[[str], str]) -> str:
     """Return what the error says: its message, and the words that some nodes put elsewhere."""
     if not isinstance(failure, Mapping):
-        return _line(hide(str(failure)))
+        return (_line(hide(failure)) if isinstance(failure, str) else "") or _NO_WORDS
     data = failure.get("data")
     parts = [failure.get("message")]
     if isinstance(data, Mapping):
@@ -258,7 +259,7 @@ def _said(failure: Any, hide: Callable[[str], str]) -> str:
     elif isinstance(data, str) and not data.lower().startswith("0x"):
         parts.append(data)
     lines = [_line(hide(part)) for part in parts if isinstance(part, str) and part.strip()]
-    return ": ".join(dict.fromkeys(lines)) or "an error without words"
+    return ": ".join(dict.fromkeys(lines)) or _NO_WORDS
 
 
 def _line(text: str) -> str:

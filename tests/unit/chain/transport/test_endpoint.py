@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,10 @@ from structlog.testing import capture_logs
 
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.endpoint import Endpoint
+from oracle.chain.transport.endpoints import Endpoints, PoolPolicy
 from oracle.chain.transport.failures import AnswerTooLarge, NoJsonRpc, RefusedByStatus
 from oracle.chain.transport.interface import BlockMissing, TooMuchAsked
-from oracle.core.errors import ChainUnavailable, ContractRejected
+from oracle.core.errors import ChainUnavailable, ContractRejected, OracleError
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 HASH = b"\1" * 32
@@ -278,3 +280,24 @@ async def test_words_of_storage_come_in_the_order_in_which_they_were_asked_for(n
 async def test_a_proof_where_the_node_has_none(node: Node) -> None:
     node.answer = lambda method, params: refused("method not found", -32601)
     assert await node.rpc.proof(ADDRESS, 7) is None
+
+
+@pytest.mark.attack
+async def test_an_answer_that_is_nested_deep_ends_no_process(node: Node) -> None:
+    nested: Any = []
+    for _ in range(5_000):
+        nested = [nested]
+    pool = Endpoints(["http://a.example", "http://b.example"], 31337, PoolPolicy(agreement=2), limit_pauses=())
+    for member in pool._members:
+        member.endpoint._provider = node  # type: ignore[assignment]
+    for answer in ({"result": nested}, {"error": nested}, {"error": {"message": nested, "data": {"data": nested}}}):
+        node.answer = lambda method, params, answer=answer: (  # type: ignore[misc]
+            {"result": "0x1"} if method == "eth_blockNumber" else answer
+        )
+        for rpc in (node.rpc, Rpc(pool)):
+            for ask in (
+                rpc.nonce(ADDRESS), rpc.call(ADDRESS, b""), rpc.block(1), rpc.send_raw(b"\2"), rpc.logs(ADDRESS, 0, 1),
+                rpc.trace(HASH), rpc.proof(ADDRESS), rpc.receipt(HASH), rpc.transaction(HASH),
+            ):  # fmt: skip
+                with contextlib.suppress(OracleError):
+                    await ask
