@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from oracle.app import audit as audited
 from oracle.audit.choice import Choice, Span
 from oracle.audit.progress import AuditStep
 from oracle.audit.report import AuditReport, Problem, ProblemKind
 from oracle.cli.audit import audit_command
+from oracle.cli.render import progress
 
 HUB = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 OK = AuditReport(HUB, 1, 9, "0x09", 1_700_000_000, (), ())
@@ -121,3 +124,13 @@ def test_progress_is_not_mixed_with_the_report(asked: Asked) -> None:
     result = run("--json")
     assert result.stderr == ""
     assert result.stdout.startswith("{") and '"ok": true' in result.stdout
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_progress_at_a_terminal(monkeypatch: pytest.MonkeyPatch, quiet: bool) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr(progress, "Console", lambda stderr: Console(file=shown, force_terminal=True, width=80))
+    with progress.audit_progress(quiet=quiet) as show:
+        show(AuditStep.HISTORY, 5, 5)
+        show(AuditStep.PROOFS, 3, 10)
+    assert ("history" in shown.getvalue() and "3/10" in shown.getvalue()) is not quiet
