@@ -539,6 +539,22 @@ async def test_a_hub_that_is_linked_with_another_library(rpc: Rpc, account: Loca
 
 
 @pytest.mark.attack
+async def test_a_hub_whose_code_its_constructor_did_not_make(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    """It would link adapters of another creation code, and take signatures of another domain: no getter shows that."""
+    deployment = await run(plan(), rpc, account, path)
+    contract = compiled.load("ZkOracle")
+    code = bytearray(await rpc.code(deployment.hub))
+    for name in ("_aggregatorCodeHash", "_hashedVersion"):
+        offset, length = contract.immutables[name][0]
+        code[offset : offset + length] = bytes(length)
+    await rpc.request("anvil_setCode", deployment.hub, "0x" + code.hex())
+    problems = await code_problems(rpc, deployment.hub)
+    assert [each.split("its immutable ")[1] for each in problems] == [
+        "_aggregatorCodeHash is another one", "_hashedVersion is another one"
+    ]  # fmt: skip
+
+
+@pytest.mark.attack
 @pytest.mark.parametrize(("step", "view"), [("factory", "aggregatorFactory"), ("lens", "lens")])
 async def test_another_contract_than_the_hub_names(
     rpc: Rpc, account: LocalAccount, path: Path, step: str, view: str

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from oracle.audit.deployment.immutables import expected_immutables
 from oracle.audit.deployment.report import DeploymentDraft
 from oracle.audit.deployment.statement import StatedContract
 from oracle.chain.abi.interface import Interface
 from oracle.chain.compiled import Compiled
 from oracle.chain.deploy.create2 import NO_SALT, create2_address
+from oracle.chain.deploy.immutables import expected_immutables
 from oracle.chain.deploy.origin import Origin, find_origin
 from oracle.chain.rpc import Rpc
 from oracle.core.errors import DeploymentError

@@ -9,6 +9,7 @@ from typing import Literal
 
 from oracle.chain import compiled
 from oracle.chain.compiled import Compiled
+from oracle.chain.deploy.immutables import expected_immutables
 from oracle.chain.deploy.plan import CommitteePlan, DeployPlan, FeedPlan, VerifierArtifact
 from oracle.chain.hub import Hub, HubFeedConfig
 from oracle.chain.rpc import Rpc
@@ -119,7 +120,7 @@ async def code_problems(rpc: Rpc, hub: str, contracts: Mapping[str, Compiled] | 
     """List the code of a hub that is not this release's: the hub's own, its libraries', its lens's, its factory's.
 
     The libraries' addresses are in the hub's code, so this needs no deployment file. The adapters are not checked:
-    their code follows from the factory's.
+    their code follows from the factory's. Immutables are compared where address, chain or settings decide them.
 
     Args:
         contracts: Compiled contracts, by name; default: the packaged ones.
@@ -137,7 +138,10 @@ async def code_problems(rpc: Rpc, hub: str, contracts: Mapping[str, Compiled] | 
         is_hub = False
     if not is_hub:
         return [f"the code at {hub} is not this release's hub"]
-    problems = []
+    problems = [
+        f"the hub's code at {hub} was not made by its constructor: its immutable {name} is another one"
+        for name in _foreign_immutables(contracts, code, hub, await rpc.chain_id())
+    ]
     for name, address in libraries.items():
         if not contracts[name].matches(await rpc.code(address), address):
             problems.append(f"the code at {address} is not this release's {name}, a library of the hub")
@@ -149,6 +153,18 @@ async def code_problems(rpc: Rpc, hub: str, contracts: Mapping[str, Compiled] | 
         if not contracts[name].matches(await rpc.code(address), address):
             problems.append(f"the code at {address} is not this release's {what}")
     return problems
+
+
+def _foreign_immutables(contracts: Mapping[str, Compiled], code: bytes, hub: str, chain_id: int) -> list[str]:
+    """Return the immutables of a hub's code that do not follow from its address, its chain and its settings."""
+    found = contracts["ZkOracle"].immutables_in(code)
+    settings = {
+        "changeDelay_": int.from_bytes(found["changeDelay"]),
+        "factory": to_hex(found["aggregatorFactory"][12:]),
+        "lens_": to_hex(found["lens"][12:]),
+    }
+    wanted = expected_immutables("ZkOracle", settings, hub, chain_id, contracts)
+    return sorted(name for name, value in found.items() if wanted[name] != value)
 
 
 def srs_origin(code: bytes) -> Literal["public-ceremony", "insecure-local"]:
