@@ -273,6 +273,11 @@ class Auditor:
         made = judge_report(judged, feed, unit, before, audited.block_time)
         said = None if event is None or isinstance(event, ShadowScored) else ReportOutcome.from_event(event)
         problem, check = outcome_problem(said, made.outcome), Checked.FAILED
+        if event is not None and not problem:
+            submitted = (audited.submission.model_number, tuple(judged.scores))
+            if (event.model_number, tuple(event.scores)) != submitted:
+                problem = f"the hub said scores of {list(event.scores)} by model {event.model_number}, but "
+                problem += f"{list(submitted[1])} by model {submitted[0]} were submitted"
         unsure = self.hub.holes.why_unsure(feed_id, before.round_id + 1)
         if said is None and (
             made.outcome.round_id in self.hub.holes.rounds.get(feed_id, ()) or feed_id in self.hub.holes.holds

@@ -123,7 +123,7 @@ UNSEEN = "was replaced in block 40, but the logs do not show that it became acti
 )
 def test_a_missing_proposal(events: Sequence[HubEvent], active: int, says: list[str]) -> None:
     found = holes(*events, model_number=active)
-    assert (said(found), found.proposals, found.activations) == (says, {FEED}, frozenset())
+    assert (said(found), found.proposals, found.activations) == (says, frozenset({FEED}), frozenset())
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_missing_proposal(events: Sequence[HubEvent], active: int, says: list[
 )
 def test_a_missing_activation(events: Sequence[HubEvent], active: int, says: list[str]) -> None:
     found = holes(*events, model_number=active)
-    assert (said(found), found.activations, found.proposals) == (says, {FEED}, frozenset())
+    assert (said(found), found.activations, found.proposals) == (says, frozenset({FEED}), frozenset())
 
 
 def test_a_feed_whose_addition_is_missing_has_the_model_that_was_replaced() -> None:
