@@ -384,3 +384,24 @@ def test_a_submission_that_is_not_known_leaves_its_event_and_the_stored_round() 
     # What an event says is checked all the same: the gate knows the answer and the scores.
     given = replace(given, events=(replace(SAID, scores=(5, 7)),))
     assert problem_of(auditor(), given).startswith("the hub said accepted")
+
+
+@pytest.mark.parametrize(
+    ("features", "checks"),
+    [
+        (LISTED, [Checked.UNCHECKED, Checked.UNCHECKED, Checked.VERIFIED]),
+        (encoding.window_features(14), [Checked.UNCHECKED, Checked.VERIFIED, Checked.VERIFIED]),
+    ],
+    ids=["a model of peers", "a model of moves"],
+)
+def test_no_more_is_unchecked_than_follows_from_what_is_not_known(
+    features: tuple[Feature, ...], checks: list[Checked]
+) -> None:
+    """The answers of peers are nowhere but in the submission. The report after the next one does not need them."""
+    made = auditor(model(features=features), PEERED, PEER)
+    ids: dict[str, Any] = {"feed_ids": (FEED_ID, PEER_ID)}
+    for number in (1, 2, 3):
+        at = NOW + 60 * number
+        given = submission(BOTH, round_ids=(number, 0), observed_at=at, block_time=at, **ids)
+        problem_of(made, given if number > 1 else replace(given, calls=TransactionCalls(missing="nobody has it")))
+    assert [each.check for each in made.findings] == checks
