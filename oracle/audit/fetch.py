@@ -203,13 +203,16 @@ class HistoryReader:
         """Return the logs of all endpoints, united and in order."""
         found: dict[str, list[Log]] = {}
         errors: list[ChainUnavailable] = []
-        for rpc in self._rpcs:
+        names = [rpc.name for rpc in self._rpcs]
+        for at, rpc in enumerate(self._rpcs, start=1):
+            # A name has no secrets, so two endpoints of one provider have the same.
+            name = f"{rpc.name} (endpoint {at})" if names.count(rpc.name) > 1 else rpc.name
             try:
-                found[rpc.name] = await self._logs_of(rpc, first, last)
+                found[name] = await self._logs_of(rpc, first, last)
             except ChainUnavailable as error:
                 errors.append(error)
                 kind = ProblemKind.CHAIN if isinstance(error, AnswerNotBelieved) else ProblemKind.NODE
-                self._draft.problem(kind, f"{rpc.name} does not give the hub's logs: {error}")
+                self._draft.problem(kind, f"{name} does not give the hub's logs: {error}")
         if not found and not any(isinstance(error, NodeError | AnswerNotBelieved) for error in errors):
             raise errors[0]
         return self._united(found)
@@ -232,6 +235,7 @@ class HistoryReader:
     def _united(self, found: Mapping[str, Sequence[Log]]) -> list[Log]:
         united: dict[tuple[int, bytes, int], Log] = {}
         said_by: dict[tuple[int, bytes, int], str] = {}
+        blocks: dict[bytes, int] = {}
         for name, logs in found.items():
             for log in logs:
                 key = (log.block_number, log.tx_hash, log.log_index)
@@ -243,6 +247,8 @@ class HistoryReader:
                     )
                     if united[key].block_hash != log.block_hash:
                         self._contradict(log.block_number)
+                if blocks.setdefault(log.tx_hash, log.block_number) != log.block_number:
+                    self._contradict(log.block_number)  # a transaction is in one block of a chain
                 united.setdefault(key, log)
                 said_by.setdefault(key, name)
         for name, logs in found.items():

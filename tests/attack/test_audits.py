@@ -168,6 +168,12 @@ def test_endpoints_make_up_for_each_other(audited: Auditing) -> None:
     said = [note for note in report.notes if "withholds" in note]
     assert [note.split(" of ")[0] for note in said] == ["one withholds 1", "two withholds 2"]
     assert [audited(node).ok for node in nodes] == [False, False]
+    # Two endpoints of one provider have one name: their keys are secrets.
+    same = [audited.node(logs=node.logs) for node in nodes]
+    assert [note.split(" withholds")[0] for note in audited(*same).notes if "withholds" in note] == [
+        "hostile (endpoint 1)",
+        "hostile (endpoint 2)",
+    ]
 
 
 def test_endpoints_that_contradict_each_other(audited: Auditing) -> None:
