@@ -40,7 +40,7 @@ from oracle.chain.rpc import BlockTag, Rpc
 from oracle.chain.transport.answers import Block, Log
 from oracle.chain.tx.sender import Sender
 from oracle.cli import oracle
-from oracle.core.errors import ConfigError
+from oracle.core.errors import ChainUnavailable, ConfigError
 from oracle.core.formats import keccak, to_hex
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import Artifact
@@ -207,6 +207,16 @@ async def test_ways_of_creation(rpc: Rpc, scene: Scene, account: LocalAccount) -
     third = trace.calls[0].to
     assert third is not None
     ways = {}
+
+    class Silent(Rpc):
+        async def request(self, method: str, *params: Any, **kwargs: Any) -> Any:
+            if method == "eth_getBlockByNumber" and params[1]:
+                raise ChainUnavailable("no whole blocks here")
+            return await super().request(method, *params, **kwargs)
+
+    async with Silent(scene.chain.rpc_url, scene.chain.chain_id) as silent:
+        report = await verified(silent, plain or "")
+    assert report.unchecked[0].reason == "no whole blocks here"
     for address in (salted.address, plain, third):
         report = await verified(rpc, address)
         assert report.differences == ()

@@ -17,7 +17,7 @@ from oracle.chain.deploy.create2 import NO_SALT, create2_address
 from oracle.chain.deploy.immutables import expected_immutables
 from oracle.chain.deploy.origin import Origin, find_origin
 from oracle.chain.rpc import Rpc
-from oracle.core.errors import DeploymentError
+from oracle.core.errors import ChainUnavailable, DeploymentError
 from oracle.core.formats import keccak, to_hex
 
 STORING = frozenset({"ZkOracle", "ZkFeedRegistry", "ModelCard", "ClaimRegistry", "SplitVerifier"})
@@ -156,7 +156,7 @@ class ContractChecks:
                 return hint.arguments
         named = next((each.tx_hash for each in hints if each.tx_hash is not None), None)
         is_storing = contract.name in STORING
-        origin = await find_origin(self.rpc, address, self.block, named) if is_storing or named else Origin("unknown")
+        origin = await self._origin(address, named) if is_storing or named else Origin("unknown")
         if origin.init_code is None or (not is_storing and not origin.init_code.startswith(contract.bytecode)):
             self._keep(contract, address, code, "unknown", None, None)
             if is_storing:
@@ -179,6 +179,13 @@ class ContractChecks:
         self._keep(contract, address, code, origin.way, arguments, origin.salt)
         self.draft.checked.append(f"{subject}: code, immutables and creation code{where}")
         return arguments
+
+    async def _origin(self, address: str, named: bytes | None) -> Origin:
+        """Find how a contract was created. A node that can't tell makes it unknown, and ends no check."""
+        try:
+            return await find_origin(self.rpc, address, self.block, named)
+        except ChainUnavailable as error:
+            return Origin("unknown", why=str(error))
 
     def _immutables(
         self, subject: str, contract: Compiled, address: str, code: bytes, arguments: Mapping[str, object]

@@ -111,8 +111,14 @@ async def _of_transaction(rpc: Rpc, address: str, tx_hash: bytes) -> Origin:
 
 
 def _by(transaction: Any, address: str, block: int) -> Origin | None:
-    """Return the origin that a transaction's own fields show; None: they show none of this contract."""
-    found = answers.transaction(transaction)
+    """Return the origin that a transaction's own fields show; None: they show none of this contract.
+
+    A transaction of a form that only this chain has is left out: a rollup's deposits, for instance.
+    """
+    try:
+        found = answers.transaction(transaction)
+    except ChainUnavailable:
+        return None
     if found.to is None:
         raw = rlp.encode([from_hex(found.sender), found.nonce])
         if checksum_address(to_hex(keccak(raw)[12:])) == address:
