@@ -18,7 +18,7 @@ from oracle.audit.served import ReadingsClient
 from oracle.chain.addresses import require_address
 from oracle.chain.rpc import BlockTag, Rpc
 from oracle.config import Config
-from oracle.core.errors import ConfigError
+from oracle.core.errors import ChainUnavailable, ConfigError
 from oracle.core.formats import checksum_address, from_hex, is_address
 from oracle.core.settings import check_url
 from oracle.network.asking import trusted
@@ -123,7 +123,7 @@ async def audit(
     address = require_address(hub, "HUB")
     async with AsyncExitStack() as stack:
         rpcs = [await stack.enter_async_context(Rpc(url)) for url in urls]
-        memory = stack.enter_context(AuditMemory(state, await rpcs[0].chain_id(), address))
+        memory = stack.enter_context(AuditMemory(state, await _chain_id(rpcs), address))
         wanted = None
         if readings is not None:
             client = await stack.enter_async_context(ReadingsClient(trusted(readings.ca_file)))
@@ -140,6 +140,17 @@ async def audit(
         report = await audit_hub(rpcs, address, artifacts, options)
         memory.forget({from_hex(each.tx_hash) for each in report.findings if not each.verified and each.tx_hash})
     return replace(report, seconds=time.perf_counter() - began, endpoints=tuple(rpc.name for rpc in rpcs))
+
+
+async def _chain_id(rpcs: Sequence[Rpc]) -> int:
+    """Return the chain of the first endpoint that answers. Raises ChainUnavailable: None does."""
+    errors: list[ChainUnavailable] = []
+    for rpc in rpcs:
+        try:
+            return await rpc.chain_id()
+        except ChainUnavailable as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _url(text: str) -> str:

@@ -176,6 +176,13 @@ def test_endpoints_make_up_for_each_other(audited: Auditing) -> None:
     ]
 
 
+def test_an_endpoint_that_does_not_answer_is_left_out(rig: Rig, audited: Auditing) -> None:
+    silent = HostileNode("http://127.0.0.1:9", name="silent")
+    report = audited(silent, audited.node())
+    assert (report.verified, report.ok) == (4, False)
+    assert texts(report, ProblemKind.NODE)[0].startswith("silent is left out: ")
+
+
 def test_endpoints_that_contradict_each_other(audited: Auditing) -> None:
     def altered(logs: list[Any]) -> list[Any]:
         return [*logs[:-1], logs[-1] | {"data": logs[0]["data"] + "00" * 32}]
