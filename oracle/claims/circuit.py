@@ -24,6 +24,7 @@ other bounds.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -35,6 +36,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from oracle.claims.statement import SALT_BITS, SALT_LIMBS, STATEMENT, SUBJECT_BITS, SUBJECT_LIMBS, edges
 from oracle.core.errors import ModelError
+from oracle.proving.artifact import SETTINGS, Artifact
 from oracle.proving.disclosure import Extended
 from oracle.proving.imported import DIGITS, ImportedModel, Settings, corners, legs_for
 from oracle.proving.lowering.driver import lower, read_model
@@ -195,6 +197,12 @@ class ClaimCircuit:
         proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         onnx.checker.check_model(proto)
         return bytes(proto.SerializeToString(deterministic=True))
+
+
+def digits_limit(artifact: Artifact) -> int:
+    """Return the largest bound for which the digits of a claim's circuit hold every difference to a score."""
+    arguments = json.loads((artifact.path / SETTINGS).read_text(encoding="utf-8"))["run_args"]
+    return int(arguments["decomp_base"] ** arguments["decomp_legs"]) // _MARGIN
 
 
 def over(more: str, less: str, name: str) -> list[Any]:

@@ -19,7 +19,7 @@ from oracle.claims.models import ModelSpec
 from oracle.claims.proof import ClaimProof, ClaimVerdict, Commitment
 from oracle.claims.statement import SALT_BITS, SALT_LIMBS, edges, new_salt, subject_limbs
 from oracle.core.errors import DataError
-from oracle.core.formats import keccak
+from oracle.core.formats import from_hex, keccak
 from oracle.proving.artifact import Artifact, Visibility, build
 from oracle.proving.artifact.verifier import SOLC_VERSION, Compiler
 from oracle.proving.engine.child import EngineProcess
@@ -52,8 +52,14 @@ class Registered:
     def model_id(self) -> int:
         """The id in `ClaimRegistry`: keccak256(abi.encode(model hash, verifier code hash, proof bytes, limit))."""
         manifest = self.artifact.manifest
-        words = (self.model_hash, int(manifest.verifier_code_hash, 16), manifest.proof_bytes, self.circuit.limit)
-        return int.from_bytes(keccak(b"".join(word.to_bytes(32, "big") for word in words)), "big")
+        code_hash = from_hex(manifest.verifier_code_hash)
+        return registered_id(self.model_hash, code_hash, manifest.proof_bytes, self.circuit.limit)
+
+
+def registered_id(model_hash: int, code_hash: bytes, proof_bytes: int, limit: int) -> int:
+    """Return the id that `ClaimRegistry` gives to a model."""
+    words = (model_hash, int.from_bytes(code_hash, "big"), proof_bytes, limit)
+    return int.from_bytes(keccak(b"".join(word.to_bytes(32, "big") for word in words)), "big")
 
 
 class ZkmlClient:

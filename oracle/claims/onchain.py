@@ -17,11 +17,12 @@ from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx.call import Call
 from oracle.chain.tx.sender import Sender
-from oracle.claims.client import Registered
+from oracle.claims.circuit import digits_limit
+from oracle.claims.client import Registered, registered_id
 from oracle.claims.proof import ClaimProof
 from oracle.core.errors import ArtifactError, ContractRejected, DataError, DeploymentError, InsecureSetup
 from oracle.core.formats import to_hex
-from oracle.proving.artifact import Regeneration, regenerate
+from oracle.proving.artifact import Artifact, Regeneration, regenerate
 from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.srs.files import SrsOrigin
 
@@ -87,14 +88,17 @@ async def require_tied(model: Registered) -> Regeneration:
         ArtifactError: Its key or its bytecode is another's.
     """
     artifact = model.artifact
-    again = await asyncio.to_thread(
-        regenerate, artifact, partial(compile_standard, version=SOLC_VERSION), cache=toolchain.regenerated_dir()
-    )
+    again = await _regenerated(artifact)
     if not again.ok:
         raise ArtifactError(
             f"{artifact.path} is refused: {'; '.join(again.problems)}. Delete the folder, build it again"
         )
     return again
+
+
+async def _regenerated(artifact: Artifact) -> Regeneration:
+    compiler = partial(compile_standard, version=SOLC_VERSION)
+    return await asyncio.to_thread(regenerate, artifact, compiler, cache=toolchain.regenerated_dir())
 
 
 async def problem(rpc: Rpc, registry: str, claim: ClaimProof) -> str | None:
@@ -117,6 +121,49 @@ async def problem(rpc: Rpc, registry: str, claim: ClaimProof) -> str | None:
     if not await ask("isIssuer", model_id, found["issuer"]):
         return f"{found['issuer']} is no longer an issuer of its model"
     return f"it expired at {found['expiresAt']}"
+
+
+async def model_problems(rpc: Rpc, registry: str, model_id: int, artifact: Artifact) -> list[str]:
+    """Return in what a registry's model is not the one of a claim's circuit, or can't be relied on; empty if it can.
+
+    The registry compares the code of a model's verifier with the model's id at each claim.
+
+    Args:
+        registry: Its address; see `require_registry`.
+        model_id: The model's id.
+        artifact: The circuit of the model's claims; its public files will do.
+    """
+    again = await _regenerated(artifact)
+    if not again.ok or again.code is None:
+        return [*again.problems] or ["its key was not made again"]
+    manifest = artifact.manifest
+    limit = ((manifest.imported or {}).get("claim") or {}).get("limit")
+    if type(limit) is not int or limit < 1:
+        return [f"{artifact.path.name} is not the circuit of a claim"]
+    try:
+        found = await read(rpc, registry_interface(), registry, "model", model_id.to_bytes(32, "big"))
+    except ContractRejected as error:
+        if error.name != "UnknownModel":
+            raise
+        return [f"the registry has no model {model_id:#066x}"]
+    problems = []
+    if await rpc.code(found["verifier"]) != again.code.runtime:
+        problems.append("its verifier's code is not what follows from the circuit's key")
+    for what, there, follows in (
+        ("hash of the weights", found["modelHash"], manifest.model_hash),
+        ("length of proofs", found["proofBytes"], manifest.proof_bytes),
+        ("limit of bounds", found["limit"], limit),
+        ("id", model_id, registered_id(manifest.model_hash, again.code.code_hash, manifest.proof_bytes, limit)),
+    ):
+        if there != follows:
+            problems.append(f"its {what} is another: {there} in the registry, {follows} in the circuit")
+    if limit > digits_limit(artifact):
+        problems.append(f"its digits hold no difference to a bound of {limit}: a prover could choose a side")
+    if found["isRetired"]:
+        problems.append("it is retired")
+    if again.srs_origin is not SrsOrigin.PUBLIC_CEREMONY and not await rpc.is_local():
+        problems.append("it is keyed with a local reference string: whoever made it can forge claims")
+    return problems
 
 
 class Registry:

@@ -15,7 +15,6 @@ from eth_account import Account
 
 from oracle.app.audit import audit
 from oracle.app.deploy import deploy
-from oracle.app.regeneration import require_regenerated
 from oracle.audit.report import ProblemKind
 from oracle.chain.deploy import CEREMONY_CONSTANT, PUBLIC_CEREMONY, DeployPlan, srs_origin
 from oracle.chain.deploy import deploy as deploy_plan
@@ -174,13 +173,21 @@ def test_an_audit_sees_through_a_disguised_verifier(
     assert [(each.kind, NOT_TIED in each.text) for each in report.problems] == [(ProblemKind.ARTIFACT, True)]
 
 
-def test_a_verifier_that_says_yes_is_refused(proofs: Proofs, rig: Rig, tmp_path: Path) -> None:
+def test_a_verifier_that_says_yes_is_refused(
+    proofs: Proofs, rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Key, settings, SRS and Verifier.sol are honest; the hub takes the contract, and the honest probe with it."""
     artifact = altered(proofs.artifact(), tmp_path / "yes", bytes.fromhex("600160005260206000f3"))
     assert srs_origin(artifact.verifier().bytecode) == PUBLIC_CEREMONY, "or this test shows less"
-    # It is not deployed, even on a local chain.
-    with pytest.raises(ArtifactError, match=r"the runtime code in verifier\.json is not that of its key's verifier"):
-        proofs.run(require_regenerated([artifact]))
+    # It is not deployed, even on a local chain, if somebody put it where the configuration's artifact would be.
+    with monkeypatch.context() as patched:
+        patched.setattr("oracle.app.deploy.find_artifact", lambda *asked: artifact)
+        block = rig.chain.rpc("eth_blockNumber")
+        with pytest.raises(
+            ArtifactError, match=r"the runtime code in verifier\.json is not that of its key's verifier"
+        ):
+            proofs.run(deploy(configure(proofs, rig.chain, tmp_path), lambda line: None))
+        assert rig.chain.rpc("eth_blockNumber") == block, "nothing was sent"
     # Where somebody else deployed it, the audit says so, and believes no proof that it took.
     created = rig.receipt(artifact.verifier().bytecode, to="")["contractAddress"]
     other = rig.second_hub(created)

@@ -40,13 +40,13 @@ from oracle.claims import (
 )
 from oracle.claims.circuit import OUTPUTS
 from oracle.claims.issuing import issue
-from oracle.claims.onchain import Registry, problem, registry_interface, require_registry
+from oracle.claims.onchain import Registry, model_problems, problem, registry_interface, require_registry
 from oracle.claims.statement import edges, subject_limbs
 from oracle.cli import oracle
 from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.errors import ContractRejected, DataError, DeploymentError, OracleError
 from oracle.core.formats import keccak
-from oracle.proving.artifact import CIRCUIT, PK, SETTINGS, SRS, VK
+from oracle.proving.artifact import CIRCUIT, MANIFEST, PK, SETTINGS, SRS, VK, Artifact, Manifest, load, publish
 from oracle.proving.engine.child import EngineProcess
 from tests import circuits
 from tests.attack.storage import leaving
@@ -360,6 +360,44 @@ def test_a_registry_is_found_where_its_admin_and_delay_say(scene: Scene) -> None
 
     first, again, other = scene.run(deployed)
     assert first == again != other
+
+
+@pytest.mark.attack
+def test_a_model_of_a_registry_from_public_files(scene: Scene, client: ZkmlClient, tmp_path: Path) -> None:
+    """Whoever relies on a model's id sees whose claims it accepts, without the model."""
+    credit, identity = client.registered("credit"), client.registered("identity")
+    copy = publish(credit.artifact, tmp_path / "credit")
+
+    def problems(model_id: int, artifact: Artifact = copy) -> list[str]:
+        found: list[str] = scene.run(lambda rpc: model_problems(rpc, scene.registry, model_id, artifact))
+        return found
+
+    assert problems(credit.model_id) == []
+    told = problems(identity.model_id)
+    assert told[0] == "its verifier's code is not what follows from the circuit's key"
+    assert any("hash of the weights is another" in each for each in told)
+    assert problems(1) == [f"the registry has no model {1:#066x}"]
+    # A manifest that promises a wider limit than its digits hold, with hashes that fit.
+    document = json.loads((copy.path / MANIFEST).read_text())
+    document["imported"]["claim"]["limit"] <<= 20
+    document["artifact_hash"] = Manifest.from_document(document).computed_hash()
+    (copy.path / MANIFEST).write_text(json.dumps(document))
+    told = problems(credit.model_id, load(copy.path, prover=False))
+    assert any("limit of bounds is another" in each for each in told)
+    assert any("a prover could choose a side" in each for each in told)
+    arguments = [
+        "claim",
+        "verify-model",
+        f"{credit.model_id:#066x}",
+        "--rpc",
+        scene.chain.rpc_url,
+        "--registry",
+        scene.registry,
+    ]
+    done = CliRunner().invoke(oracle, [*arguments, "--artifact", str(credit.artifact.path)])
+    assert done.exit_code == 0 and "is the model of this circuit" in done.output, done.output
+    done = CliRunner().invoke(oracle, [*arguments, "--artifact", str(identity.artifact.path)])
+    assert done.exit_code == 1 and "is NOT the model of this circuit" in done.output
 
 
 def test_four_cases_on_a_chain(scene: Scene) -> None:

@@ -22,7 +22,7 @@ from oracle.cli.claim.options import (
     spec_of,
     word_of,
 )
-from oracle.cli.options import FILE, json_option, key_options, srs_option, unlock
+from oracle.cli.options import FILE, FOLDER, json_option, key_options, srs_option, unlock
 from oracle.core.errors import DataError, ProofInvalid
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
@@ -219,6 +219,43 @@ def claim_verify(
     click.echo(f"{claim_file}: valid at {address}")
 
 
+@click.command("verify-model")
+@click.argument("model_id", metavar="MODEL-ID")
+@click.option("--artifact", "path", type=FOLDER, required=True, help="The public files of the circuit of its claims.")
+@rpc_option
+@registry_option
+@json_option
+def claim_verify_model(model_id: str, path: Path, rpc_url: str, registry: str, as_json: bool) -> None:
+    """Check that claims of MODEL-ID in a registry are claims of this circuit, before you rely on them.
+
+    Key and verifier are made again from public files. Exits with 1 if the registry or its model is another.
+    """
+    import asyncio
+    import sys
+
+    from oracle.chain.addresses import require_address
+    from oracle.chain.rpc import Rpc
+    from oracle.claims.onchain import model_problems, require_registry
+    from oracle.proving import artifact as artifacts
+
+    address = require_address(registry, "--registry")
+    number, artifact = word_of(model_id, "MODEL-ID"), artifacts.load(path, prover=False)
+
+    async def ask() -> list[str]:
+        async with Rpc(rpc_url) as rpc:
+            await require_registry(rpc, address)
+            return await model_problems(rpc, address, number, artifact)
+
+    problems = asyncio.run(ask())
+    if as_json:
+        click.echo(json.dumps({"ok": not problems, "problems": problems}))
+    else:
+        for each in problems:
+            click.echo(f"problem: {each}")
+        click.echo(f"{model_id} is {'NOT ' if problems else ''}the model of this circuit")
+    sys.exit(1 if problems else 0)
+
+
 @click.command("show")
 @click.argument("claim_file", metavar="CLAIM", type=FILE)
 @json_option
@@ -283,4 +320,4 @@ def claim_demo(folder: Path) -> None:
         asyncio.run(run(chain.rpc_url, [account.key for account in chain.accounts[:3]]))
 
 
-COMMANDS = (claim_attest, claim_prove, claim_verify, claim_show, claim_submit, claim_demo)
+COMMANDS = (claim_attest, claim_prove, claim_verify, claim_verify_model, claim_show, claim_submit, claim_demo)
