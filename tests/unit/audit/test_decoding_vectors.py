@@ -1,4 +1,4 @@
-"""The auditor's reader on hostile calldata, against kept verdicts of solc's decoder: see tests/attack/test_decoding.py."""
+"""The auditor's reader on hostile calldata, against the verdicts of solc's decoder that are kept in tests/vectors."""
 
 from __future__ import annotations
 
