@@ -90,7 +90,15 @@ class Auditor:
         """Audit the submissions behind some events, in their order."""
         events = entry.events
         while events:
-            events = events[self._submission(entry, events) :]
+            findings, tasks = len(self.findings), len(self.tasks)
+            try:
+                count = self._submission(entry, events)
+            except (ArithmeticError, LookupError, ValueError) as error:
+                # Another contract, or a node, can tell of terms and answers that the hub never takes: a sigma of zero.
+                del self.findings[findings:], self.tasks[tasks:]
+                self._find_impossible(entry, events[0], error)
+                count = 1
+            events = events[count:]
 
     def settle(self, task: ProofTask, result: bool | str) -> None:
         """Take over the verification of a proof. It may add another task: a transaction can have several candidates.
@@ -316,6 +324,11 @@ class Auditor:
             if (event := said.get(feed_id)) is not None:
                 self._follow(entry, event, audited.submission.signed)
             self._find(entry, audited.kind, feed_id, report.round_ids[position], event, check, problem)
+
+    def _find_impossible(self, entry: ReportEvents, event: JudgedEvent, error: Exception) -> None:
+        kind = FindingKind.SHADOW if isinstance(event, ShadowScored) else FindingKind.ROUND
+        problem = f"no hub of this release has such a history: {error!r}"
+        self._find(entry, kind, event.feed_id, event.round_id, event, Checked.FAILED, problem)
 
     def _find_unknown(self, entry: ReportEvents, event: JudgedEvent, missing: str) -> None:
         """Take over a report whose submission is not known, as far as its event tells of it."""

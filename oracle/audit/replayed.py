@@ -120,7 +120,10 @@ class ReplayedHub:
                 stored.answer, stored.observed_at, (), stored.score_ratio, stored.spread, stored.count, peers,
                 stored.published_at,
             )  # fmt: skip
-            made = follow(said, judged, state, feed, Judgement(state, said, None))
+            try:
+                made = follow(said, judged, state, feed, Judgement(state, said, None))
+            except (ArithmeticError, ValueError):  # a round that no hub has
+                return
             self.keep(event.feed_id, made)
             if feed.peers:
                 self.peers_unknown[event.feed_id] = f"round {number} of the feed is not in the logs"

@@ -25,7 +25,7 @@ from oracle.chain.keys import signer
 from oracle.chain.rpc import BlockTag, Rpc
 from oracle.chain.transport.answers import Block
 from oracle.chain.transport.interface import NodeError
-from oracle.core.errors import AnswerNotBelieved, ContractRejected, DeploymentError
+from oracle.core.errors import AnswerNotBelieved, ContractRejected, DataError, DeploymentError
 from oracle.core.formats import to_hex
 from oracle.core.types import SECONDS_A_DAY
 
@@ -231,12 +231,16 @@ async def _settle(pool: ProofPool, tasks: Iterable[ProofTask] | AsyncIterator[Pr
 async def _administer(event: AdminEvent, auditor: Auditor, circuits: DeployedCircuits, stored: StoredHub) -> None:
     stored.event(event)
     values = event.values
-    if event.name == "ArchitectureAdded":
-        circuits.add_architecture(values["architectureId"], values["architecture"])
-    elif event.name == "ModelAdded" and circuits.knows(values["model"]["architectureId"]):
-        auditor.hub.add_model(await circuits.audited_model(values["modelNumber"], values["model"]))
-    else:
-        auditor.hub.administer(event)
+    try:
+        if event.name == "ArchitectureAdded":
+            circuits.add_architecture(values["architectureId"], values["architecture"])
+        elif event.name != "ModelAdded":
+            auditor.hub.administer(event)
+        elif circuits.knows(values["model"]["architectureId"]):
+            auditor.hub.add_model(await circuits.audited_model(values["modelNumber"], values["model"]))
+    except (DataError, ArithmeticError, LookupError, ValueError) as error:
+        text = f"the {event.name} of block {event.block_number} is no event of this release's hub: {error}"
+        auditor.hub.problems.append(Problem(ProblemKind.HISTORY, text))
 
 
 async def _look_at_readings(

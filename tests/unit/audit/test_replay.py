@@ -405,3 +405,33 @@ def test_no_more_is_unchecked_than_follows_from_what_is_not_known(
         given = submission(BOTH, round_ids=(number, 0), observed_at=at, block_time=at, **ids)
         problem_of(made, given if number > 1 else replace(given, calls=TransactionCalls(missing="nobody has it")))
     assert [each.check for each in made.findings] == checks
+
+
+@pytest.mark.parametrize(
+    ("feed", "of"),
+    [({"sigma": 0}, {}), ({"heartbeat": 0}, {}), ({}, {"score_unit": 0})],
+    ids=["sigma", "heartbeat", "score unit"],
+)
+def test_terms_that_no_hub_takes_do_not_end_the_audit(feed: dict[str, int], of: dict[str, int]) -> None:
+    """Another contract can emit any event."""
+    made = auditor(model(**of), replace(FEED, **feed), PEER)
+    for number in (1, 2):
+        at = NOW + 60 * number
+        made.play(submission(round_ids=(number,), observed_at=at, block_time=at))
+    assert made.findings[-1].check is Checked.FAILED
+    told = "no hub of this release has such a history: ZeroDivisionError"
+    assert [finding for finding in made.findings if told in finding.problem]
+    given = submission(feed_ids=(PEER_ID,))
+    if not of:
+        assert problem_of(made, given) == "", "other feeds are audited all the same"
+
+
+def test_an_answer_that_no_hub_accepts() -> None:
+    """What is measured from it can't be derived."""
+    made = auditor()
+    nothing = tuple(row(name, 0) for name in (ALICE, BOB, CAROL))
+    assert problem_of(made, submission(nothing, scores=((-1, -1),))).startswith("the hub said accepted 0 of")
+    assert made.findings[0].check is Checked.FAILED
+    later = NOW + 60
+    problem_of(made, submission(round_ids=(2,), observed_at=later, block_time=later))
+    assert made.findings[-1].check is Checked.FAILED
