@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from oracle.app.public_models import public_models
 from oracle.audit.choice import Choice
 from oracle.audit.memory import AuditMemory
 from oracle.audit.progress import Progress, unwatched
@@ -139,7 +140,12 @@ async def audit(
         )
         report = await audit_hub(rpcs, address, artifacts, options)
         memory.forget({from_hex(each.tx_hash) for each in report.findings if not each.verified and each.tx_hash})
-    return replace(report, seconds=time.perf_counter() - began, endpoints=tuple(rpc.name for rpc in rpcs))
+    return replace(
+        report,
+        notes=(*report.notes, *public_models(report.circuits, artifacts)),
+        seconds=time.perf_counter() - began,
+        endpoints=tuple(rpc.name for rpc in rpcs),
+    )
 
 
 async def _chain_id(rpcs: Sequence[Rpc]) -> int:

@@ -15,9 +15,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from oracle.app.public_models import public_models
+from oracle.audit.report import AuditedCircuit
 from oracle.core.errors import ArtifactError
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.detectors.registry import packaged
 from oracle.proving.artifact import (
     ARCHITECTURE,
     COMPILED,
@@ -38,7 +41,7 @@ from oracle.proving.artifact import (
 from oracle.proving.artifact.architecture import architecture_of, shown_constants
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.hashing import sha256_of
-from tests.circuits import compiler, regenerated
+from tests.circuits import circuit, compiler, regenerated
 
 DEFAULT = QuadraticModel.default()
 Circuits = Callable[..., Artifact]
@@ -242,3 +245,25 @@ def test_another_release_is_told(circuits: Circuits, tmp_path: Path) -> None:
     altered = made_up(circuits(), tmp_path / "copy", {}, hardening=2)
     found = again(altered)
     assert (found.ok, found.code) == (False, None) and "check it with the release" in found.problems[0]
+
+
+# --- public models -------------------------------------------------------------------------------------------------
+
+
+def test_the_packaged_model_is_told_from_others(circuits: Circuits, tmp_path: Path) -> None:
+    """Anyone can compare the public graph with the model that the package has."""
+    other, private = circuits(visibility=Visibility.PUBLIC), circuits()
+    own = circuit(packaged(), 1, Visibility.PUBLIC)
+    for each in (own, other, private):
+        publish(each, tmp_path / each.path.name)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / MANIFEST).write_text("{")
+    listed = [
+        AuditedCircuit(number, 1, "0x", each.artifact_hash, again(each).key_from, "insecure-local", is_tied=True)
+        for number, each in enumerate((own, other, private), 1)
+    ]
+    assert sorted(public_models(listed, tmp_path)) == [
+        f"model 1, 1 window: it is the packaged model {packaged().name}",
+        f"model 2, 1 window: it is public, and not the packaged {packaged().name}",
+    ]
+    assert public_models([replace(each, is_tied=False) for each in listed], tmp_path) == []
