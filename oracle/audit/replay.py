@@ -405,7 +405,7 @@ class Auditor:
         feed = self.hub.feeds.get(feed_id)
         outcome, confirmed, reason, confirmations = Outcome.FAILED, False, "", 0
         if isinstance(event, ShadowScored):
-            outcome = Outcome.HELD if max(event.scores) > 0 else Outcome.ACCEPTED
+            outcome = Outcome.HELD if max(event.scores, default=0) > 0 else Outcome.ACCEPTED
         elif event is not None:
             said = ReportOutcome.from_event(event)
             outcome, confirmed, confirmations = said.outcome, said.confirmed, said.confirmations

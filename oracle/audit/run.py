@@ -95,7 +95,7 @@ async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditO
     block, agreeing = await pin(rpcs, options.block, draft)
     rpc = agreeing[0]
     chain_id = await rpc.chain_id()
-    await _check_code(rpc, hub, chain_id, block, draft)
+    code = await _check_code(agreeing, hub, chain_id, block, draft)
     # 2. The history is whole.
     reader = HistoryReader(
         agreeing, Hub(rpc, hub), block, draft, options.memory or AuditMemory(None, chain_id, hub), options.progress
@@ -118,7 +118,7 @@ async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditO
     # 4. The hub's state is what its history leads to.
     people = {each.event.submitter for each in events if isinstance(each.event, RoundAccepted | RoundHeld)}
     options.progress(AuditStep.STORAGE, 0, None)
-    compared = await storage_problems(rpc, hub, block.number, stored, auditor.hub.written(people))
+    compared = await storage_problems(agreeing, hub, block, stored, auditor.hub.written(people), code)
     draft.problems += compared.problems
     draft.notes += compared.notes
     draft.storage = compared.storage
@@ -140,16 +140,27 @@ async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditO
 # --- the steps -----------------------------------------------------------------------------------------------------
 
 
-async def _check_code(rpc: Rpc, hub: str, chain_id: int, block: Block, draft: ReportDraft) -> None:
-    try:
-        if not await rpc.code(hub, block.number):
+async def _check_code(rpcs: Sequence[Rpc], hub: str, chain_id: int, block: Block, draft: ReportDraft) -> bytes:
+    """Check the hub's code and the code that it names, at each endpoint; return it as the first one gives it."""
+    first = b""
+    for rpc in rpcs:
+        try:
+            code = await rpc.code(hub, block.number)
+        except NodeError as error:
+            draft.problem(ProblemKind.NODE, f"the code at block {block.number} can't be read: {error}")
+            continue
+        if not code and rpc is rpcs[0]:
             raise DeploymentError(f"there is no contract at {hub} on chain {chain_id} at block {block.number}")
-    except NodeError as error:
-        draft.problem(ProblemKind.NODE, f"the code at block {block.number} can't be read: {error}")
-    try:
-        draft.problems += [Problem(ProblemKind.CODE, text) for text in await code_problems(rpc, hub)]
-    except _UNREADABLE as error:
-        draft.problem(ProblemKind.CODE, f"the hub's code can't be compared: {error}")
+        first = first or code
+        if code != first:
+            text = f"{rpcs[0].name} and {rpc.name} give other code of the hub at block {block.number}"
+            draft.problem(ProblemKind.CHAIN, f"the endpoints contradict each other: {text}")
+        try:
+            for text in await code_problems(rpc, hub, block=block.number, code=code):
+                draft.problem(ProblemKind.CODE, text)
+        except _UNREADABLE as error:
+            draft.problem(ProblemKind.CODE, f"the hub's code can't be compared: {error}")
+    return first
 
 
 async def _whole(
@@ -229,9 +240,9 @@ async def _settle(pool: ProofPool, tasks: Iterable[ProofTask] | AsyncIterator[Pr
 
 
 async def _administer(event: AdminEvent, auditor: Auditor, circuits: DeployedCircuits, stored: StoredHub) -> None:
-    stored.event(event)
     values = event.values
     try:
+        stored.event(event)
         if event.name == "ArchitectureAdded":
             circuits.add_architecture(values["architectureId"], values["architecture"])
         elif event.name != "ModelAdded":

@@ -53,7 +53,7 @@ class ShadowPeriod:
             ratio = held.score_ratio
         else:
             return None
-        agrees = (max(event.scores) > 0) == (ratio > 0)
+        agrees = (max(event.scores, default=0) > 0) == (ratio > 0)
         self.compared += 1
         self.disagreements += not agrees
         return agrees

@@ -412,7 +412,7 @@ def test_no_more_is_unchecked_than_follows_from_what_is_not_known(
     [({"sigma": 0}, {}), ({"heartbeat": 0}, {}), ({}, {"score_unit": 0})],
     ids=["sigma", "heartbeat", "score unit"],
 )
-def test_terms_that_no_hub_takes_do_not_end_the_audit(feed: dict[str, int], of: dict[str, int]) -> None:
+def test_terms_that_no_hub_takes_do_not_end_the_audit(feed: dict[str, Any], of: dict[str, Any]) -> None:
     """Another contract can emit any event."""
     made = auditor(model(**of), replace(FEED, **feed), PEER)
     for number in (1, 2):
