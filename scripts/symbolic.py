@@ -31,7 +31,7 @@ from scripts.bootstrap import Bootstrap
 FOLDER = "contracts/test/symbolic"
 PAGE = "docs/contracts.md"
 OPENING, CLOSING = "<!-- symbolic: begin -->", "<!-- symbolic: end -->"
-SECONDS = 120
+SECONDS = 300
 """The time that the solver has for one assertion."""
 LONGEST = 1_800
 """The seconds that one file may take."""
@@ -154,16 +154,16 @@ def prove(root: Path, file: str, wanted: Sequence[Property]) -> list[Proof]:
             "--no-status",
         ),
     ]
+    log = folder / f"{file}.log"
     try:
-        done = subprocess.run(
-            command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            timeout=LONGEST, check=False,
-        )  # fmt: skip
+        with log.open("w", encoding="utf-8") as said:
+            subprocess.run(
+                command, cwd=root, env=environment, stdout=said, stderr=said, timeout=LONGEST, check=False
+            )  # fmt: skip
     except subprocess.TimeoutExpired:
         return [Proof(each, f"{file} took more than {LONGEST} s", 0, float(LONGEST)) for each in wanted]
-    (folder / f"{file}.log").write_text(done.stdout, encoding="utf-8")
     if not output.exists():
-        raise NotProven(f"halmos did not run on {file}:\n{done.stdout[-2_000:]}")
+        raise NotProven(f"halmos did not run on {file}:\n{log.read_text(encoding='utf-8')[-2_000:]}")
     return read_results(wanted, json.loads(output.read_text(encoding="utf-8")))
 
 

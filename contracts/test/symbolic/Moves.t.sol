@@ -46,12 +46,28 @@ contract MovesSymbolic is Test {
         assert(!Features.near(true, sigma, base, answer, type(uint16).max));
     }
 
-    /// @dev With a sigma of 1,000 an absolute move is the difference, clipped.
-    /// @custom:unproven the solver does not end on a division of 256 bits
-    function testFuzz_absoluteMoveOfSigma1000(int128 answer, int128 base) public pure {
-        int256 difference = int256(answer) - base;
-        int256 wanted = difference > CLIP ? CLIP : difference < -CLIP ? -CLIP : difference;
-        assert(Features.move(false, 1_000, answer, base) == wanted);
+    /// @dev Nothing overflows here: see `testFuzz_noOverflow`.
+    function testFuzz_moveIsThePlainOne(bool relative, uint64 sigma, int128 answer, int128 base) public pure {
+        vm.assume(sigma != 0 && (!relative || (answer > 0 && base > 0)));
+        int256 wanted;
+        unchecked {
+            int256 difference = int256(answer) - base;
+            int256 least = answer < base ? answer : base;
+            if (relative) wanted = difference * 1e9 / (least * int256(uint256(sigma)));
+            else wanted = difference * 1_000 / int256(uint256(sigma));
+        }
+        if (wanted > CLIP) wanted = CLIP;
+        if (wanted < -CLIP) wanted = -CLIP;
+        assert(Features.move(relative, sigma, answer, base) == wanted);
+    }
+
+    /// @dev A move has the sign of the difference, or is zero.
+    /// @custom:unproven the solver does not end on a division by a symbol
+    function testFuzz_signOfAMove(bool relative, uint64 sigma, int128 answer, int128 base) public pure {
+        vm.assume(sigma != 0 && (!relative || base > 0));
+        int256 move = Features.move(relative, sigma, answer, base);
+        if (answer >= base) assert(move >= 0);
+        if (answer <= base) assert(move <= 0);
     }
 
     function testFuzz_peerMove(bool relative, uint64 sigma, int128 answer, int128 base) public pure {
@@ -71,32 +87,42 @@ contract MovesSymbolic is Test {
         assert(gap >= Features.GAP_ONE && gap <= uint256(CLIP));
     }
 
-    /// @dev An early report has the gap of a heartbeat.
-    /// @custom:unproven the solver does not end on a division of 256 bits
-    function testFuzz_gapOfAnEarlyReport(uint32 observedAt, uint32 last, uint24 heartbeat) public pure {
-        vm.assume(observedAt > last && observedAt - last <= heartbeat);
-        assert(Features.gap(observedAt, last, heartbeat) == Features.GAP_ONE);
+    function testFuzz_gapIsThePlainOne(uint32 observedAt, uint32 last, uint24 heartbeat) public pure {
+        vm.assume(observedAt > last && heartbeat != 0);
+        uint256 wanted;
+        unchecked {
+            wanted = (uint256(observedAt) - last) * 1_000 / heartbeat;
+        }
+        assert(
+            Features.gap(observedAt, last, heartbeat) == (wanted < 1_000 ? 1_000 : wanted > 32_767 ? 32_767 : wanted)
+        );
     }
 
-    /// @custom:bound a heartbeat of an hour
-    function testFuzz_gapOfAnHour(uint32 observedAt, uint32 last) public pure {
-        vm.assume(observedAt > last);
-        uint256 gap = Features.gap(observedAt, last, 3_600);
-        uint256 wanted = uint256(observedAt - last) * 1_000 / 3_600;
-        assert(gap == (wanted < 1_000 ? 1_000 : wanted > 32_767 ? 32_767 : wanted));
+    /// @dev An early report has the gap of a heartbeat.
+    /// @custom:unproven the solver does not end on a division by a symbol
+    function testFuzz_gapOfAnEarlyReport(uint32 last, uint24 heartbeat, uint24 later) public pure {
+        vm.assume(heartbeat != 0 && later > 0 && uint256(last) + heartbeat <= type(uint32).max);
+        assert(Features.gap(last + later % heartbeat + 1, last, heartbeat) == Features.GAP_ONE);
     }
 
     /// @dev The variance never leaves its 32 bits, so it is never cut.
-    function testFuzz_variance(uint32 variance, int16 moved, uint16 gap) public pure {
+    function testFuzz_varianceIsBounded(uint32 variance, int16 moved, uint16 gap) public pure {
         uint256 most = uint256(CLIP) << Features.VARIANCE_FRACTION_BITS;
         vm.assume(variance <= most && moved >= -CLIP && gap >= Features.GAP_ONE && gap <= uint256(CLIP));
-        uint256 next = Features.nextVariance(variance, moved, gap);
-        assert(next <= most);
-        // It forgets a 64th, and no more.
-        assert(next >= variance - (uint256(variance) >> 6));
-        uint256 square = uint256(int256(moved) * moved) / gap;
-        if (square > uint256(CLIP)) square = uint256(CLIP);
-        assert(next == variance - (uint256(variance) >> 6) + square * 2 ** 11);
+        assert(Features.nextVariance(variance, moved, gap) <= most);
+    }
+
+    /// @dev It forgets a 64th, and takes a 64th of the new square.
+    function testFuzz_varianceIsThePlainOne(uint32 variance, int16 moved, uint16 gap) public pure {
+        uint256 most = uint256(CLIP) << Features.VARIANCE_FRACTION_BITS;
+        vm.assume(variance <= most && moved >= -CLIP && gap >= Features.GAP_ONE && gap <= uint256(CLIP));
+        unchecked {
+            int256 wide = moved;
+            uint256 square = uint256(wide * wide) / gap;
+            if (square > uint256(CLIP)) square = uint256(CLIP);
+            uint256 wanted = variance - (uint256(variance) >> 6) + (square << 11);
+            assert(Features.nextVariance(variance, moved, gap) == wanted);
+        }
     }
 
     function testFuzz_near(bool relative, uint64 sigma, int128 answer, int128 base, uint16 tolerance) public pure {

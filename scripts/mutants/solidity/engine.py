@@ -239,11 +239,16 @@ class Base:
             refused = self._refused_types(pieces, chosen) or self._refused_build(pieces, chosen)
             if not refused:
                 break
+            places = {chosen[number].mutant.function for number in refused}
+            print(f"{len(refused)} can't be built together with the others: {', '.join(sorted(places))}", flush=True)
             for number in refused:
                 del chosen[number]
         else:
             raise BuildFailed("the build of all mutants does not compile")
         self.numbers = {change.mutant.key: number for number, change in chosen.items()}
+        failed = self.tree.test(["--no-match-path", one_of([f"{TESTS}/{each}" for each in LEFT_OUT])], _FEW, 0)
+        if failed:
+            raise BuildFailed(f"without any mutant, {failed} fails in the build of all of them")
         print(
             f"built {len(chosen)} mutants together in {time.monotonic() - start:.0f} s;"
             f" {len(everything) - len(chosen)} have to be built alone",

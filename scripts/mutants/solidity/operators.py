@@ -214,7 +214,7 @@ class _Finder:
 
     def _is_whole_condition(self, node: Node) -> bool:
         parent = self._parents[-1]
-        return parent["nodeType"] == "IfStatement" and parent["condition"]["src"] == node["src"]
+        return bool(parent["nodeType"] == "IfStatement" and parent["condition"]["src"] == node["src"])
 
     def _UnaryOperation(self, node: Node) -> None:
         if self._is_constant(node):

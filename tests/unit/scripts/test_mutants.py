@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from oracle.chain.local import toolchain
 from oracle.chain.local.solc import compile_standard
 from scripts.mutants import __main__ as command
 from scripts.mutants.campaign import Results, Trial, run, sample
@@ -197,7 +198,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MadeUpEngine:
     (tmp_path / "digits.txt").write_text("123459")
     made_up = MadeUpEngine(tmp_path)
     monkeypatch.setattr(command, "ENGINES", {"made-up": lambda _: made_up})
-    monkeypatch.setattr(command.toolchain, "build_dir", lambda: tmp_path / "build")
+    monkeypatch.setattr(toolchain, "build_dir", lambda: tmp_path / "build")
     return made_up
 
 
