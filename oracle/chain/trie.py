@@ -26,6 +26,17 @@ _HEADER = (
 )
 """The fields of a header in their order. Those from `baseFeePerGas` on came with later forks."""
 
+_LEAST_FIELDS = _HEADER.index("baseFeePerGas")
+
+_BYTES = {
+    **dict.fromkeys(("parentHash", "sha3Uncles", "stateRoot", "transactionsRoot", "receiptsRoot", "mixHash"), 32),
+    **dict.fromkeys(("withdrawalsRoot", "parentBeaconBlockRoot", "requestsHash"), 32),
+    "miner": 20,
+    "logsBloom": 256,
+    "nonce": 8,
+}
+"""The sizes of fields. With them, and without gaps, no value can be shifted into another field's place."""
+
 _NUMBERS = frozenset(
     {"difficulty", "number", "gasLimit", "gasUsed", "timestamp", "baseFeePerGas", "blobGasUsed", "excessBlobGas"}
 )
@@ -52,9 +63,16 @@ def header_hash(header: Mapping[str, Any]) -> bytes | None:
 
     A chain may have fields that this function does not know. Then the hash is none of its blocks'.
     """
+    fields = []
     try:
-        known = [(name, header[name]) for name in _HEADER if header.get(name) is not None]
-        fields = [_number(each) if name in _NUMBERS else from_hex(each) for name, each in known]
+        known = [name for name in _HEADER if header.get(name) is not None]
+        if len(known) < _LEAST_FIELDS or known != list(_HEADER[: len(known)]):
+            return None
+        for name in known:
+            value = _number(header[name]) if name in _NUMBERS else from_hex(header[name])
+            if name in _BYTES and len(value) != _BYTES[name]:
+                return None
+            fields.append(value)
     except (ValueError, TypeError, AttributeError):
         return None
     return keccak(rlp.encode(fields))
@@ -73,7 +91,7 @@ def proven_account(state_root: bytes, address: str, proof: Sequence[bytes]) -> P
     try:
         value = _look_up(state_root, keccak(from_hex(address)).hex(), {keccak(node): node for node in proof})
         _, _, storage, code = rlp.decode(value)
-    except (rlp.exceptions.RLPException, TypeError, ValueError) as error:
+    except (rlp.exceptions.RLPException, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"the proof of account {address} does not hold: {error}") from error
     return ProvenAccount(bytes(storage), bytes(code))
 

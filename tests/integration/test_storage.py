@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +18,8 @@ from oracle.audit.storage.layouts import WordLayout
 from oracle.audit.storage.roles import CURRENT, GUARDIAN_ROLE, PENDING, ROLES
 from oracle.audit.storage.stored import CIRCUITS, COMMITTEES, FEED_IDS, FEEDS, ONLY_MODELS, POSITIONS, ROUNDS, STORE
 from oracle.audit.storage.words import entry
+from oracle.chain import compiled, trie
 from oracle.chain import rpc as rpc_module
-from oracle.chain import trie
 from oracle.chain.hub import hub_interface
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
@@ -29,12 +29,13 @@ from oracle.chain.rpc import Rpc
 from oracle.chain.transport.interface import MethodMissing
 from oracle.chain.trie import header_hash, proven_account, storage_root
 from oracle.core.errors import ChainUnavailable
-from oracle.core.formats import keccak
+from oracle.core.formats import checksum_address, keccak
 from oracle.core.types import Status
 from tests.hub_histories import START, RandomHub, mined
 
 STRANGER = 0x5757_0000_0000_0000_0000_0000_0000_0000_0000_0001
 
+NAMED = ("lens", "aggregatorFactory")
 EMPTY = storage_root({})
 
 PROBE = """
@@ -73,7 +74,7 @@ def compared(world: RandomHub, replayed: Replayed | None = None, stored: StoredH
     async def compare() -> StorageComparison:
         async with Rpc(world.chain.rpc_url, world.chain.chain_id) as rpc:
             known = replayed or world.replayed
-            return await storage_problems(rpc, world.hub, await rpc.block_number(), stored or world.stored, known)
+            return await storage_problems([rpc], world.hub, await rpc.block(), stored or world.stored, known)
 
     return asyncio.run(compare())
 
@@ -472,7 +473,8 @@ class OtherAnswers(Rpc):
 def compared_at(world: RandomHub, **answers: Any) -> StorageComparison:
     async def compare() -> StorageComparison:
         async with OtherAnswers(world.chain.rpc_url, world.chain.chain_id, **answers) as rpc:
-            return await storage_problems(rpc, world.hub, await rpc.block_number(), world.stored, world.replayed)
+            pinned = await rpc.block()
+            return await storage_problems([rpc], world.hub, pinned, world.stored, world.replayed, world.code())
 
     return asyncio.run(compare())
 
@@ -492,7 +494,7 @@ def test_a_block_that_is_not_the_latest_on_anvil(world: RandomHub) -> None:
 
     async def compare() -> StorageComparison:
         async with Rpc(world.chain.rpc_url, world.chain.chain_id) as rpc:
-            return await storage_problems(rpc, world.hub, block, world.stored, world.replayed)
+            return await storage_problems([rpc], world.hub, await rpc.block(block), world.stored, world.replayed)
 
     found = asyncio.run(compare())
     assert found.problems == ()
@@ -547,11 +549,48 @@ def test_a_node_that_fails_in_the_end(world: RandomHub) -> None:
     assert "the storage root could not be had: http://node limits the rate" in note
 
 
-def right_chain(world: RandomHub, root: bytes, code_hash: bytes, **changes: Any) -> dict[str, Any]:
-    """Return the answers of a node whose chain has one account, the hub, with this storage root and code."""
-    account = rlp.encode([b"\1", b"", root, code_hash])
-    leaf = rlp.encode([b"\x20" + keccak(bytes.fromhex(world.hub[2:])), account])
-    block = world.chain.rpc("eth_getBlockByNumber", "latest", False) | {"stateRoot": "0x" + keccak(leaf).hex()}
+def state_of(accounts: Mapping[str, tuple[bytes, bytes]]) -> tuple[bytes, list[str]]:
+    """Return the root of a state whose accounts have these storage roots and code hashes, and all nodes of its trie."""
+    leaves = sorted(
+        (keccak(bytes.fromhex(address[2:])).hex(), rlp.encode([b"\1", b"", *account]))
+        for address, account in accounts.items()
+    )
+    nodes: list[bytes] = []
+
+    def hashed(node: bytes) -> bytes:
+        nodes.append(node)
+        return keccak(node)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trie, "keccak", hashed)
+        root = hashed(rlp.encode(trie._node(leaves, 0)))
+    return root, ["0x" + node.hex() for node in nodes]
+
+
+def named_by(world: RandomHub) -> dict[str, bytes]:
+    """Return the code of the contracts that the hub's code names, by address."""
+    hub = compiled.packaged()["ZkOracle"]
+    libraries = hub.libraries_in(world.code())
+    values = hub.link(libraries).immutables_in(world.code())
+    places = [*libraries.values(), *(checksum_address("0x" + values[key][12:].hex()) for key in NAMED)]
+    return {each: bytes.fromhex(world.chain.rpc("eth_getCode", each, "latest")[2:]) for each in places}
+
+
+def right_chain(
+    world: RandomHub, root: bytes, code_hash: bytes, other_code: bytes = b"", **changes: Any
+) -> dict[str, Any]:
+    """Return the answers of a node whose chain has the hub, with this storage root and code, and what its code names.
+
+    Args:
+        other_code: The code of one of the named contracts; empty: its own.
+        changes: Fields of the block that are not those of its hash.
+    """
+    codes = named_by(world)
+    if other_code:
+        codes[next(iter(codes))] = other_code
+    named = {address: (EMPTY, keccak(code)) for address, code in codes.items()}
+    state, nodes = state_of({world.hub: (root, code_hash), **named})
+    block = world.chain.rpc("eth_getBlockByNumber", "latest", False) | {"stateRoot": "0x" + state.hex()}
     found = header_hash(block)
     assert found is not None
     block |= {"hash": "0x" + found.hex()} | changes
@@ -562,7 +601,7 @@ def right_chain(world: RandomHub, root: bytes, code_hash: bytes, **changes: Any)
         "codeHash": "0x" + code_hash.hex(),
         "storageHash": "0x" + root.hex(),
         "storageProof": [],
-        "accountProof": ["0x" + leaf.hex()],
+        "accountProof": nodes,
     }
     return {
         "eth_getBlockByNumber": lambda params: block,
@@ -619,6 +658,63 @@ def test_a_node_whose_block_does_not_have_what_it_tells(world: RandomHub) -> Non
     answers["eth_getProof"] = lambda params: without(params) | {"accountProof": []}
     (problem,) = compared_at(world, **answers).problems
     assert "does not hold: a node is missing" in problem.text
+
+
+def test_a_node_that_names_one_block_and_shows_another(world: RandomHub) -> None:
+    """The hash that the audit names is the true one. What is shown follows from another, which the node invents."""
+    answers = right_chain(world, storage_root(world.storage()), keccak(world.code()))
+    true = world.chain.rpc("eth_getBlockByNumber", "latest", False)
+    invented, asked = answers["eth_getBlockByNumber"], []
+
+    def either(params: Any) -> dict[str, Any]:
+        asked.append(params)
+        found: dict[str, Any] = true if len(asked) == 1 else invented(params)
+        return found
+
+    found = compared_at(world, **answers | {"eth_getBlockByNumber": either})
+    (problem,) = found.problems
+    assert problem.kind is ProblemKind.CHAIN
+    assert f"was {true['hash']} before, and is " in problem.text
+    assert found.storage is not None
+    assert not found.storage.is_bound
+
+
+def test_a_library_that_is_another_one_in_the_block_s_state(world: RandomHub) -> None:
+    """The node tells this release's code of it. By the block's hash, the hub calls other code."""
+    answers = right_chain(world, storage_root(world.storage()), keccak(world.code()), b"evil")
+    found = compared_at(world, **answers)
+    (problem,) = found.problems
+    assert problem.text.endswith("(which its code names)")
+    assert found.storage is not None
+    assert not found.storage.is_bound
+
+
+def test_no_field_of_a_header_takes_the_place_of_another(world: RandomHub) -> None:
+    """Whoever leaves a field out could name a hash of the block's as the root of its state."""
+    block = world.chain.rpc("eth_getBlockByNumber", "latest", False)
+    names = [name for name in trie._HEADER if block.get(name) is not None]
+    values = [block[name] for name in names]
+    shifted = dict.fromkeys(trie._HEADER) | dict(zip(trie._HEADER[1:], values, strict=False))
+    assert header_hash(shifted) is None
+    assert header_hash({name: block[name] for name in names[:4]}) is None
+    assert header_hash(block | {"parentHash": block["parentHash"] + "00"}) is None
+
+
+def test_an_endpoint_that_gives_other_words_than_the_first(world: RandomHub) -> None:
+    """Both are asked for each word: what one of them swaps is seen."""
+
+    def swapped(params: tuple[Any, ...]) -> str:
+        told = str(world.chain.rpc("eth_call", *params))
+        return told[:-1] + format(int(told[-1], 16) ^ 1, "x")
+
+    async def compare() -> StorageComparison:
+        url, chain_id = world.chain.rpc_url, world.chain.chain_id
+        async with Rpc(url, chain_id) as rpc, OtherAnswers(url, chain_id, eth_call=swapped) as other:
+            return await storage_problems([rpc, other], world.hub, await rpc.block(), world.stored, world.replayed)
+
+    (problem,) = asyncio.run(compare()).problems
+    assert problem.kind is ProblemKind.CHAIN
+    assert problem.text.startswith("the endpoints contradict each other: ")
 
 
 def test_a_chain_with_other_headers(world: RandomHub) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from oracle.audit.report import ComparedStorage, Problem, ProblemKind
+from oracle.audit.storage.binding import follows_from_hash
 from oracle.audit.storage.layouts import HELD_REST
 from oracle.audit.storage.roles import CURRENT
 from oracle.audit.storage.rules import impossible_events
@@ -17,11 +18,12 @@ from oracle.chain import contract
 from oracle.chain.hub import hub_interface
 from oracle.chain.local.state import whole_storage
 from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Block
 from oracle.chain.transport.interface import NodeError
-from oracle.chain.trie import header_hash, proven_account, storage_root
+from oracle.chain.trie import storage_root
 from oracle.core.concurrency import together
 from oracle.core.errors import ChainUnavailable, ContractRejected, DeploymentError
-from oracle.core.formats import from_hex, keccak, to_hex
+from oracle.core.formats import to_hex
 from oracle.core.types import HELD_REPORTS
 
 SLOTS_AT_ONCE = 1_000
@@ -60,26 +62,29 @@ class StorageComparison:
 
 
 async def storage_problems(
-    rpc: Rpc, hub: str, block_number: int, stored: StoredHub, replayed: Replayed
+    rpcs: Sequence[Rpc], hub: str, block: Block, stored: StoredHub, replayed: Replayed, code: bytes = b""
 ) -> StorageComparison:
     """Compare every word of a hub's storage with what its history leads to.
 
     Args:
+        rpcs: Endpoints; all have to give the words that the first one gives.
         hub: Checksummed address.
-        block_number: The last block of the history.
+        block: The last block of the history.
         stored: The history's other events, replayed.
         replayed: The history's reports, replayed.
+        code: The hub's code at this block, as it was checked; empty: it was not.
 
     Raises:
         ChainUnavailable: No endpoint answers at all.
     """
+    rpc, block_number = rpcs[0], block.number
     try:
         # 1. The words that must be there.
         change_delay = int(await contract.read(rpc, hub_interface(), hub, "changeDelay", block=block_number))
         words = stored.words(replayed, change_delay)
         # 2. The words that are there.
         found = await read_words(rpc, hub, list(words), block_number)
-        if stored.roles.may_be_settled((await rpc.block(block_number)).timestamp):
+        if stored.roles.may_be_settled(block.timestamp):
             settled = stored.words(replayed, change_delay, settled=True)
             if found[CURRENT] == settled[CURRENT].value:
                 words = settled
@@ -95,14 +100,16 @@ async def storage_problems(
     problems = [Problem(ProblemKind.HISTORY, text) for text in impossible]
     problems += [*_differences(words, found), *await _unknown_feeds(rpc, hub, stored, found, block_number)]
     differing = sum(1 for slot, word in words.items() if word.difference(found[slot]))
-    # 3. Another question gives the same words.
+    # 3. Another question gives the same words, and another endpoint does.
     problems += await _contradictions(rpc, hub, words, found, block_number)
+    for other in rpcs[1:]:
+        problems += await _other_words(rpc, other, hub, words, found, block_number)
     # 4. No other word is set anywhere.
     root, note = await _compare_root(rpc, hub, found, block_number)
     is_bound, contradiction = False, ""
-    if root == "whole":
+    if root == "whole" and code:
         # 5. All of it follows from the block's hash.
-        is_bound, contradiction = await _follows_from_hash(rpc, hub, storage_root(found), block_number)
+        is_bound, contradiction = await follows_from_hash(rpc, hub, code, storage_root(found), block)
     if contradiction and not await _is_anvil(rpc):  # Anvil's words can be changed without a block
         problems.append(Problem(ProblemKind.CHAIN, contradiction))
     notes = [f"{note}: words beyond the {len(words)} known ones of the hub could not be excluded"] if note else []
@@ -218,30 +225,6 @@ async def _root_of_node(rpc: Rpc, hub: str, found: Mapping[int, int], block: int
     return "whole" if there == {slot: word for slot, word in found.items() if word} else "differs", ""
 
 
-async def _follows_from_hash(rpc: Rpc, hub: str, root: bytes, block: int) -> tuple[bool, str]:
-    """Return True if the hub's code and storage follow from the block's hash, and how the node contradicts that."""
-    try:
-        header = await rpc.request("eth_getBlockByNumber", hex(block), False)
-        if header_hash(header) != (block_hash := from_hex(header["hash"])):
-            return False, ""  # another chain's form of a header
-        answer = await rpc.request("eth_getProof", hub, [], hex(block))
-        nodes, code = [from_hex(each) for each in answer["accountProof"]], await rpc.code(hub, block)
-        account = proven_account(from_hex(header["stateRoot"]), hub, nodes)
-    except (ChainUnavailable, LookupError, TypeError, AttributeError):
-        return False, ""
-    except ValueError as error:
-        return False, f"{rpc.name} contradicts itself: by the hash of block {block}, {error}"
-    differing = [
-        name
-        for name, found, proven in (("storage", root, account.storage_root), ("code", keccak(code), account.code_hash))
-        if found != proven
-    ]
-    if not differing:
-        return True, ""
-    text = f"{rpc.name} contradicts itself: the hash of block {block}, {to_hex(block_hash)}, is of a state in which"
-    return False, f"{text} the hub has other {' and '.join(differing)}"
-
-
 async def _is_anvil(rpc: Rpc) -> bool:
     try:
         return (await rpc.client_version()).lower().startswith("anvil")
@@ -261,12 +244,25 @@ async def _contradictions(
         again = await rpc.storage(hub, slots, block)
     except ChainUnavailable as error:
         return [Problem(ProblemKind.NODE, f"the hub's storage could not be read a second time: {error}")]
-    names = [words[slot] for slot, word in zip(slots, again, strict=True) if int.from_bytes(word) != found[slot]]
-    if not names:
-        return []
-    first = names[0]
-    text = (
-        f"{rpc.name} contradicts itself: extsload and eth_getStorageAt give other words, for instance {first.name} of "
-        f"{first.owner}"
-    )
-    return [Problem(ProblemKind.CHAIN, text)]
+    told = {slot: int.from_bytes(word) for slot, word in zip(slots, again, strict=True)}
+    text = f"{rpc.name} contradicts itself: extsload and eth_getStorageAt give other words"
+    return _contradiction(text, words, told, found)
+
+
+async def _other_words(
+    rpc: Rpc, other: Rpc, hub: str, words: Mapping[int, Word], found: Mapping[int, int], block: int
+) -> list[Problem]:
+    """Ask a further endpoint for all words."""
+    try:
+        told = await read_words(other, hub, list(words), block)
+    except (ChainUnavailable, ContractRejected, DeploymentError) as error:
+        return [Problem(ProblemKind.NODE, f"{other.name} does not give the hub's storage: {error}")]
+    text = f"the endpoints contradict each other: {rpc.name} and {other.name} give other words of the hub's storage"
+    return _contradiction(text, words, told, found)
+
+
+def _contradiction(
+    text: str, words: Mapping[int, Word], told: Mapping[int, int], found: Mapping[int, int]
+) -> list[Problem]:
+    first = next((words[slot] for slot, word in told.items() if word != found[slot]), None)
+    return [] if first is None else [Problem(ProblemKind.CHAIN, f"{text}, for instance {first.name} of {first.owner}")]

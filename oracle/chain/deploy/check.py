@@ -12,7 +12,7 @@ from oracle.chain.compiled import Compiled
 from oracle.chain.deploy.immutables import expected_immutables
 from oracle.chain.deploy.plan import CommitteePlan, DeployPlan, FeedPlan, VerifierArtifact
 from oracle.chain.hub import Hub, HubFeedConfig
-from oracle.chain.rpc import Rpc
+from oracle.chain.rpc import BlockTag, Rpc
 from oracle.config.committees import reporters_problems
 from oracle.core.encoding import Feature, parse_features
 from oracle.core.errors import DataError, DeploymentError, InsecureSetup
@@ -116,7 +116,14 @@ async def require_code(rpc: Rpc, address: str, contract: Compiled, file: Path) -
 # --- what was deployed ---------------------------------------------------------------------------------------------
 
 
-async def code_problems(rpc: Rpc, hub: str, contracts: Mapping[str, Compiled] | None = None) -> list[str]:
+async def code_problems(
+    rpc: Rpc,
+    hub: str,
+    contracts: Mapping[str, Compiled] | None = None,
+    *,
+    block: BlockTag = "latest",
+    code: bytes | None = None,
+) -> list[str]:
     """List the code of a hub that is not this release's: the hub's own, its libraries', its lens's, its factory's.
 
     The libraries' addresses are in the hub's code, so this needs no deployment file. The adapters are not checked:
@@ -124,13 +131,15 @@ async def code_problems(rpc: Rpc, hub: str, contracts: Mapping[str, Compiled] | 
 
     Args:
         contracts: Compiled contracts, by name; default: the packaged ones.
+        block: The block at which code is read.
+        code: The hub's code, where it was read before.
 
     Returns:
         A sentence for each problem; empty if all code is this release's.
     """
     contracts = contracts or compiled.packaged()
     contract = contracts["ZkOracle"]
-    code = await rpc.code(hub)
+    code = await rpc.code(hub, block) if code is None else code
     try:
         libraries = contract.libraries_in(code)
         is_hub = contract.link(libraries).matches(code, hub)
@@ -143,14 +152,14 @@ async def code_problems(rpc: Rpc, hub: str, contracts: Mapping[str, Compiled] | 
         for name in _foreign_immutables(contracts, code, hub, await rpc.chain_id())
     ]
     for name, address in libraries.items():
-        if not contracts[name].matches(await rpc.code(address), address):
+        if not contracts[name].matches(await rpc.code(address, block), address):
             problems.append(f"the code at {address} is not this release's {name}, a library of the hub")
     for view, name, what in (
         ("lens", "ZkOracleLens", "lens, which reads the hub"),
         ("aggregatorFactory", "ZkAggregatorFactory", "factory of adapters"),
     ):
-        address = await Hub(rpc, hub).read(view)
-        if not contracts[name].matches(await rpc.code(address), address):
+        address = await Hub(rpc, hub).read(view, block=block)
+        if not contracts[name].matches(await rpc.code(address, block), address):
             problems.append(f"the code at {address} is not this release's {what}")
     return problems
 
