@@ -324,12 +324,20 @@ def test_an_answer_is_the_nearest_to_the_value(value: Decimal, decimals: int) ->
         ("1e400", 8, "does not fit the contract's int128"),
         ("-1e33", 8, "does not fit the contract's int128"),
         (str(2**127), 0, "does not fit the contract's int128"),
+        (str(-(2**127)), 0, "does not fit the contract's int128"),
+        ("1e30", 18, "does not fit the contract's int128"),
     ],
 )
 def test_values_that_are_no_answer(value: str, decimals: int, what: str) -> None:
     with pytest.raises(DataError, match=what) as caught:
         answer_from_decimal(Decimal(value), decimals)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [2**127 - 1, 1 - 2**127])
+def test_the_largest_answers_fit(answer: int) -> None:
+    assert answer_from_decimal(Decimal(answer), 0) == answer
+    assert answer_from_decimal(Decimal(answer).scaleb(-18), 18) // 10**12 == answer // 10**12
 
 
 def test_tiny_values_become_zero() -> None:

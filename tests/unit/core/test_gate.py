@@ -473,9 +473,10 @@ def test_back_dated_reports_in_one_block_confirm_nothing() -> None:
 
 
 def test_time_on_the_chain_alone_confirms_nothing() -> None:
-    state = report(started(), 2_000_000, 200, ANOMALOUS, seen_at=205).state
+    begun = 1_700_000_000
+    state = report(started(), 2_000_000, begun, ANOMALOUS, seen_at=begun + 5).state
     for step in range(1, 9):
-        verdict = report(state, 2_000_000, 200 + step, ANOMALOUS, seen_at=205 + step * 10_000)
+        verdict = report(state, 2_000_000, begun + step, ANOMALOUS, seen_at=begun + 5 + step * 10_000)
         assert verdict.outcome is Outcome.HELD
         state = verdict.state
 
