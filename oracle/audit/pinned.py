@@ -11,10 +11,14 @@ from oracle.audit.history import AdminEvent
 from oracle.audit.withheld import Holes, PinnedHub
 from oracle.chain.hub import Hub, HubFeedConfig
 from oracle.core.concurrency import together
+from oracle.core.errors import DeploymentError
 from oracle.core.types import Round
 
 _AT_ONCE = 16
 """Requests at once."""
+
+_MOST_COMMITTEES = 10_000
+"""The most committees that are read. Storage that other creation code left can count billions."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -34,6 +38,8 @@ async def read_pinned(hub: Hub, block: int) -> PinnedHub:
     committees, architectures, models = await together(
         hub.committee_count(block), hub.architecture_count(block), hub.model_count(block)
     )
+    if committees > _MOST_COMMITTEES:
+        raise DeploymentError(f"{hub.address} says that it has {committees} committees, and no hub has as many")
     numbers = range(1, committees + 1)
     return PinnedHub(
         configs=configs,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from oracle.audit.calls import JudgedEvent
 from oracle.audit.history import AdminEvent
@@ -20,6 +21,10 @@ from oracle.core.types import HELD_REPORTS, FeedState, Round
 
 _ADMIN_ROLE = bytes(32)
 _MOST_NAMED = 12
+
+MOST_MISSING = 20_000
+"""The most numbers that are looked for, of rounds for instance. A hub of other creation code, or a node, can say that
+there are billions: each that is missing is read from the storage."""
 
 
 @dataclass(frozen=True)
@@ -154,11 +159,14 @@ def in_ranges(numbers: Sequence[int]) -> str:
 
 
 def _missing(found: Iterable[int], most: int) -> tuple[int, ...]:
-    return tuple(sorted(set(range(1, most + 1)) - set(found)))
+    """Return the numbers from 1 to `most` that were not found, ascending, and not more than are looked for."""
+    there = set(found)
+    return tuple(islice((number for number in range(1, most + 1) if number not in there), MOST_MISSING))
 
 
 def _numbered(what: str, numbers: Sequence[int]) -> str:
-    return f"{what}{'s' if len(numbers) > 1 else ''} {in_ranges(numbers)}"
+    rest = ", and perhaps more," if len(numbers) == MOST_MISSING else ""
+    return f"{what}{'s' if len(numbers) > 1 else ''} {in_ranges(numbers)}{rest}"
 
 
 def _are(numbers: Collection[int]) -> str:

@@ -19,10 +19,14 @@ from oracle.chain.hub import Committee, Hub, HubFeedConfig, Proposals
 from oracle.chain.hub.roles import HubRoles
 from oracle.core.concurrency import together
 from oracle.core.encoding import feature_names
+from oracle.core.errors import DeploymentError
 from oracle.core.types import FeedState, Kind
 
 AT_ONCE = 16
 """Feeds that are read at once."""
+
+MOST_NUMBERED = 10_000
+"""The most architectures, models or committees that are read. What other creation code left can count billions."""
 
 _TERMS = tuple(field.name for field in fields(HubFeedConfig) if field.name not in ("kind", "peers"))
 
@@ -59,11 +63,14 @@ async def read_settings(hub: Hub, block: int, adapters: Mapping[bytes, Sequence[
         async with free:
             return await _feed(hub, feed_id, state, block, adapters.get(feed_id, ()))
 
-    architectures = [
-        await _architecture(hub, number, block) for number in range(1, await hub.architecture_count(block) + 1)
-    ]
-    models = [await _model(hub, number, block) for number in range(1, await hub.model_count(block) + 1)]
-    committees = [await hub.committee(number, block) for number in range(1, await hub.committee_count(block) + 1)]
+    counts = [await count(block) for count in (hub.architecture_count, hub.model_count, hub.committee_count)]
+    if max(counts) > MOST_NUMBERED:
+        what = "architectures, models and committees"
+        raise DeploymentError(f"{hub.address} says that it has {counts} {what}: no hub has as many; trust none of it")
+    numbers = [range(1, count + 1) for count in counts]
+    architectures = [await _architecture(hub, number, block) for number in numbers[0]]
+    models = [await _model(hub, number, block) for number in numbers[1]]
+    committees = [await hub.committee(number, block) for number in numbers[2]]
     ids = await hub.feed_ids(block)
     states = await hub.feed_states(ids, block)
     feeds = await together(*map(feed, ids, states))

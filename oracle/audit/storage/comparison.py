@@ -40,6 +40,9 @@ _MOST_NEW = 256
 """Feeds that the history lacks, and that are named at most."""
 
 
+_MOST_UNSURE = 200_000
+"""Rounds of one feed that are read at most, where its reports could not be replayed."""
+
 _NOBODY = "0x" + "00" * 20
 
 _MOST_IMPOSSIBLE = 12
@@ -153,7 +156,7 @@ async def _unsure_rounds(
     for feed_id in stored.feed_ids:
         if feed_id in replayed.unsure:
             feed = entry(FEEDS, int.from_bytes(feed_id))
-            count = found[feed + 1] & 0xFFFFFFFF
+            count = min(found[feed + 1] & 0xFFFFFFFF, _MOST_UNSURE)
             slots += [entry(feed + ROUNDS, number) for number in range(1, count + 1)]
     return await read_words(rpc, hub, [slot for slot in slots if slot not in found], block)
 

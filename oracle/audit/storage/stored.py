@@ -203,11 +203,11 @@ class StoredHub:
         words[STORE] = Word(counters, "the hub", "the counters", layouts.COUNTERS)
         ids = [int.from_bytes(feed_id) for feed_id in self.feed_ids]
         words |= array_words(FEED_IDS, ids, "the hub", "feedIds", HASH)
-        for number in range(1, max(self.committees, default=0) + 2):
+        for number in _and_next(self.committees):
             words |= self._committee_words(number, people)
-        for number in range(1, max(self.architectures, default=0) + 2):
+        for number in _and_next(self.architectures):
             words |= self._architecture_words(number)
-        for number in range(1, max(self.models, default=0) + 2):
+        for number in _and_next(self.models):
             words |= self._model_words(number)
         by_feed: dict[bytes, list[Round]] = {feed_id: [] for feed_id in self.feeds}
         for (feed_id, _), each in sorted(replayed.rounds.items()):
@@ -312,6 +312,11 @@ def owner_of(feed: StoredFeed) -> str:
 
 
 # --- details -------------------------------------------------------------------------------------------------------
+
+
+def _and_next(numbers: Collection[int]) -> list[int]:
+    """Return the numbers of what was added, with those up to the next one that the hub gives away."""
+    return sorted({*numbers, *range(1, len(numbers) + 2)})
 
 
 def _people(values: Mapping[str, Any]) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import pytest
 
 from oracle.audit.fetch import HubEvent
 from oracle.audit.history import AdminEvent
-from oracle.audit.withheld import Holes, PinnedHub, find_holes, in_ranges
+from oracle.audit.withheld import MOST_MISSING, Holes, PinnedHub, find_holes, in_ranges
 from oracle.chain.hub import Committee, HubFeedConfig, RoundAccepted, RoundHeld
 from oracle.core.gate import empty_feed
 from oracle.core.types import HoldReason, Kind
@@ -109,3 +109,16 @@ def test_numbers_in_words(numbers: list[int], words: str) -> None:
 
 def test_many_gaps_are_counted() -> None:
     assert in_ranges(range(1, 101, 2)).endswith("23 and 38 more")
+
+
+def test_a_hub_that_counts_billions() -> None:
+    """Other creation code, or a node, may say so. It must cost no memory: 2^32 numbers would take 100 GB."""
+    found = pinned(round_id=2**32 - 1)
+    holes = find_holes([*ADDED, accepted(2)], replace(found, architectures=2**32 - 1, models=2**16))
+    assert len(holes.rounds[FEED]) == len(holes.architectures) == MOST_MISSING
+    assert holes.rounds[FEED][:3] == (1, 3, 4)
+    assert [text.split(" on the hub")[0] for text in said(holes)] == [
+        "architectures 2 to 20001, and perhaps more, are",
+        "models 2 to 20001, and perhaps more, are",
+        "rounds 1 and 3 to 20001, and perhaps more, of ETH / USD are",
+    ]
