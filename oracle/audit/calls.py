@@ -60,6 +60,11 @@ class TransactionCalls:
     traced: tuple[bytes, ...] | None = None
     missing: str = ""
 
+    @property
+    def is_certain(self) -> bool:
+        """True if nothing else than what is found here can have been submitted: an input may hide a submission."""
+        return self.direct is not None or self.traced is not None
+
     def candidates(self, events: Sequence[JudgedEvent]) -> list[FoundSubmission]:
         """Return the submissions that may be behind the first of some events, those of most events first.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 from oracle.audit.calls import JudgedEvent, TransactionCalls, lasting_calls
@@ -25,7 +25,7 @@ from oracle.chain.rpc import LOG_BLOCKS, BlockTag, Rpc
 from oracle.chain.transport.answers import Block, Log
 from oracle.chain.transport.interface import NodeError
 from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, OracleError
-from oracle.core.formats import to_hex
+from oracle.core.formats import from_hex, to_hex
 
 _AHEAD = 24
 """Transactions that are fetched at once, ahead of the replay."""
@@ -176,6 +176,11 @@ class HistoryReader:
                 task.cancel()
             await asyncio.gather(*waiting, *calls.values(), return_exceptions=True)
 
+    async def traced(self, entry: ReportEvents) -> ReportEvents | None:
+        """Return a relay's transaction with the calls that its trace shows; None if no node can trace it."""
+        traced = await self._trace(from_hex(entry.tx_hash))
+        return None if traced is None else replace(entry, calls=replace(entry.calls, inputs=b"", traced=traced))
+
     async def is_still_there(self) -> bool:
         """Return True if the pinned block is still part of the chain."""
         try:
@@ -313,6 +318,14 @@ class HistoryReader:
         found = calls_in(transaction, self._hub.address)
         if found.is_settled(groups):
             return found
+        traced = await self._trace(tx_hash)
+        if traced is None:
+            return TransactionCalls(inputs=found.inputs, missing=f"{NOT_FOUND}, and the node can't trace it")
+        missing = "its submission is neither in the transaction's input nor in its trace"
+        return TransactionCalls(inputs=found.inputs, traced=traced, missing=missing)
+
+    async def _trace(self, tx_hash: bytes) -> tuple[bytes, ...] | None:
+        """Return the calls of the hub that a transaction's trace shows; None if no node can trace it."""
         traced = self._memory.calls(tx_hash)
         if traced is None:
             try:
@@ -320,11 +333,10 @@ class HistoryReader:
             except ChainUnavailable:
                 trace = None
             if trace is None:
-                return TransactionCalls(inputs=found.inputs, missing=f"{NOT_FOUND}, and the node can't trace it")
+                return None
             traced = list(lasting_calls(trace, self._hub.address))
             self._memory.keep_calls(tx_hash, traced)
-        missing = "its submission is neither in the transaction's input nor in its trace"
-        return TransactionCalls(inputs=found.inputs, traced=tuple(traced), missing=missing)
+        return tuple(traced)
 
     async def _time(self, log: Log) -> int:
         """Return the time of a log's block; where only the block tells it, check that it is the same block."""

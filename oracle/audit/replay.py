@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from oracle.audit.calls import FoundSubmission, JudgedEvent
+from oracle.audit.doubts import RelayDoubt, ReplayMark
 from oracle.audit.history import (
     AuditedFeed,
     AuditedReport,
@@ -42,6 +43,7 @@ from oracle.core.report import SignedReport
 from oracle.core.types import FeedState, HoldReason, Outcome, Round
 
 _AMBIGUOUS = "several submissions fit the feed's last round, with other answers of its peers"
+_HIDDEN = "the transaction's input may hide another submission"
 _NOT_PROVEN = "its proof was not verified"
 
 
@@ -68,6 +70,7 @@ class Auditor:
         findings: One for each feed that a report judged, in their order. One that waits for its proof is unchecked.
         tasks: The proofs that are still to be verified.
         hub: The hub as the history has led it so far.
+        doubts: Reports that a trace would clear up.
     """
 
     def __init__(
@@ -81,6 +84,8 @@ class Auditor:
         self._reports = reports
         self.hub = ReplayedHub(pinned or PinnedHub(), holes or Holes())
         self._others: dict[tuple[int, ...], list[ProofTask]] = {}
+        self._relayed: dict[tuple[int, ...], RelayDoubt] = {}
+        self.doubts: list[RelayDoubt] = []
         self.findings: list[Finding] = []
         self.tasks: list[ProofTask] = []
 
@@ -100,6 +105,38 @@ class Auditor:
                 count = 1
             events = events[count:]
 
+    def mark(self) -> ReplayMark:
+        """Return this point of the replay, to return to."""
+        lengths = (len(self.findings), len(self.tasks), len(self._reports or ()), len(self.doubts))
+        return ReplayMark(self.hub.mark(), lengths)
+
+    def is_in_doubt_since(self, mark: ReplayMark) -> bool:
+        """Return True if the submission of a relay did not hold since then."""
+        return len(self.doubts) > mark.lengths[-1]
+
+    def reset(self, mark: ReplayMark) -> None:
+        """Return to an earlier point of the replay."""
+        self.hub.reset(mark.hub)
+        findings, tasks, reports, doubts = mark.lengths
+        del self.findings[findings:], self.tasks[tasks:], self.doubts[doubts:]
+        if self._reports is not None:
+            del self._reports[reports:]
+
+    def try_traced(self, doubt: RelayDoubt, entry: ReportEvents) -> None:
+        """Add the proofs that a trace shows of a report whose proof in the input does not hold.
+
+        Args:
+            doubt: The report.
+            entry: Its transaction, with the trace.
+        """
+        if doubt.task is None or doubt.submission is None:
+            return
+        found = [each.submission for each in entry.calls.candidates(doubt.events)]
+        same = [each for each in found if replace(each, proof=b"") == doubt.submission]
+        self._relayed.pop(doubt.task.findings, None)
+        if same:
+            self.tasks.append(replace(doubt.task, proof=same[0].proof))
+
     def settle(self, task: ProofTask, result: bool | str) -> None:
         """Take over the verification of a proof. It may add another task: a transaction can have several candidates.
 
@@ -116,6 +153,9 @@ class Auditor:
             check, problem = Checked.FAILED, "the proof does not verify"
         else:
             check, problem = Checked.UNCHECKED, result or f"the proof does not verify, but {task.unsure}"
+        if check is Checked.FAILED and (doubt := self._relayed.get(task.findings)) is not None:
+            self.doubts.append(replace(doubt, task=task))
+            check, problem = Checked.UNCHECKED, f"{problem}, but {_HIDDEN}"
         for at in task.findings:
             self.findings[at] = replace(self.findings[at], check=check, problem=problem)
 
@@ -264,6 +304,9 @@ class Auditor:
         if tasks and waiting:
             tasks = [replace(task, findings=tuple(waiting)) for task in tasks]
             self.tasks.append(tasks[0])
+            if not entry.calls.is_certain:
+                submitted = replace(audited.submission, proof=b"")
+                self._relayed[tasks[0].findings] = RelayDoubt(entry, first.events, submission=submitted)
             if len(tasks) > 1:
                 self._others[tasks[0].findings] = tasks[1:]
 
@@ -315,7 +358,10 @@ class Auditor:
             "",
         )
         check, problem = Checked.FAILED, str(error)
-        if isinstance(error, Unknown):
+        if not entry.calls.is_certain:
+            self.doubts.append(RelayDoubt(entry, tuple(events)))
+            check, problem = Checked.UNCHECKED, f"{problem}, but {_HIDDEN}"
+        elif isinstance(error, Unknown):
             check = Checked.UNCHECKED
         elif unsure:
             check, problem = Checked.UNCHECKED, f"{problem}, but {unsure}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from oracle.audit.calls import JudgedEvent
 from oracle.audit.history import AdminEvent, AuditedCommittee, AuditedFeed, AuditedModel, ReportOutcome
@@ -16,6 +16,18 @@ from oracle.chain.hub import ShadowScored
 from oracle.core.formats import to_hex
 from oracle.core.gate import empty_feed
 from oracle.core.types import FeedState, HeldAnswer, HoldReason, Outcome, Round
+
+
+@dataclass(frozen=True)
+class HubMark:
+    """A point of a hub's history: its feeds, what they held last, shadow periods, doubts about peers, and lengths."""
+
+    states: dict[bytes, FeedState]
+    holds: dict[bytes, HeldAnswer]
+    periods: dict[bytes, ShadowPeriod]
+    peers_unknown: dict[bytes, str]
+    rounds: int
+    problems: int
 
 
 class ReplayedHub:
@@ -151,6 +163,20 @@ class ReplayedHub:
                 raise Unknown(f"the reporters of committee {number} in epoch {epoch} are not in the logs")
             return AuditedCommittee(frozenset(pinned.reporters), pinned.quorum, epoch)
         return found
+
+    def mark(self) -> HubMark:
+        """Return this point of the history."""
+        periods = {feed_id: replace(period) for feed_id, period in self.periods.items()}
+        unknown, lengths = dict(self.peers_unknown), (len(self.rounds), len(self.problems))
+        return HubMark(dict(self.states), dict(self.holds), periods, unknown, *lengths)
+
+    def reset(self, mark: HubMark) -> None:
+        """Return to an earlier point. Only reports may have been played since."""
+        self.states, self.holds, self.periods = dict(mark.states), dict(mark.holds), dict(mark.periods)
+        self.peers_unknown = dict(mark.peers_unknown)
+        for key in list(self.rounds)[mark.rounds :]:
+            del self.rounds[key]
+        del self.problems[mark.problems :]
 
     def expected_states(self) -> dict[bytes, FeedState]:
         """Return each feed as it must be now. The pinned state stands for what the history does not tell."""

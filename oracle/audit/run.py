@@ -9,7 +9,7 @@ from pathlib import Path
 from oracle.audit.choice import Choice
 from oracle.audit.circuits import DeployedCircuits
 from oracle.audit.fetch import HistoryReader, ReadEvent, pin
-from oracle.audit.history import AdminEvent, AuditedReport, shadow_scored
+from oracle.audit.history import AdminEvent, AuditedReport, ReportEvents, shadow_scored
 from oracle.audit.memory import AuditMemory
 from oracle.audit.pinned import read_pinned, read_rounds, supplied
 from oracle.audit.progress import AuditStep, Progress, unwatched
@@ -109,7 +109,11 @@ async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditO
     with ProofPool(circuits, jobs=options.jobs, memory=options.memory, progress=options.progress) as pool:
         history = _replayed(reader, added, events, auditor, circuits, stored, options.choice)
         proofs = await _settle(pool, history, auditor)
-        while auditor.tasks:  # a proof that did not hold may have another candidate
+        while auditor.tasks or auditor.doubts:  # a proof that did not hold may have another candidate
+            for doubt in auditor.doubts:
+                if (traced := await reader.traced(doubt.entry)) is not None:
+                    auditor.try_traced(doubt, traced)
+            auditor.doubts.clear()
             tasks, auditor.tasks = auditor.tasks, []
             proofs += await _settle(pool, tasks, auditor)
     draft.problems += auditor.hub.problems
@@ -215,11 +219,22 @@ async def _replayed(
             for judged in entry.events:
                 if isinstance(judged, ShadowScored):
                     stored.event(shadow_scored(judged))
-            auditor.play(entry)
+            await _play(entry, auditor, reader)
         tasks, auditor.tasks = auditor.tasks, []
         for task in tasks:
             if any(choice.takes(auditor.findings[at]) for at in task.findings):
                 yield task
+
+
+async def _play(entry: ReportEvents, auditor: Auditor, reader: HistoryReader) -> None:
+    """Play a transaction; once more with its trace if what its input shows does not hold."""
+    before = None if entry.calls.is_certain else auditor.mark()
+    auditor.play(entry)
+    if before is None or not auditor.is_in_doubt_since(before):
+        return
+    if (traced := await reader.traced(entry)) is not None:
+        auditor.reset(before)
+        auditor.play(traced)
 
 
 async def _supply(waiting: list[AdminEvent], auditor: Auditor, circuits: DeployedCircuits, stored: StoredHub) -> None:

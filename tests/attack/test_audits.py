@@ -241,6 +241,20 @@ def test_decoys_in_the_input_of_a_relay(rig: Rig, audited: Auditing, relay: byte
     assert audited().ok
 
 
+@pytest.mark.parametrize("what", ["signature", "proof"])
+def test_a_decoy_in_the_place_of_a_hidden_submission(rig: Rig, audited: Auditing, relay: bytes, what: str) -> None:
+    """The input shows only what does not hold. A trace clears it up; without one, nothing is said against the hub."""
+    real = rig.honest("solo", Sighting(NORMAL, 1_200))
+    nobody = Signature(real.signatures[0].readings, b"\1" * 32, b"\2" * 32)
+    decoy = replace(real, signatures=(nobody,)) if what == "signature" else replace(real, proof=bytes(len(real.proof)))
+    data = relayed(rig.hub.address, [encode(real)], hidden=True) + encode(decoy)
+    assert rig.send(data, to=rig.put(relay), gas=3_000_000)
+    report = audited(audited.node(without=TRACES))
+    assert not_verified(report) == [("solo / USD", 3, Checked.UNCHECKED)] and report.problems == ()
+    assert report.findings[-1].problem.endswith("but the transaction's input may hide another submission")
+    assert audited().ok
+
+
 # --- what its shadow period did not allow ---
 
 

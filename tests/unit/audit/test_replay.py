@@ -324,7 +324,18 @@ def test_proofs_in_an_input_are_tried_one_after_the_other() -> None:
     made.play(relayed(replace(real, proof=b"decoy"), replace(real, proof=b"other")))
     while made.tasks:
         made.settle(made.tasks.pop(), False)
-    assert [(each.check, each.problem) for each in made.findings] == [(Checked.FAILED, "the proof does not verify")]
+    hidden = "the proof does not verify, but the transaction's input may hide another submission"
+    assert [(each.check, each.problem) for each in made.findings] == [(Checked.UNCHECKED, hidden)]
+    # A trace shows what was submitted.
+    for proof, check in ((b"decoy", Checked.FAILED), (b"hidden", Checked.VERIFIED)):
+        made.doubts, (doubt,) = [], made.doubts
+        traced = encode_submission(replace(real, proof=proof))
+        made.try_traced(doubt, replace(doubt.entry, calls=TransactionCalls(traced=(traced,))))
+        (task,) = made.tasks
+        assert task.proof == proof
+        made.settle(made.tasks.pop(), proof == b"hidden")
+        assert made.findings[0].check is check
+        made.doubts = [doubt]
 
 
 def test_a_report_with_other_signers_beside_the_real_one() -> None:
@@ -333,7 +344,14 @@ def test_a_report_with_other_signers_beside_the_real_one() -> None:
     rows = tuple(replace(each, r=STRANGER.encode().ljust(32, b"\0")) for each in real.signed.signatures)
     decoy = replace(real, signed=replace(real.signed, signatures=rows))
     assert problem_of(auditor(), relayed(decoy, real)) == ""
-    assert problem_of(auditor(), relayed(decoy)) == "a reporter signed twice"
+    made = auditor()
+    before = made.mark()
+    hidden = "a reporter signed twice, but the transaction's input may hide another submission"
+    assert problem_of(made, relayed(decoy)) == hidden and made.is_in_doubt_since(before)
+    made.reset(before)
+    assert (made.findings, made.doubts, made.hub.rounds, made.hub.states[FEED_ID].round_id) == ([], [], {}, 0)
+    traced = TransactionCalls(traced=(encode_submission(real),))
+    assert problem_of(made, replace(submission(), calls=traced)) == ""
 
 
 def test_the_stored_round_tells_which_of_two_reports_it_was() -> None:
