@@ -1,4 +1,4 @@
-"""What a node can do beyond the plainest questions. `oracle doctor` says what follows from it."""
+"""The abilities of a node beyond the plainest questions. `oracle doctor` says what follows from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_TRANSACTION = to_hex(b"\0" * 32)
 
 @dataclass(frozen=True)
 class NodeAbilities:
-    """What a node can do.
+    """The abilities of a node.
 
     Attributes:
         has_pending: It has a pending block.

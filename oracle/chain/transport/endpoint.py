@@ -29,7 +29,7 @@ from oracle.chain.transport.interface import (
     RateLimited,
     TooMuchAsked,
 )
-from oracle.chain.transport.pace import LONGEST_PAUSE_S, Pace
+from oracle.chain.transport.pace import LONGEST_PAUSE_S, RequestPace
 from oracle.chain.transport.refusals import HEAVY, Meaning, Refusal, read_refusal
 from oracle.chain.transport.reverts import ErrorDecoder, describe_revert
 from oracle.chain.transport.urls import mask_url, secrets_of
@@ -60,10 +60,10 @@ BLOCK_AT: Mapping[str, int] = {
 
 _PASSING_STATUS = frozenset({408, 425, 500, 502, 503, 504, 520, 522, 523, 524, 529, 530})
 _OVERLOADED_STATUS = frozenset({408, 502, 503, 504, 520, 522, 524})
-"""What a gateway answers if a node takes too long, or is gone."""
+"""A gateway's answers if a node takes too long, or is gone."""
 
 _BAD_REQUEST_STATUS = frozenset({400, 413, 422})
-"""What is said of one request, and not of the endpoint."""
+"""They are about one request, and not about the endpoint."""
 
 _RECURSION_LIMIT = 1_000  # Python's own default
 _TRY_PENDING_AGAIN_S = 600.0
@@ -116,7 +116,7 @@ class Endpoint:
         self._attempts = attempts
         self._chain_id: int | None = None
         self._clock = clock
-        self._pace = Pace(clock)
+        self._pace = RequestPace(clock)
         self._no_pending_until: float | None = None
         _restore_recursion_limit()
         self._provider = JsonRpc(url, timeout)

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 
-__all__ = ["LONGEST_PAUSE_S", "Pace"]
+__all__ = ["LONGEST_PAUSE_S", "RequestPace"]
 
 LONGEST_PAUSE_S = 15.0
 """The longest pause that is waited for, where an endpoint asks for one."""
@@ -16,7 +16,7 @@ _FIRST_INTERVAL_S, _LAST_INTERVAL_S = 0.02, 1.0
 _ANSWERS_UNTIL_FASTER = 50
 
 
-class Pace:
+class RequestPace:
     """Spaces the requests of all who share an endpoint.
 
     The first request that is limited sets a space between requests; each later one doubles it. After some answers

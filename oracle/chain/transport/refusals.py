@@ -1,4 +1,4 @@
-"""What a node's error means, whichever words, code and HTTP status it comes with.
+"""The meaning of a node's error, whichever words, code and HTTP status it comes with.
 
 No standard says how errors are worded, and codes mean one thing here and another there: -32005 is a rate limit with one
 provider and a range that is too large with another, and either comes with HTTP 200, 400, 413, 429 or 500. So the method

@@ -1,4 +1,4 @@
-"""What nodes say to a signed transaction.
+"""The words of nodes about a signed transaction, and their meaning.
 
 No standard says how this is worded. `tests/nodes/sending.json` has the words of each node that we know.
 """
@@ -71,7 +71,7 @@ _FOR_GOOD = words(r"""
 """)
 
 _SEQUENCE = re.compile(r"invalid nonce; got (\d+), expected (\d+)")
-"""How chains of the Cosmos kind say that a nonce is too low, or too high."""
+"""The words of chains of the Cosmos kind for a nonce that is too low, or too high."""
 
 
 def read_sent(said: str, name: str) -> Sent | None:

@@ -16,7 +16,7 @@ from oracle.chain.hub import hub_interface
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.failures import RefusedByStatus
 from oracle.chain.transport.interface import RateLimited
-from oracle.chain.transport.pace import Pace
+from oracle.chain.transport.pace import RequestPace
 from oracle.chain.tx.fees import fees_now
 from oracle.core import http
 from oracle.core.errors import (
@@ -170,7 +170,7 @@ async def test_the_wait_is_as_long_as_the_endpoint_asks_but_not_longer_than_15_s
 
 async def test_a_limited_endpoint_is_asked_more_slowly_and_after_a_while_faster_again() -> None:
     now = [0.0]
-    pace = Pace(lambda: now[0])
+    pace = RequestPace(lambda: now[0])
     assert await pace.turn() == 0.0
     for _ in range(16):  # they were under way together
         assert 0.5 <= pace.limited(0.0, 1, None) < 0.7
