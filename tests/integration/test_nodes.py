@@ -231,7 +231,7 @@ async def _history(built: World, rpc: Rpc) -> None:
 
 
 async def _surveyed(built: World, dialect: Dialect) -> None:
-    """What it can't do is found out."""
+    """The abilities that it lacks are found out."""
     endpoint = Endpoint(built.proxy.url, built.chain.chain_id)
     can = await survey(endpoint, built.deployment.hub, built.deployment.block)
     lacks = {"pending": can.has_pending, "finalized": can.has_finalized, "trace": can.traces, "proof": can.has_proofs}

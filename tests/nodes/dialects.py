@@ -170,7 +170,7 @@ def changing(method: str | None, change: Callable[[Any], Any]) -> Quirk:
 
 
 def late(method: str, times: int = 1) -> Quirk:
-    """What is new is null at first, as it comes from another machine."""
+    """New objects are null at first, as they come from another machine."""
     seen: dict[str, int] = {}
 
     def quirk(call: Call, rest: Rest) -> Answer:
