@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from oracle.core.errors import ArtifactError
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.registry import packaged
 from oracle.proving import artifact as artifacts
+from oracle.proving.artifact.loading import read_document
 
 __all__ = ["public_models"]
 
@@ -29,7 +29,7 @@ def public_models(circuits: Sequence[AuditedCircuit], folder: Path) -> list[str]
 def _sentences(public: dict[str, AuditedCircuit], folder: Path) -> Iterator[str]:
     for path in sorted(folder.glob(f"*/{artifacts.MANIFEST}")):
         try:
-            if json.loads(path.read_text(encoding="utf-8")).get("artifact_hash") not in public:
+            if read_document(path).get("artifact_hash") not in public:
                 continue
             found = artifacts.load(path.parent, prover=False)
         except (OSError, ValueError, AttributeError, ArtifactError):

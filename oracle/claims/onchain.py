@@ -137,7 +137,8 @@ async def model_problems(rpc: Rpc, registry: str, model_id: int, artifact: Artif
     if not again.ok or again.code is None:
         return [*again.problems] or ["its key was not made again"]
     manifest = artifact.manifest
-    limit = ((manifest.imported or {}).get("claim") or {}).get("limit")
+    claim = (manifest.imported or {}).get("claim")
+    limit = claim.get("limit") if isinstance(claim, dict) else None
     if type(limit) is not int or limit < 1:
         return [f"{artifact.path.name} is not the circuit of a claim"]
     try:

@@ -241,6 +241,38 @@ def test_a_graph_that_hides_something_ends_nothing(circuits: Circuits, tmp_path:
         assert says in key_problems(made_up(artifact, tmp_path / "copy", {ARCHITECTURE: content}))
 
 
+@pytest.mark.attack
+def test_files_that_make_no_sense_are_told_in_one_line(circuits: Circuits, tmp_path: Path) -> None:
+    """Their hashes fit. A folder of artifacts may come from a stranger, and no file in it ends an audit."""
+    artifact = circuits()
+    for files in (
+        {COMPILED: b"[]"},
+        {COMPILED: b'{"abi": [], "bytecode": "zz", "runtime": ""}'},
+        {COMPILED: b"[" * 100_000},
+        {SOLIDITY: b"\xff"},
+        {SETTINGS: b"[]"},
+        {SETTINGS: b"[" * 100_000},
+    ):
+        with pytest.raises(ArtifactError):
+            made_up(artifact, tmp_path / "copy", files)
+    copy = made_up(artifact, tmp_path / "copy", {}, imported={"rebase": "x"})
+    assert "its key can't be made again" in key_problems(copy)
+    document = json.loads((copy.path / MANIFEST).read_text(encoding="utf-8"))
+    changes: list[dict[str, Any]] = [
+        {"batch": "1"},
+        {"k": None},
+        {"width": -1},
+        {"name": 7},
+        {"verifier_code_hash": "0x12"},
+        {"files": {"vk.key": 1}},
+        {"imported": json.loads("[" * 70 + "]" * 70)},
+    ]
+    for change in changes:
+        (copy.path / MANIFEST).write_text(json.dumps(document | change), encoding="utf-8")
+        with pytest.raises(ArtifactError, match="is not a manifest of this release"):
+            load(copy.path, prover=False)
+
+
 def test_another_release_is_told(circuits: Circuits, tmp_path: Path) -> None:
     altered = made_up(circuits(), tmp_path / "copy", {}, hardening=2)
     found = again(altered)

@@ -6,8 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from oracle.core import encoding, privacy
+from oracle.core.documents import nesting
 from oracle.core.errors import ArtifactError
 from oracle.proving.artifact.circuit import arranged
 from oracle.proving.artifact.manifest import (
@@ -28,6 +30,8 @@ from oracle.proving.interface import Probe
 from oracle.proving.srs.files import SrsUse, origin_of
 
 _REMEDY = "Restore the folder, or delete it and build it again; a deployed verifier may then have to be replaced"
+
+_DEEPEST = 64
 
 _REBUILD = "Restore it, or delete the folder and build the artifact again: its verifier stays the same"
 
@@ -64,7 +68,7 @@ class Artifact:
 
     def verifier(self) -> CompiledVerifier:
         """Return the compiled verifier."""
-        document = json.loads((self.path / COMPILED).read_text(encoding="utf-8"))
+        document = read_document(self.path / COMPILED)
         return CompiledVerifier(
             abi=document["abi"],
             bytecode=bytes.fromhex(document["bytecode"]),
@@ -108,6 +112,19 @@ class Artifact:
         return arranged(self.padded(windows), self.manifest.inputs)
 
 
+def read_document(path: Path) -> Any:
+    """Return the content of a JSON file that a stranger may have written.
+
+    Raises:
+        OSError: It can't be read.
+        ValueError: It is not JSON, or nested so deep that parsing it could end the process.
+    """
+    text = path.read_text(encoding="utf-8")
+    if nesting(text) > _DEEPEST:
+        raise ValueError(f"it is nested deeper than {_DEEPEST}")
+    return json.loads(text)
+
+
 def load(path: Path, *, prover: bool = True) -> Artifact:
     """Read an artifact and check every hash.
 
@@ -119,11 +136,11 @@ def load(path: Path, *, prover: bool = True) -> Artifact:
         ArtifactError: The artifact is missing, incomplete, altered, or of another release.
     """
     try:
-        document = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        document = read_document(path / MANIFEST)
         manifest = Manifest.from_document(document)
     except OSError as error:
         raise ArtifactError(f"there is no artifact in {path}: {error}. Build it first") from error
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path / MANIFEST} is not a manifest of this release: {str(error)[:200]}") from error
     if manifest.computed_hash() != manifest.artifact_hash:
         raise ArtifactError(f"{path / MANIFEST} was altered: its own hash does not fit. {_REMEDY}")
@@ -139,7 +156,12 @@ def load(path: Path, *, prover: bool = True) -> Artifact:
             raise ArtifactError(f"artifact {path}: {name} is corrupt, its SHA-256 is not the manifest's. {_REMEDY}")
     artifact = Artifact(path, manifest)
     _check_settings(artifact)
-    if artifact.verifier().code_hash.hex() != manifest.verifier_code_hash.removeprefix("0x"):
+    try:
+        artifact.verifier_source()
+        code_hash = artifact.verifier().code_hash
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"artifact {path}: {SOLIDITY} or {COMPILED} is none: {error!r}. {_REMEDY}") from error
+    if code_hash.hex() != manifest.verifier_code_hash.removeprefix("0x"):
         raise ArtifactError(f"artifact {path}: the verifier's code hash is not the manifest's. {_REMEDY}")
     if manifest.files[SRS] != manifest.srs_sha256:
         raise ArtifactError(f"artifact {path}: the manifest names two hashes of one SRS. {_REMEDY}")
@@ -154,7 +176,7 @@ def _check_settings(artifact: Artifact) -> None:
     """Raise ArtifactError if a feed can't rest on the circuit. Hashes that fit only show that the folder is whole."""
     path, manifest = artifact.path / SETTINGS, artifact.manifest
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = read_document(path)
         problem = privacy.settings_problem(settings, manifest.visibility.value, manifest.hashed)
     except (OSError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{path} is not a settings file of ezkl: {error}. {_REMEDY}") from error
@@ -176,7 +198,7 @@ def _check_settings(artifact: Artifact) -> None:
 def _read_probe(artifact: Artifact) -> Probe:
     path, manifest = artifact.path / PROBE, artifact.manifest
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_document(path)
         window, scores = document["window"], document["scores"]
         proof = bytes.fromhex(document["proof"])
         if document["artifact_hash"] != manifest.artifact_hash:
@@ -204,7 +226,7 @@ def with_code(folder: Path, code_hash: bytes) -> list[Artifact]:
     found = []
     for path in sorted(folder.glob(f"*/{MANIFEST}")):
         try:
-            stated = json.loads(path.read_text(encoding="utf-8"))["verifier_code_hash"]
+            stated = read_document(path)["verifier_code_hash"]
             if stated.removeprefix("0x").lower() == code_hash.hex():
                 found.append(load(path.parent, prover=False))
         except (OSError, KeyError, TypeError, AttributeError, ValueError, ArtifactError):
@@ -217,7 +239,7 @@ def srs_uses(folder: Path) -> list[SrsUse]:
     uses = []
     for path in sorted(folder.glob(f"*/{MANIFEST}")):
         try:
-            manifest = Manifest.from_document(json.loads(path.read_text(encoding="utf-8")))
+            manifest = Manifest.from_document(read_document(path))
         except (OSError, KeyError, TypeError, ValueError):
             continue
         uses.append(SrsUse(path.parent.name, path.parent / SRS, manifest.k, manifest.srs_sha256))

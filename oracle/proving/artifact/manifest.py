@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -147,13 +148,15 @@ class Manifest:
         values = dict(document)
         if values["schema"] != SCHEMA:
             raise ValueError(f"schema {values['schema']!r}; this release reads {SCHEMA}")
+        _check_kinds(values)
         values["model_hash"] = int(values["model_hash"], 16)
         values["visibility"] = Visibility(values["visibility"])
         if values["disclosure"] not in DISCLOSURES:
             raise ValueError(f"disclosure {values['disclosure']!r} is none of {', '.join(DISCLOSURES)}")
         values["srs_origin"] = SrsOrigin(values["srs_origin"])
-        if not isinstance(values["files"], dict):
-            raise TypeError("files must be an object")
+        files = values["files"]
+        if not isinstance(files, dict) or not all(isinstance(each, str) for each in (*files, *files.values())):
+            raise TypeError("files must be an object of texts")
         stated = values.pop("privacy", None)
         if not isinstance(values.get("imported"), dict | None):
             raise TypeError("imported must be an object")
@@ -168,6 +171,33 @@ class Manifest:
         if stated not in (None, manifest.privacy()):
             raise ValueError("its statement on privacy is not that of its visibility and disclosure")
         return manifest
+
+
+_NUMBERS = (
+    *("batch", "width", "outputs", "param_scale", "score_unit"),
+    *("hardening", "k", "proof_bytes", "instance_count"),
+)
+_TEXTS = ("name", "ezkl", "solc", "artifact_hash")
+_HASHES = ("srs_sha256", "verifier_code_hash", "circuit_hash")
+
+
+def _check_kinds(values: Mapping[str, Any]) -> None:
+    """Check the kinds of a manifest's values: whoever reads it may have it from a stranger.
+
+    Raises:
+        KeyError: One is missing.
+        TypeError: One is of another kind.
+        ValueError: A hash is none.
+    """
+    for key in _NUMBERS:
+        if type(values[key]) is not int or not 0 <= values[key] < 1 << 128:
+            raise TypeError(f"{key} must be a number")
+    for key in (*_TEXTS, *_HASHES):
+        if not isinstance(values[key], str):
+            raise TypeError(f"{key} must be a text")
+    for key in _HASHES:
+        if not re.fullmatch(r"(0x)?[0-9a-f]{64}", values[key]):
+            raise ValueError(f"{key} must be 64 hexadecimal digits")
 
 
 def _features(names: Any, width: int) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from oracle.core import encoding
 from oracle.core.errors import ArtifactError, DataError
 from oracle.proving import artifact
 from oracle.proving.artifact import Artifact
+from oracle.proving.artifact.loading import read_document
 from oracle.proving.cost import Estimate, estimate
 from oracle.proving.split.manifest import SPLIT, SplitManifest
 
@@ -105,7 +106,7 @@ def load_chain(path: Path, *, prover: bool = True) -> ArtifactChain:
 
 def _load_split(path: Path, *, prover: bool) -> ArtifactChain:
     try:
-        manifest = SplitManifest.from_document(json.loads((path / SPLIT).read_text(encoding="utf-8")))
+        manifest = SplitManifest.from_document(read_document(path / SPLIT))
     except OSError as error:
         raise ArtifactError(f"there is no artifact in {path}: {error}. Build it first") from error
     except (KeyError, TypeError, ValueError) as error:
