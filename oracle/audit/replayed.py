@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from oracle.audit.calls import JudgedEvent
 from oracle.audit.history import AdminEvent, AuditedCommittee, AuditedFeed, AuditedModel, ReportOutcome
 from oracle.audit.judge import JudgedAnswer, Judgement, Unknown, follow
-from oracle.audit.report import Problem, ProblemKind
+from oracle.audit.report import AuditProblem, ProblemKind
 from oracle.audit.shadows import ShadowPeriod
 from oracle.audit.storage import Replayed
 from oracle.audit.withheld import Holes, PinnedHub
@@ -60,7 +60,7 @@ class ReplayedHub:
         self.periods: dict[bytes, ShadowPeriod] = {}
         self.paused: dict[bytes, bool] = {}
         self.peers_unknown: dict[bytes, str] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[AuditProblem] = []
         self._committees: dict[int, AuditedCommittee] = {}
 
     def add_model(self, model: AuditedModel) -> None:
@@ -235,7 +235,7 @@ class ReplayedHub:
             )
 
     def _wrong(self, text: str) -> None:
-        self.problems.append(Problem(ProblemKind.HISTORY, text))
+        self.problems.append(AuditProblem(ProblemKind.HISTORY, text))
 
     def _name(self, feed_id: bytes) -> str:
         feed = self.feeds.get(feed_id)

@@ -60,7 +60,7 @@ class ProblemKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Problem:
+class AuditProblem:
     """Something that is wrong beyond single reports."""
 
     kind: ProblemKind
@@ -264,7 +264,7 @@ class AuditReport:
     block_hash: str
     block_time: int
     findings: tuple[Finding, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[AuditProblem, ...]
     notes: tuple[str, ...] = ()
     readings: ReadingsReport | None = None
     circuits: tuple[AuditedCircuit, ...] = ()
@@ -304,7 +304,7 @@ class AuditReport:
 class ReportDraft:
     """A report while the audit runs: problems and notes in the order in which they are found."""
 
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[AuditProblem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     readings: ReadingsReport | None = None
     circuits: list[AuditedCircuit] = field(default_factory=list)
@@ -312,7 +312,7 @@ class ReportDraft:
 
     def problem(self, kind: ProblemKind, text: str) -> None:
         """Take over something that is wrong, once."""
-        found = Problem(kind, text)
+        found = AuditProblem(kind, text)
         if found not in self.problems:
             self.problems.append(found)
 

@@ -16,7 +16,7 @@ from oracle.audit.progress import AuditStep, Progress, unwatched
 from oracle.audit.proofs import ProofPool, ProofTask
 from oracle.audit.readings import FetchReadings, ReadingsPlace, audit_readings
 from oracle.audit.replay import Auditor
-from oracle.audit.report import AuditReport, Checked, Finding, Problem, ProblemKind, ReportDraft
+from oracle.audit.report import AuditProblem, AuditReport, Checked, Finding, ProblemKind, ReportDraft
 from oracle.audit.storage import StoredHub, storage_problems
 from oracle.audit.withheld import Holes, PinnedHub, find_holes
 from oracle.chain.deploy import code_problems
@@ -118,7 +118,7 @@ async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditO
             proofs += await _settle(pool, tasks, auditor)
     draft.problems += auditor.hub.problems
     circuits.report_unreadable()
-    options.choice.check(auditor.findings, auditor.hub.feeds)
+    _check_choice(options.choice, auditor, draft)
     # 4. The hub's state is what its history leads to.
     people = {each.event.submitter for each in events if isinstance(each.event, RoundAccepted | RoundHeld)}
     options.progress(AuditStep.STORAGE, 0, None)
@@ -266,7 +266,7 @@ async def _administer(event: AdminEvent, auditor: Auditor, circuits: DeployedCir
             auditor.hub.add_model(await circuits.audited_model(values["modelNumber"], values["model"]))
     except (DataError, ArithmeticError, LookupError, ValueError) as error:
         text = f"the {event.name} of block {event.block_number} is no event of this release's hub: {error}"
-        auditor.hub.problems.append(Problem(ProblemKind.HISTORY, text))
+        auditor.hub.problems.append(AuditProblem(ProblemKind.HISTORY, text))
 
 
 async def _look_at_readings(
@@ -302,6 +302,16 @@ def _reorganised(draft: ReportDraft, findings: Sequence[Finding], block: Block, 
         return replace(finding, check=Checked.UNCHECKED, problem=told.format(finding.problem))
 
     return [taken_back(finding) for finding in findings]
+
+
+def _check_choice(choice: Choice, auditor: Auditor, draft: ReportDraft) -> None:
+    """Check that what was chosen is there. Where the history has gaps, it may be in one: that is a problem, no error."""
+    try:
+        choice.check(auditor.findings, auditor.hub.feeds)
+    except DataError as error:
+        if all(each.kind is not ProblemKind.HISTORY for each in draft.problems):
+            raise
+        draft.problem(ProblemKind.HISTORY, f"{error}; the history has gaps, and it may be in one of them")
 
 
 def _chosen(findings: Sequence[Finding], choice: Choice) -> tuple[list[Finding], int]:

@@ -14,7 +14,7 @@ from itertools import islice
 
 from oracle.audit.calls import JudgedEvent
 from oracle.audit.history import AdminEvent
-from oracle.audit.report import Problem, ProblemKind
+from oracle.audit.report import AuditProblem, ProblemKind
 from oracle.chain.hub import Committee, HubFeedConfig, RoundAccepted, RoundEvent, ShadowScored
 from oracle.core.formats import to_hex
 from oracle.core.types import HELD_REPORTS, FeedState, Round
@@ -65,7 +65,7 @@ class Holes:
         epochs: The epochs of each committee that are missing.
     """
 
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[AuditProblem, ...] = ()
     feeds: tuple[bytes, ...] = ()
     committees: tuple[int, ...] = ()
     architectures: tuple[int, ...] = ()
@@ -128,7 +128,7 @@ def find_holes(events: Sequence[AdminEvent | JudgedEvent], pinned: PinnedHub) ->
     _check_roles(admin, texts)
     activations, proposals = _check_changes(events, pinned, names, texts)
     return Holes(
-        problems=tuple(Problem(ProblemKind.HISTORY, text) for text in texts),
+        problems=tuple(AuditProblem(ProblemKind.HISTORY, text) for text in texts),
         feeds=feeds,
         committees=numbers["CommitteeAdded"],
         architectures=numbers["ArchitectureAdded"],

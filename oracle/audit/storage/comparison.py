@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from oracle.audit.report import ComparedStorage, Problem, ProblemKind
+from oracle.audit.report import AuditProblem, ComparedStorage, ProblemKind
 from oracle.audit.storage.binding import follows_from_hash
 from oracle.audit.storage.layouts import HELD_REST
 from oracle.audit.storage.roles import CURRENT
@@ -59,7 +59,7 @@ class StorageComparison:
         storage: The comparison in figures; None if the node could not tell the words.
     """
 
-    problems: tuple[Problem, ...]
+    problems: tuple[AuditProblem, ...]
     notes: tuple[str, ...] = ()
     storage: ComparedStorage | None = None
 
@@ -93,14 +93,14 @@ async def storage_problems(
                 words = settled
         found |= await _unsure_rounds(rpc, hub, stored, replayed, found, block_number)
     except ValueError as error:
-        return StorageComparison((Problem(ProblemKind.HISTORY, f"the history leads to no storage: {error}"),))
+        return StorageComparison((AuditProblem(ProblemKind.HISTORY, f"the history leads to no storage: {error}"),))
     except (ContractRejected, DeploymentError) as error:
-        return StorageComparison((Problem(ProblemKind.STORAGE, f"the hub does not show its storage: {error}"),))
+        return StorageComparison((AuditProblem(ProblemKind.STORAGE, f"the hub does not show its storage: {error}"),))
     except NodeError as error:
         text = f"the hub's storage at block {block_number} can't be read: {error}"
-        return StorageComparison((Problem(ProblemKind.NODE, text),))
+        return StorageComparison((AuditProblem(ProblemKind.NODE, text),))
     impossible = list(islice(impossible_events(stored.history, change_delay), _MOST_IMPOSSIBLE))
-    problems = [Problem(ProblemKind.HISTORY, text) for text in impossible]
+    problems = [AuditProblem(ProblemKind.HISTORY, text) for text in impossible]
     problems += [*_differences(words, found), *await _unknown_feeds(rpc, hub, stored, found, block_number)]
     differing = sum(1 for slot, word in words.items() if word.difference(found[slot]))
     # 3. Another question gives the same words, and another endpoint does.
@@ -114,11 +114,11 @@ async def storage_problems(
         # 5. All of it follows from the block's hash.
         is_bound, contradiction = await follows_from_hash(rpc, hub, code, storage_root(found), block)
     if contradiction and not await _is_anvil(rpc):  # Anvil's words can be changed without a block
-        problems.append(Problem(ProblemKind.CHAIN, contradiction))
+        problems.append(AuditProblem(ProblemKind.CHAIN, contradiction))
     notes = [f"{note}: words beyond the {len(words)} known ones of the hub could not be excluded"] if note else []
     if root == "differs":
         text = "the hub's storage has words that its history does not explain: its storage root is another one"
-        problems.append(Problem(ProblemKind.STORAGE, text))
+        problems.append(AuditProblem(ProblemKind.STORAGE, text))
     return StorageComparison(tuple(problems), tuple(notes), ComparedStorage(len(words), differing, root, is_bound))
 
 
@@ -161,7 +161,7 @@ async def _unsure_rounds(
     return await read_words(rpc, hub, [slot for slot in slots if slot not in found], block)
 
 
-def _differences(words: Mapping[int, Word], found: Mapping[int, int]) -> Iterable[Problem]:
+def _differences(words: Mapping[int, Word], found: Mapping[int, int]) -> Iterable[AuditProblem]:
     by_owner: dict[str, list[str]] = {}
     for slot, word in words.items():
         if difference := word.difference(found[slot]):
@@ -171,7 +171,7 @@ def _differences(words: Mapping[int, Word], found: Mapping[int, int]) -> Iterabl
         more = len(differences) - _NAMED
         rest = f"; and {more} more words" if more > 0 else ""
         text = f"{owner}: the hub's storage is not what its history leads to: {'; '.join(differences[:_NAMED])}{rest}"
-        yield Problem(ProblemKind.STORAGE, text)
+        yield AuditProblem(ProblemKind.STORAGE, text)
 
 
 def _withheld_holds(word: Word, found: int) -> str:
@@ -183,14 +183,16 @@ def _withheld_holds(word: Word, found: int) -> str:
     return f"; there were {more} held reports more than the logs show" if more else ""
 
 
-async def _unknown_feeds(rpc: Rpc, hub: str, stored: StoredHub, found: Mapping[int, int], block: int) -> list[Problem]:
+async def _unknown_feeds(
+    rpc: Rpc, hub: str, stored: StoredHub, found: Mapping[int, int], block: int
+) -> list[AuditProblem]:
     """Name the feeds that the hub has and its history does not."""
     known, count = len(stored.feed_ids), found[FEED_IDS]
     slots = [elements(FEED_IDS) + index for index in range(known, min(count, known + _MOST_NEW))]
     problems = []
     for word in (await read_words(rpc, hub, slots, block)).values():
         text = f"feed {to_hex(word.to_bytes(32))}: the hub has it, but its history does not: the logs are not whole"
-        problems.append(Problem(ProblemKind.HISTORY, text))
+        problems.append(AuditProblem(ProblemKind.HISTORY, text))
     return problems
 
 
@@ -237,7 +239,7 @@ async def _is_anvil(rpc: Rpc) -> bool:
 
 async def _contradictions(
     rpc: Rpc, hub: str, words: Mapping[int, Word], found: Mapping[int, int], block: int
-) -> list[Problem]:
+) -> list[AuditProblem]:
     """Ask for some words again, in another way. A node that answers calls by itself may not do so here."""
     slots = list(words)
     if len(slots) > _SAMPLE:
@@ -246,7 +248,7 @@ async def _contradictions(
     try:
         again = await rpc.storage(hub, slots, block)
     except ChainUnavailable as error:
-        return [Problem(ProblemKind.NODE, f"the hub's storage could not be read a second time: {error}")]
+        return [AuditProblem(ProblemKind.NODE, f"the hub's storage could not be read a second time: {error}")]
     told = {slot: int.from_bytes(word) for slot, word in zip(slots, again, strict=True)}
     text = f"{rpc.name} contradicts itself: extsload and eth_getStorageAt give other words"
     return _contradiction(text, words, told, found)
@@ -254,18 +256,22 @@ async def _contradictions(
 
 async def _other_words(
     rpc: Rpc, other: Rpc, hub: str, words: Mapping[int, Word], found: Mapping[int, int], block: int
-) -> list[Problem]:
+) -> list[AuditProblem]:
     """Ask a further endpoint for all words."""
     try:
         told = await read_words(other, hub, list(words), block)
     except (ChainUnavailable, ContractRejected, DeploymentError) as error:
-        return [Problem(ProblemKind.NODE, f"{other.name} does not give the hub's storage: {error}")]
+        return [AuditProblem(ProblemKind.NODE, f"{other.name} does not give the hub's storage: {error}")]
     text = f"the endpoints contradict each other: {rpc.name} and {other.name} give other words of the hub's storage"
     return _contradiction(text, words, told, found)
 
 
 def _contradiction(
     text: str, words: Mapping[int, Word], told: Mapping[int, int], found: Mapping[int, int]
-) -> list[Problem]:
+) -> list[AuditProblem]:
     first = next((words[slot] for slot, word in told.items() if word != found[slot]), None)
-    return [] if first is None else [Problem(ProblemKind.CHAIN, f"{text}, for instance {first.name} of {first.owner}")]
+    return (
+        []
+        if first is None
+        else [AuditProblem(ProblemKind.CHAIN, f"{text}, for instance {first.name} of {first.owner}")]
+    )

@@ -14,11 +14,11 @@ from rich.text import Text
 
 from oracle.audit.report import (
     AuditedCircuit,
+    AuditProblem,
     AuditReport,
     Checked,
     Finding,
     FindingKind,
-    Problem,
     ReadingsReport,
 )
 from oracle.cli.render.audit_document import audit_document, value_of
@@ -46,7 +46,7 @@ _MARKS = {
 
 
 @dataclass(frozen=True)
-class _Feed:
+class _FeedRows:
     feed: str
     feed_id: str
 
@@ -77,7 +77,7 @@ def print_audit(report: AuditReport, *, as_json: bool, every: bool = False) -> N
     _print_figures(console, report)
 
 
-def _print_feed(console: Console, feed: _Feed, findings: Sequence[Finding], every: bool) -> None:
+def _print_feed(console: Console, feed: _FeedRows, findings: Sequence[Finding], every: bool) -> None:
     plain = [each for each in findings if _is_plain(each)]
     left_out = set() if every else {id(each) for each in plain[: max(0, len(plain) - LATEST)]}
     console.print(f"[bold]{escape(_visible(feed.feed))}[/]  {_visible(feed.feed_id)}", highlight=False)
@@ -195,14 +195,14 @@ def _print_readings(console: Console, readings: ReadingsReport) -> None:
     console.print(f"{verified} of {signatures} signatures have the readings behind their answers", highlight=False)
 
 
-def _by_feed(findings: Sequence[Finding]) -> Iterator[tuple[_Feed, list[Finding]]]:
-    found: dict[_Feed, list[Finding]] = {}
+def _by_feed(findings: Sequence[Finding]) -> Iterator[tuple[_FeedRows, list[Finding]]]:
+    found: dict[_FeedRows, list[Finding]] = {}
     for each in findings:
-        found.setdefault(_Feed(each.feed, each.feed_id), []).append(each)
+        found.setdefault(_FeedRows(each.feed, each.feed_id), []).append(each)
     yield from found.items()
 
 
-def _kind_of(problem: Problem) -> str:
+def _kind_of(problem: AuditProblem) -> str:
     return problem.kind.value
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from oracle.app import audit as audited
 from oracle.audit.choice import Choice, Span
 from oracle.audit.progress import AuditStep
-from oracle.audit.report import AuditReport, Problem, ProblemKind
+from oracle.audit.report import AuditProblem, AuditReport, ProblemKind
 from oracle.cli.audit import audit_command
 from oracle.cli.render import progress
 
@@ -105,7 +105,7 @@ def test_what_is_refused(asked: Asked, options: tuple[str, ...], says: str) -> N
 
 
 def test_what_is_wrong_is_an_exit_code(asked: Asked) -> None:
-    asked.report = AuditReport(HUB, 1, 9, "0x09", 1, (), (Problem(ProblemKind.CODE, "other code"),))
+    asked.report = AuditReport(HUB, 1, 9, "0x09", 1, (), (AuditProblem(ProblemKind.CODE, "other code"),))
     result = run()
     assert result.exit_code == 1
     assert "NOT OK" in result.stdout

@@ -13,12 +13,12 @@ import pytest
 
 from oracle.audit.report import (
     AuditedCircuit,
+    AuditProblem,
     AuditReport,
     Checked,
     ComparedStorage,
     Finding,
     FindingKind,
-    Problem,
     ProblemKind,
     ReadingsFault,
     ReadingsFinding,
@@ -54,7 +54,9 @@ FINDING = Finding(
 )
 
 
-def report(*findings: Finding, problems: Sequence[Problem] = (), notes: Sequence[str] = (), **more: Any) -> AuditReport:
+def report(
+    *findings: Finding, problems: Sequence[AuditProblem] = (), notes: Sequence[str] = (), **more: Any
+) -> AuditReport:
     return AuditReport(HUB, 1, 1_234, "0x09", NOON + 60, findings, tuple(problems), tuple(notes), **more)
 
 
@@ -83,9 +85,9 @@ FULL = report(
     replace(FINDING, round_id=6, kind=FindingKind.SHADOW),
     replace(FINDING, feed="VIX", feed_id=f"0x{2:064x}", decimals=2, answer=-1_750),
     problems=[
-        Problem(ProblemKind.STORAGE, "word 0x05 is 1, but must be 2"),
-        Problem(ProblemKind.CODE, "the code is not this release's hub"),
-        Problem(ProblemKind.STORAGE, "word 0x06 is 1, but must be 2"),
+        AuditProblem(ProblemKind.STORAGE, "word 0x05 is 1, but must be 2"),
+        AuditProblem(ProblemKind.CODE, "the code is not this release's hub"),
+        AuditProblem(ProblemKind.STORAGE, "word 0x06 is 1, but must be 2"),
     ],
     notes=["the verifier is keyed with a local SRS"],
     circuits=(AuditedCircuit(1, 4, HUB, "abc", "model", "public-ceremony", True),),
@@ -160,7 +162,7 @@ def test_a_long_history_is_shortened_but_for_what_is_special(capsys: pytest.Capt
 
 
 def test_many_problems_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    many = report(problems=[Problem(ProblemKind.STORAGE, f"word {at} differs") for at in range(MOST + 7)])
+    many = report(problems=[AuditProblem(ProblemKind.STORAGE, f"word {at} differs") for at in range(MOST + 7)])
     printed = said(capsys, many)
     assert f"problems: storage ({MOST + 7})" in printed
     assert f"word {MOST - 1} differs" in printed and f"word {MOST} differs" not in printed
@@ -251,7 +253,7 @@ def test_what_a_hub_names_its_feeds_is_printed_as_text(capsys: pytest.CaptureFix
     of = report(
         finding,
         replace(finding, outcome=Outcome.HELD),
-        problems=[Problem(ProblemKind.CODE, f"{text} has code")],
+        problems=[AuditProblem(ProblemKind.CODE, f"{text} has code")],
         notes=[f"{text} is odd"],
         choice=f"feed {text}",
     )
