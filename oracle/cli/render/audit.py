@@ -156,6 +156,8 @@ def _print_figures(console: Console, report: AuditReport) -> None:
         line(f"chosen: {report.choice}; {report.not_proven:,} other reports were replayed, but not proven")
     at = f"block {report.block_number:,} of {utc(report.block_time)}"
     line(f"hub {report.hub} on chain {report.chain_id}, as it was at {at}")
+    line(f"the block's hash is {report.block_hash}")
+    line(f"block hash {report.block_hash}")
     if report.endpoints:
         line(f"read from {', '.join(report.endpoints)}")
     if report.seconds:
@@ -171,7 +173,8 @@ def _circuit(circuit: AuditedCircuit) -> str:
     key = f"its key was made again from the {circuit.key_from}" if circuit.key_from else "its key was not made again"
     code = "and its code follows from it" if circuit.is_tied else "and its code is not tied to it"
     srs = f"; SRS {circuit.srs}" if circuit.srs else ""
-    return f"model {circuit.model_number}, {circuit.batch} windows, verifier {circuit.verifier}: {key}, {code}{srs}"
+    windows = f"{circuit.batch} window{'' if circuit.batch == 1 else 's'}"
+    return f"model {circuit.model_number}, {windows}, verifier {circuit.verifier}: {key}, {code}{srs}"
 
 
 def _print_readings(console: Console, readings: ReadingsReport) -> None:

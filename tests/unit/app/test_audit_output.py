@@ -131,6 +131,7 @@ def test_a_report_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         "storage: 120 words compared, 2 differ; storage root differs",
         "chosen: rounds 1-6; 92 other reports were replayed, but not proven",
         f"hub {HUB} on chain 1, as it was at block 1,234 of 2023-11-14T22:14:20Z",
+        "the block's hash is 0x",
         "read from http://one, http://two",
         "7 proofs verified; 2.5 s, 40 reports a second",
         "NOT OK: 5 of 8 reports verified, 2 failed, 1 unchecked, 3 other problems",
