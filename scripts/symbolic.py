@@ -71,7 +71,7 @@ class Property:
 
 @dataclass(frozen=True)
 class Proof:
-    """What halmos made of a property.
+    """The result of halmos for a property.
 
     Attributes:
         subject: The property.

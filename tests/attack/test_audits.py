@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oracle.audit.choice import Choice, Span
 from oracle.audit.memory import AuditMemory
 from oracle.audit.report import AuditReport, Checked, Finding, FindingKind, ProblemKind
 from oracle.audit.run import AuditOptions, audit_hub
@@ -106,7 +107,7 @@ def test_a_report_that_comes_while_the_audit_reads(rig: Rig, audited: Auditing, 
 
 @pytest.mark.parametrize("moment", ["eth_getLogs", "eth_getStorageAt"])
 def test_a_reorganisation_in_the_middle(rig: Rig, audited: Auditing, moment: str) -> None:
-    """What was read is of two chains: that is said, and nothing against the hub."""
+    """The audit has read two chains: it says so, and says nothing against the hub."""
     before = [rig.chain.rpc("evm_snapshot")]
     assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 700)))
     instead = encode(rig.honest("level", Sighting(ANSWER, 700)))
@@ -158,7 +159,7 @@ def test_a_node_that_tells_no_code(audited: Auditing) -> None:
 
 
 def test_endpoints_make_up_for_each_other(audited: Auditing) -> None:
-    """What one withholds is said, and read from another one."""
+    """The audit names whoever withholds events, and reads them from another endpoint."""
     nodes = [
         audited.node(name="one", logs=lambda logs: logs[:-1]),
         audited.node(name="two", logs=lambda logs: logs[2:]),
@@ -191,6 +192,39 @@ def test_endpoints_that_contradict_each_other(audited: Auditing) -> None:
     assert not report.ok and report.verified == 4
     (said,) = texts(report, ProblemKind.CHAIN)
     assert said.startswith("log ") and said.endswith("is not the same at one and at two")
+
+
+class OfAnotherChain(HostileNode):
+    """An endpoint of another chain, whose latest block is the first one."""
+
+    async def chain_id(self) -> int:
+        return 5
+
+    async def request(self, method: str, params: list[Any], *more: Any) -> Any:
+        return await super().request(method, ["0x0", False] if method == "eth_getBlockByNumber" else params, *more)
+
+
+def test_an_endpoint_of_another_chain_is_left_out(rig: Rig, audited: Auditing) -> None:
+    """Neither its blocks nor its lack of a hub say anything of the chain that is audited."""
+    report = audited(audited.node(name="one"), OfAnotherChain(rig.chain.rpc_url, name="two"))
+    assert report.verified == 4 and not report.ok
+    here = f"one is of chain {rig.chain.chain_id}, but two of chain 5: it is left out"
+    assert texts(report, ProblemKind.CHAIN) == [f"the endpoints contradict each other: {here}"]
+
+
+def test_a_chosen_round_that_is_withheld(audited: Auditing) -> None:
+    """The hub has it: nobody is told that there is no such round."""
+    last = hub_interface().topic("RoundAccepted")
+
+    def without_the_second(logs: list[Any]) -> list[Any]:
+        rounds = [log for log in logs if log["topics"][0] == to_hex(last)]
+        return [log for log in logs if log not in rounds[2:]]
+
+    report = audited(audited.node(logs=without_the_second), choice=Choice(rounds=(Span(2, 2),)))
+    assert not report.ok and report.findings == ()
+    said = texts(report)
+    assert any("is on the hub, but not in the logs" in text for text in said), said
+    assert said[-1].startswith("--rounds 2: no report is of such a round"), said
 
 
 # --- relays ---

@@ -561,7 +561,7 @@ def test_an_audit_goes_on_from_its_record(rig: Rig, folder: Path, tmp_path: Path
 
 
 def test_an_interrupted_audit_goes_on(rig: Rig, folder: Path, tmp_path: Path, verifications: Verifications) -> None:
-    """What was verified before the interrupt is in the record, and nothing else."""
+    """The record has everything that was verified before the interrupt, and nothing else."""
     state = tmp_path / "state"
 
     async def interrupted() -> int:

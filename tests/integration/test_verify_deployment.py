@@ -32,16 +32,17 @@ from oracle.chain import compiled
 from oracle.chain.abi.interface import Interface
 from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, deploy
 from oracle.chain.deploy.create2 import Creation, create
-from oracle.chain.hub import Hub, hub_interface
+from oracle.chain.hub import Hub, hub_interface, lens_interface
 from oracle.chain.keys import keystore
 from oracle.chain.keys.signer import HALF_ORDER
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import BlockTag, Rpc
 from oracle.chain.transport.answers import Block, Log
+from oracle.chain.transport.interface import BlockMissing
 from oracle.chain.tx.sender import Sender
 from oracle.cli import oracle
 from oracle.core.errors import ChainUnavailable, ConfigError
-from oracle.core.formats import keccak, to_hex
+from oracle.core.formats import from_hex, keccak, to_hex
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import Artifact
 from tests.integration.conftest import Circuits
@@ -305,6 +306,55 @@ async def test_a_node_that_withholds_a_grant(rpc: Rpc, scene: Scene, account: Lo
 
 
 @pytest.mark.attack
+@pytest.mark.parametrize("lies_first", [True, False])
+async def test_an_endpoint_that_tells_another_state(rpc: Rpc, scene: Scene, lies_first: bool) -> None:
+    """It shows the right block and the right logs: only another endpoint's word on the state gives it away."""
+    asks = lens_interface().selector("committee")
+
+    class Lying(Rpc):
+        async def call(self, to: str, data: bytes, **how: Any) -> bytes:
+            answer = await super().call(to, data, **how)
+            told = answer.replace(from_hex(REPORTER), from_hex(STRANGER))
+            return told if data[:4] == asks else answer
+
+    async with Lying(scene.chain.rpc_url, scene.chain.chain_id) as lying:
+        rpcs = [lying, rpc] if lies_first else [rpc, lying]
+        report = await verify_deployment(rpcs, scene.deployment.hub, DeploymentCheck())
+        [found] = report.differences
+        assert found.subject == f"RPC endpoint {rpcs[1].name}, committee 1, reporters"
+        told = (STRANGER, REPORTER) if lies_first else (REPORTER, STRANGER)
+        assert (found.expected, found.found) == told
+        assert (await verify_deployment([rpc, rpc], scene.deployment.hub, DeploymentCheck())).differences == ()
+
+
+async def test_an_endpoint_that_is_behind(rpc: Rpc, scene: Scene) -> None:
+    """Two nodes are seldom at the same block: all is read at one that both have."""
+    latest = await rpc.block_number()
+
+    class Behind(Rpc):
+        async def block(self, which: BlockTag = "latest") -> Block:
+            if isinstance(which, int) and which >= latest:
+                raise BlockMissing(f"no block {which}", "there is no such block")
+            return await super().block(latest - 1 if which == "latest" else which)
+
+    async with Behind(scene.chain.rpc_url, scene.chain.chain_id) as behind:
+        report = await verify_deployment([rpc, behind], scene.deployment.hub, DeploymentCheck(expected=by_file(scene)))
+    assert (report.block, report.differences) == (latest - 1, ())
+    assert report.endpoints == (rpc.name, behind.name)
+
+
+async def test_an_endpoint_of_another_chain(rpc: Rpc, scene: Scene) -> None:
+    class Elsewhere(Rpc):
+        async def chain_id(self) -> int:
+            return 5
+
+    async with Elsewhere(scene.chain.rpc_url) as elsewhere:
+        report = await verify_deployment([rpc, elsewhere], scene.deployment.hub, DeploymentCheck())
+    [found] = report.differences
+    assert (found.found, found.meaning) == ("chain 5", "endpoints of two chains were named")
+
+
+@pytest.mark.attack
 async def test_a_node_without_the_beginning(rpc: Rpc, scene: Scene) -> None:
     """A node that has no old states may say that the hub was not there. Its events tell where the history begins."""
     hub, latest = scene.deployment.hub, await rpc.block_number()
@@ -505,7 +555,7 @@ def test_a_manifest_from_a_wallet(scene: Scene, tmp_path: Path) -> None:
 
 
 async def test_a_package_that_was_altered(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the sources compile to is believed, and the package compared with it."""
+    """The package is compared with the compiled sources."""
     made = compiled.packaged()
     monkeypatch.setattr(deployments, "compile_contracts", lambda: made)
     wanted = CheckedDeployment(scene.deployment.hub, (scene.chain.rpc_url,), from_sources=True)

@@ -145,7 +145,7 @@ async def test_closing_gives_up_what_waits(verifying: Verifying) -> None:
 
 
 async def test_what_was_verified_is_not_verified_again(verifying: Verifying, tmp_path: Path) -> None:
-    """What failed, or could not be checked, is: a file that was damaged may be whole again."""
+    """A failed or unchecked proof is verified again: a file that was damaged may be whole by then."""
     kinds = [b"good", b"bad", b"crashes"]
     tasks = [task(at, kind) for at, kind in enumerate(kinds)]
 

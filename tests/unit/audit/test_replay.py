@@ -445,7 +445,7 @@ def test_terms_that_no_hub_takes_do_not_end_the_audit(feed: dict[str, Any], of: 
 
 
 def test_an_answer_that_no_hub_accepts() -> None:
-    """What is measured from it can't be derived."""
+    """Later moves can't be derived from it."""
     made = auditor()
     nothing = tuple(row(name, 0) for name in (ALICE, BOB, CAROL))
     assert problem_of(made, submission(nothing, scores=((-1, -1),))).startswith("the hub said accepted 0 of")

@@ -339,7 +339,7 @@ def test_each_feature_has_its_range() -> None:
 
 
 def test_the_calm_window_is_that_of_a_first_report() -> None:
-    """Of all features, in the order of their codes: nothing but the gap, the count and the variance is there."""
+    """Nothing but the gap, the count and the variance is there, among all features in the order of their codes."""
     assert calm_window(Feature) == (0, 1_000, 0, 1, 1_000, 0, 0, 0, 0, *(0,) * 12)
     first = features(feed(), 5, 100, tuple(Feature), tolerance=0, peers=[])
     assert calm_window(Feature) == first
