@@ -227,6 +227,19 @@ def test_a_chosen_round_that_is_withheld(audited: Auditing) -> None:
     assert said[-1].startswith("--rounds 2: no report is of such a round"), said
 
 
+def test_endpoints_that_tell_other_times(audited: Auditing) -> None:
+    """Times decide on holds and on delays: a node that tells others is told from one that does not."""
+
+    def later(logs: list[Any]) -> list[Any]:
+        return [log | {"blockTimestamp": hex(int(log["blockTimestamp"], 16) + 1)} for log in logs]
+
+    report = audited(audited.node(name="one"), audited.node(name="two", logs=later))
+    assert not report.ok and report.verified == 4
+    assert all(each.endswith("is not of one time at one and at two") for each in texts(report, ProblemKind.CHAIN))
+    silent = audited.node(name="two", logs=lambda logs: [log | {"blockTimestamp": None} for log in logs])
+    assert audited(audited.node(name="one"), silent).ok
+
+
 # --- relays ---
 
 
