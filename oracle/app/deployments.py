@@ -14,7 +14,7 @@ from oracle.audit.deployment.verify import DeploymentCheck, Progress, verify_dep
 from oracle.chain import compiled
 from oracle.chain.addresses import require_address
 from oracle.chain.compiled import Compiled
-from oracle.chain.deploy import load_deployment
+from oracle.chain.deploy import code_problems, load_deployment
 from oracle.chain.hub import Hub
 from oracle.chain.local.contracts import compile_contracts
 from oracle.chain.rpc import BlockTag, Rpc
@@ -57,13 +57,15 @@ async def check_deployment(wanted: CheckedDeployment, progress: Progress = lambd
     """Check a deployment against a manifest, a deployment file or the sources alone.
 
     Raises:
-        ConfigError: An address is none, or both a manifest and a deployment file are named.
+        ConfigError: An address is none, an endpoint is named twice, or both a manifest and a deployment file are named.
         DataError: The manifest can't be read.
         DeploymentError: The deployment file can't be read.
         ChainUnavailable: The first endpoint gives no answer.
     """
     hub = require_address(wanted.hub, "HUB")
     also = tuple(require_address(each, "--also") for each in wanted.also)
+    if len(set(wanted.rpc_urls)) < len(wanted.rpc_urls):
+        raise ConfigError("--rpc: name no endpoint twice: it can't confirm itself")
     if wanted.manifest is not None and wanted.deployment is not None:
         raise ConfigError("--manifest and --deployment exclude each other: compare with one of them")
     expected, manifest, from_block = Expectation(), None, wanted.from_block
@@ -95,6 +97,9 @@ async def check_deployment(wanted: CheckedDeployment, progress: Progress = lambd
 async def check_manifest(manifest: SignedManifest, rpc_url: str, block: BlockTag) -> list[Difference]:
     """Check a manifest's signature against the hub's admin, and the code of each contract that it names.
 
+    Whoever writes a manifest names the hub, too. So it has to be one of this release: another contract may name any
+    admin.
+
     Raises:
         ChainUnavailable: The endpoint gives no answer.
     """
@@ -103,8 +108,17 @@ async def check_manifest(manifest: SignedManifest, rpc_url: str, block: BlockTag
         at = (await rpc.block(block)).number
         try:
             differences = await signature_differences(manifest, Hub(rpc, statement.hub), at)
+            no_hub = await code_problems(rpc, statement.hub, block=at)
         except (ContractRejected, DeploymentError) as error:
-            differences = [Difference(f"hub {statement.hub}", "this release's hub", str(error), "there is no such hub")]
+            differences, no_hub = [], [f"there is no such hub: {error}"]
+        differences += [
+            Difference(f"hub {statement.hub}", "this release's hub", problem, "its word on its admin is worth nothing")
+            for problem in no_hub
+        ]
+        if statement.contract(statement.hub) is None:
+            others = ", ".join(each.contract for each in statement.contracts) or "none"
+            meaning = "it does not state the hub's code"
+            differences.append(Difference("manifest, contracts", f"the hub {statement.hub}", others, meaning))
         for each in statement.contracts:
             code = await rpc.code(each.address, at)
             if keccak(code) != each.code_hash:

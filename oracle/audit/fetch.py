@@ -55,19 +55,28 @@ class ReadEvent:
 async def pin(rpcs: Sequence[Rpc], which: BlockTag, draft: ReportDraft) -> tuple[Block, list[Rpc]]:
     """Return the block at which all endpoints are read, and the endpoints that have it.
 
-    A name, such as "latest", may be another block at each endpoint: the lowest of them is taken.
+    A name, such as "latest", may be another block at each endpoint: the lowest of them is taken. An endpoint of
+    another chain than the first one's is left out.
 
     Raises:
         ChainUnavailable: No endpoint has it.
     """
     there: list[tuple[Rpc, int]] = []
     errors: list[ChainUnavailable] = []
+    first_chain: int | None = None
     for rpc in rpcs:
         try:
-            there.append((rpc, (await rpc.block(which)).number))
+            chain_id, number = await rpc.chain_id(), (await rpc.block(which)).number
         except ChainUnavailable as error:
             errors.append(error)
             draft.problem(ProblemKind.NODE, f"{rpc.name} is left out: {error}")
+            continue
+        first_chain = chain_id if first_chain is None else first_chain
+        if chain_id == first_chain:
+            there.append((rpc, number))
+        else:
+            text = f"{there[0][0].name} is of chain {first_chain}, but {rpc.name} of chain {chain_id}: it is left out"
+            draft.problem(ProblemKind.CHAIN, f"the endpoints contradict each other: {text}")
     if not there:
         raise errors[0]
     (first, _), *others = there
@@ -254,6 +263,9 @@ class HistoryReader:
                         self._contradict(log.block_number)
                 if blocks.setdefault(log.tx_hash, log.block_number) != log.block_number:
                     self._contradict(log.block_number)  # a transaction is in one block of a chain
+                if key in united and len({united[key].block_time, log.block_time} - {None}) > 1:
+                    text = f"log {log.log_index} of block {log.block_number} is not of one time at {said_by[key]}"
+                    self._draft.problem(ProblemKind.CHAIN, f"{text} and at {name}")
                 united.setdefault(key, log)
                 said_by.setdefault(key, name)
         for name, logs in found.items():

@@ -305,7 +305,7 @@ def _reorganised(draft: ReportDraft, findings: Sequence[Finding], block: Block, 
 
 
 def _check_choice(choice: Choice, auditor: Auditor, draft: ReportDraft) -> None:
-    """Check that what was chosen is there. Where the history has gaps, it may be in one: that is a problem, no error."""
+    """Check that what was chosen is there. Where the history has gaps, it may be in one: that is no user's error."""
     try:
         choice.check(auditor.findings, auditor.hub.feeds)
     except DataError as error:

@@ -372,6 +372,18 @@ async def test_a_node_without_the_beginning(rpc: Rpc, scene: Scene) -> None:
 
 
 @pytest.mark.attack
+async def test_a_handover_is_no_beginning(rpc: Rpc, scene: Scene, account: LocalAccount) -> None:
+    """It grants the admin's role, as the constructor does. Who got a role before is not known from there on."""
+    hub, interface = scene.deployment.hub, hub_interface()
+    await send(rpc, account, hub, interface.encode_call("beginDefaultAdminTransfer", scene.chain.accounts[1].address))
+    await rpc.request("evm_increaseTime", 3_601)
+    successor = await keystore.local_chain_key(1, rpc)
+    accepted = await send(rpc, successor, hub, interface.encode_call("acceptDefaultAdminTransfer"))
+    report = await verified(rpc, hub, from_block=accepted.block_number)
+    assert "roles" in [each.subject for each in report.unchecked]
+
+
+@pytest.mark.attack
 @pytest.mark.parametrize("name", ["lens", "factory", "Models"])
 async def test_another_contract_in_a_place_of_ours(rpc: Rpc, scene: Scene, name: str) -> None:
     """Nothing is shown that would be read through it, because nobody could believe it."""
@@ -439,6 +451,19 @@ async def test_a_verifier_that_was_swapped(
     assert [each.subject for each in swapped] == [
         f"architecture 1, verifier {verifier} of 1", f"contract {verifier}, code"
     ]  # fmt: skip
+
+
+@pytest.mark.attack
+async def test_scores_that_are_weighed_in_another_unit(rpc: Rpc, scene: Scene, account: LocalAccount) -> None:
+    """The model is the artifact's, and the hub takes a thousandth of its scores for a whole."""
+    model = await Hub(rpc, scene.deployment.hub).model(1)
+    [path] = {Path(found) for found in scene.deployment.models[1].artifacts.values()}
+    probe = artifacts.load(path).probe()
+    shown = (probe.window, probe.scores, [probe.proof])
+    terms = (model.model_hash, model.architecture_id, model.artifact_hash, 2 * model.score_unit, shown)
+    await send(rpc, account, scene.deployment.hub, hub_interface().encode_call("addModel", *terms))
+    found = await differences(rpc, scene, artifacts=scene.artifacts)
+    assert [each.subject for each in found] == ["model 2, score unit"]
 
 
 async def test_what_is_under_way(rpc: Rpc, scene: Scene, account: LocalAccount) -> None:
@@ -515,6 +540,21 @@ async def test_an_admin_that_is_a_contract(rpc: Rpc, scene: Scene, account: Loca
     assert any(f"lets the code at {STRANGER} act for it" in each.reason for each in report.weaknesses)
 
 
+@pytest.mark.attack
+async def test_a_manifest_of_another_contract(rpc: Rpc, scene: Scene, account: LocalAccount) -> None:
+    """Whoever writes it names the hub, which may call anybody its admin."""
+    says_so = bytes.fromhex("73" + account.address[2:] + "5f5260205ff3")
+    await rpc.request("anvil_setCode", STRANGER, to_hex(says_so))
+    statement = await stated(rpc, scene)
+    contracts = tuple(each for each in statement.contracts if each.address != statement.hub)
+    of_other = await sign_statement(statement.model_copy(update={"hub": STRANGER, "contracts": contracts}), account)
+    found = [str(each) for each in await deployments.check_manifest(of_other, scene.chain.rpc_url, "latest")]
+    assert [each.split(":")[0] for each in found] == [f"hub {STRANGER}", "manifest, contracts"]
+    nothing = await sign_statement(statement.model_copy(update={"contracts": ()}), account)
+    [only] = await deployments.check_manifest(nothing, scene.chain.rpc_url, "latest")
+    assert (only.subject, only.found) == ("manifest, contracts", "none")
+
+
 # --- commands ------------------------------------------------------------------------------------------------------
 
 
@@ -566,5 +606,7 @@ async def test_a_package_that_was_altered(scene: Scene, monkeypatch: pytest.Monk
     assert [each.subject for each in report.differences] == [
         "package, ZkOracleLens", f"ZkOracleLens {scene.deployment.lens}"
     ]  # fmt: skip
+    with pytest.raises(ConfigError, match="no endpoint twice"):
+        await check_deployment(replace(wanted, rpc_urls=wanted.rpc_urls * 2))
     with pytest.raises(ConfigError, match="exclude each other"):
         await check_deployment(replace(wanted, manifest=scene.path, deployment=scene.path))

@@ -80,6 +80,9 @@ class DeploymentReport:
         against: What it was compared with, in words.
         checked: What was verified, in words.
         notes: What a reader should know.
+        block_hash: The hash of the block at which everything was read.
+        block_time: Its time, unix seconds.
+        endpoints: The endpoints that agree on that block.
     """
 
     hub: str
@@ -92,6 +95,9 @@ class DeploymentReport:
     weaknesses: tuple[Weakness, ...]
     notes: tuple[str, ...]
     checked: tuple[str, ...]
+    block_hash: str = ""
+    block_time: int = 0
+    endpoints: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

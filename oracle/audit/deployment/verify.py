@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from oracle.audit.deployment.adapters import check_adapters
-from oracle.audit.deployment.comparison import Expectation, compare, facts_of
+from oracle.audit.deployment.comparison import Expectation, compare, facts_of, of_statement
 from oracle.audit.deployment.contracts import ContractChecks, Hint
 from oracle.audit.deployment.further import check_further
 from oracle.audit.deployment.reading import HubSettings, read_roles, read_settings, stated_roles
@@ -23,7 +23,7 @@ from oracle.chain.deploy.origin import first_block
 from oracle.chain.hub import Hub, hub_interface
 from oracle.chain.hub.roles import ADMIN_ROLE, HubRoles, hub_roles
 from oracle.chain.rpc import BlockTag, Rpc
-from oracle.chain.transport.answers import Log
+from oracle.chain.transport.answers import Block, Log
 from oracle.core.errors import ChainUnavailable, DeploymentError
 from oracle.core.formats import checksum_address, keccak, to_hex
 from oracle.core.version import __version__
@@ -66,24 +66,29 @@ async def verify_deployment(
     """Check a deployment: code, creation and storage of each contract, roles, delays, settings, verifiers.
 
     Args:
-        rpcs: Endpoints of the chain, one at least. The first is asked; the others have to agree.
+        rpcs: Endpoints of the chain, one at least. The others have to tell what the first one does.
         hub: The hub's address, checksummed.
 
     Raises:
         ChainUnavailable: The first endpoint gives no answer.
         WrongChain: It serves another chain than expected.
     """
-    rpc = rpcs[0]
-    chain_id = await rpc.chain_id()
-    pinned = await rpc.block(wanted.block)
+    chain_id = await rpcs[0].chain_id()
     draft = DeploymentDraft()
-    await _same_chain(rpcs, chain_id, pinned.number, pinned.hash, draft)
-    check = _Check(rpcs, Hub(rpc, hub), chain_id, pinned.number, wanted, draft, progress)
+    pinned, agreeing = await _pin(rpcs, chain_id, wanted.block, draft)
+    check = _Check(agreeing, Hub(agreeing[0], hub), chain_id, pinned.number, wanted, draft, progress)
     statement, weak = await check.run()
+    if statement is not None:
+        for other in agreeing[1:]:
+            progress(f"the same at {other.name}")
+            await _ask_again(check, statement, other)
     return DeploymentReport(
         hub=hub,
         chain_id=chain_id,
         block=pinned.number,
+        block_hash=to_hex(pinned.hash),
+        block_time=pinned.timestamp,
+        endpoints=tuple(each.name for each in agreeing),
         against=wanted.expected.against,
         statement=statement,
         differences=tuple(draft.differences),
@@ -217,12 +222,12 @@ class _Check:
         ]
 
     async def _first_grants(self) -> list[Log]:
-        """Return the hub's first events of granted roles, and set `start` to a block that is not after its creation.
+        """Return the hub's first events of roles, and set `start` to a block that is not after its creation.
 
-        The constructor grants the admin's role: where that event is, the history begins, whatever a node says of old
-        states.
+        The constructor grants the admin's role, and revokes none: where such events are, the history begins, whatever
+        a node says of old states.
         """
-        topics = [[hub_interface().topic("RoleGranted")]]
+        topics = [[hub_interface().topic("RoleGranted"), hub_interface().topic("RoleRevoked")]]
         if self.wanted.from_block is None:
             start = await first_block(self.rpc, self.hub.address, self.block)
             grants = await self.rpc.logs(self.hub.address, start, start, topics) if start else []
@@ -280,6 +285,8 @@ def _first_holders(grants: Sequence[Log]) -> tuple[str, list[str]]:
     for log in grants:
         if log.tx_hash != grants[0].tx_hash:
             break
+        if log.topics[0] == hub_interface().topic("RoleRevoked"):
+            return _NOBODY, [_NOBODY]  # a handover: the history began before
         account = checksum_address(to_hex(log.topics[2][12:]))
         if log.topics[1] == ADMIN_ROLE and admin == _NOBODY:
             admin = account
@@ -288,21 +295,60 @@ def _first_holders(grants: Sequence[Log]) -> tuple[str, list[str]]:
     return admin, guardians
 
 
-async def _same_chain(
-    rpcs: Sequence[Rpc], chain_id: int, number: int, block_hash: bytes, draft: DeploymentDraft
-) -> None:
-    """Compare the chain of further endpoints with the first one's."""
+async def _pin(rpcs: Sequence[Rpc], chain_id: int, which: BlockTag, draft: DeploymentDraft) -> tuple[Block, list[Rpc]]:
+    """Return the block at which all endpoints are read, and those that have it.
+
+    A name, such as "latest", may be another block at each endpoint: the lowest of them is taken.
+    """
+    first, numbers = rpcs[0], [(await rpcs[0].block(which)).number]
+    there = [first]
     for rpc in rpcs[1:]:
         try:
             other = await rpc.chain_id()
-            found = (await rpc.block(number)).hash
+            if other == chain_id:
+                numbers.append((await rpc.block(which)).number)
+                there.append(rpc)
+            else:
+                draft.differs(
+                    f"RPC endpoint {rpc.name}",
+                    f"chain {chain_id}, as at {first.name}",
+                    f"chain {other}",
+                    "endpoints of two chains were named",
+                )
+        except ChainUnavailable as error:
+            draft.is_unchecked(f"RPC endpoint {rpc.name}", str(error))
+    pinned, agreeing = await first.block(min(numbers)), [first]
+    for rpc in there[1:]:
+        try:
+            found = await rpc.block(pinned.number)
         except ChainUnavailable as error:
             draft.is_unchecked(f"RPC endpoint {rpc.name}", str(error))
             continue
-        if (other, found) != (chain_id, block_hash):
+        if found.hash == pinned.hash:
+            agreeing.append(rpc)
+        else:
             draft.differs(
                 f"RPC endpoint {rpc.name}",
-                f"block {to_hex(block_hash)} of chain {chain_id}",
-                f"block {to_hex(found)} of chain {other}",
-                f"it and {rpcs[0].name} follow different chains",
+                f"{to_hex(pinned.hash)} as block {pinned.number}, as at {first.name}",
+                to_hex(found.hash),
+                "the endpoints follow different chains",
             )
+    return pinned, agreeing
+
+
+async def _ask_again(check: _Check, statement: DeploymentStatement, other: Rpc) -> None:
+    """Ask a further endpoint for all that the first one told, except logs, which were united, and add what differs."""
+    told, draft = of_statement(statement, check.rpc.name), DeploymentDraft()
+    # Holders of roles that no function asks for are known by logs alone.
+    facts = {fact: value for fact, value in told.facts.items() if not fact[0].startswith("holder ")}
+    wanted = replace(check.wanted, expected=replace(told, facts=facts), artifacts=None, only_stated_roles=True)
+    again = _Check([other], Hub(other, check.hub.address), check.chain_id, check.block, wanted, draft, check.progress)
+    again.progress = lambda line: None
+    try:
+        await again.run()
+    except ChainUnavailable as error:
+        check.draft.is_unchecked(f"RPC endpoint {other.name}", str(error))
+    for each in draft.differences:
+        if each not in check.draft.differences:
+            meaning = f"it and {check.rpc.name} contradict each other: one of them lies"
+            check.draft.differs(f"RPC endpoint {other.name}, {each.subject}", each.expected, each.found, meaning)

@@ -157,7 +157,6 @@ def _print_figures(console: Console, report: AuditReport) -> None:
     at = f"block {report.block_number:,} of {utc(report.block_time)}"
     line(f"hub {report.hub} on chain {report.chain_id}, as it was at {at}")
     line(f"the block's hash is {report.block_hash}")
-    line(f"block hash {report.block_hash}")
     if report.endpoints:
         line(f"read from {', '.join(report.endpoints)}")
     if report.seconds:

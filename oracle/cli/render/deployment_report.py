@@ -13,7 +13,11 @@ from oracle.audit.deployment.report import DeploymentReport, Difference, Severit
 from oracle.audit.deployment.statement import DeploymentStatement
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_table
-from oracle.core.formats import one_line
+from oracle.core.formats import one_line, utc
+from oracle.core.version import __version__
+
+SCHEMA = 1
+"""The version of the JSON document's form."""
 
 _LONGEST = 1_000
 """Characters of a text that are printed."""
@@ -36,10 +40,13 @@ def print_deployment_report(report: DeploymentReport, *, as_json: bool) -> None:
         console.print(f"[yellow]unchecked[/] {_plain(each.subject)}: {_plain(each.reason)}")
     _print_differences(console, report.differences)
     done, differing, unchecked = len(report.checked), len(report.differences), len(report.unchecked)
+    at = f"block {report.block:,} of {utc(report.block_time)}"
+    console.print(f"hub {report.hub} on chain {report.chain_id}, as it was at {at}", markup=False)
+    console.print(f"the block's hash is {report.block_hash}; read from {', '.join(report.endpoints)}", markup=False)
+    mark = "[bold green]OK[/]" if report.ok else "[bold red]NOT OK[/]"
     console.print(
-        f"hub {report.hub} on chain {report.chain_id} at block {report.block}, against {report.against}: "
-        f"{done} checks hold, {differing} differences, {unchecked} unchecked, {len(report.weaknesses)} weaknesses",
-        markup=False,
+        f"{mark}, against {_plain(report.against)}: {done} checks hold, {differing} do not, {unchecked} could not be "
+        f"made; weak settings: {len(report.weaknesses)}"
     )
 
 
@@ -71,7 +78,8 @@ def _print_differences(console: Console, found: Sequence[Difference]) -> None:
 def _print_statement(console: Console, statement: DeploymentStatement) -> None:
     table = new_table("contract", "address", "creation")
     for each in statement.contracts:
-        table.add_row(each.contract, each.address, each.creation)
+        # A verifier has no storage that a creation could leave behind: its code says all.
+        table.add_row(each.contract, each.address, "any" if each.contract == "verifier" else each.creation)
     console.print(table)
     table = new_table("setting", "value")
     roles = statement.roles
@@ -93,11 +101,14 @@ def _print_statement(console: Console, statement: DeploymentStatement) -> None:
 
 def _document(report: DeploymentReport) -> dict[str, Any]:
     return {
-        "hub": report.hub,
-        "chainId": report.chain_id,
-        "block": report.block,
-        "against": report.against,
+        "schema": SCHEMA,
+        "release": __version__,
         "ok": report.ok,
+        "hub": report.hub,
+        "chain_id": report.chain_id,
+        "block": {"number": report.block, "hash": report.block_hash, "time": report.block_time},
+        "endpoints": list(report.endpoints),
+        "against": report.against,
         "differences": [asdict(each) for each in report.differences],
         "unchecked": [asdict(each) for each in report.unchecked],
         "weaknesses": [asdict(each) for each in report.weaknesses],
