@@ -79,9 +79,7 @@ class DeployedCircuits:
         problem = ""
         circuits = zip(architecture["batchSizes"], architecture["verifiers"], architecture["codeHashes"], strict=True)
         for batch, address, code_hash in circuits:
-            artifact, why = await self._circuit(number, batch, code_hash, model_hash)
-            if artifact is not None:
-                why = _misfit(artifact, batch, architecture, model)
+            artifact, why = await self._circuit(number, batch, code_hash, model_hash, architecture, model)
             if why:
                 problem = problem or why
                 self._draft.problem(ProblemKind.ARTIFACT, why)
@@ -112,9 +110,15 @@ class DeployedCircuits:
             self._say(ProblemKind.ARTIFACT, text, is_problem=self._is_lacking)
 
     async def _circuit(
-        self, number: int, batch: int, code_hash: bytes, model_hash: int | None
+        self,
+        number: int,
+        batch: int,
+        code_hash: bytes,
+        model_hash: int | None,
+        architecture: Mapping[str, Any],
+        model: Mapping[str, Any],
     ) -> tuple[Artifact | None, str]:
-        """Return the artifact of a model's circuit; None, and the reason, if there is none that could be made again."""
+        """Return the artifact of a model's circuit, and what is wrong with it; None if none could be made again."""
         where = f"model {number}, {batch} window{'s' * (batch != 1)}"
         candidates = self._artifacts.get((code_hash.hex(), model_hash), ())
         if not candidates:
@@ -125,10 +129,14 @@ class DeployedCircuits:
             )
         # A folder may have a false artifact beside the right one.
         made = [await self._regenerated(each) for each in candidates]
-        for artifact, again in zip(candidates, made, strict=True):
-            if again.ok:
-                self._draft.notes += [each for each in again.notes if each not in self._draft.notes]
-                return artifact, ""
+        again = [artifact for artifact, found in zip(candidates, made, strict=True) if found.ok]
+        if again:
+            # One that fits, or else the first.
+            pairs = [(artifact, _misfit(artifact, batch, architecture, model)) for artifact in again]
+            artifact, misfit = min(pairs, key=lambda pair: bool(pair[1]))
+            for note in self._made[artifact.path].notes:
+                self._note(note)
+            return artifact, misfit
         return None, f"{where}: its verifier is not tied to its circuit: {'; '.join(made[0].problems)}"
 
     async def _regenerated(self, artifact: Artifact) -> Regeneration:

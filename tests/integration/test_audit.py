@@ -34,6 +34,7 @@ from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import ConfigError, DataError, DeploymentError, ProverCrashed
 from oracle.core.formats import from_hex, keccak
 from oracle.core.types import HoldReason, Outcome, Status
+from oracle.proving.artifact import MANIFEST, Manifest
 from oracle.proving.verification import Verification, verify_in
 from tests.attack.calldata import DYNAMIC, IF_NEWER, SHADOW, Calldata, encode, place, word
 from tests.attack.node import DEPLOYER, GENESIS
@@ -325,6 +326,24 @@ def test_an_artifact_of_another_model(rig: Rig, proofs: Proofs, tmp_path: Path, 
     assert (report.verified, report.failed, report.unchecked) == (0, 0, 5)
     assert all("no artifact here is of model 1" in problem for problem in failures(report))
     assert not report.ok
+
+
+def test_a_relabelled_artifact_beside_the_right_one(rig: Rig, proofs: Proofs, tmp_path: Path) -> None:
+    """Its circuit is the right one, and it names the features in another order. The right one counts."""
+    folder = audit_folder(tmp_path / "artifacts", proofs.artifact())
+    (right,) = folder.iterdir()
+    false = Path(shutil.copytree(right, folder / "0-false"))
+    document = json.loads((false / MANIFEST).read_text())
+    document["features"] = document["features"][::-1]
+    document["artifact_hash"] = Manifest.from_document(document).computed_hash()
+    (false / MANIFEST).write_text(json.dumps(document))
+    (false / "probe.json").unlink()
+    report = audited(rig, folder)
+    assert (report.verified, report.problems) == (5, ())
+    right.unlink()
+    report = audited(rig, folder)
+    assert (report.verified, report.unchecked) == (0, 5)
+    assert "0-false is another circuit than the hub takes it for: features: " in failures(report)[0]
 
 
 def test_a_damaged_artifact(rig: Rig, proofs: Proofs, tmp_path: Path) -> None:

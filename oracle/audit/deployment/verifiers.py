@@ -69,6 +69,10 @@ class VerifierChecks:
                 meaning = "the hub binds proofs to other weights than the artifact's"
                 found_hash = f"{model.model_hash:#066x}"
                 self._draft.differs(f"{subject}, hash", f"{artifact.model_hash or 0:#066x}", found_hash, meaning)
+            if artifact.manifest.score_unit != model.score_unit:
+                meaning = "the hub weighs scores in another unit than the model's"
+                unit, found_unit = str(artifact.manifest.score_unit), str(model.score_unit)
+                self._draft.differs(f"{subject}, score unit", unit, found_unit, meaning)
             smallest = next(each.circuits[0] for each in architectures if each.number == model.architecture)
             if from_hex(artifact.manifest.verifier_code_hash) != smallest.code_hash:
                 meaning = "the hub names an artifact whose verifier it does not ask"

@@ -384,7 +384,8 @@ def _held_rest(held: HeldAnswer | None, state: FeedState | None) -> int:
     held_reports = state.held_reports if state else 0
     if held is None:
         return layouts.HELD_REST.pack(*(0,) * 11, held_reports)
-    assert held.reason is not HoldReason.NONE
+    if held.reason is HoldReason.NONE:
+        raise ValueError("an answer is held without a reason")
     return layouts.HELD_REST.pack(
         *(held.first_observed_at, held.first_seen_at, held.observed_at, held.confirmations, held.model_number),
         *(held.score_ratio, held.reason, held.anomalies, held.anomalous_since, held.anomalous_seen_at),

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from oracle.chain.hub.interface import hub_interface
 from oracle.chain.hub.types import enum_member
 from oracle.chain.transport.answers import Log
-from oracle.core.errors import ChainUnavailable
+from oracle.core.errors import ChainUnavailable, DeploymentError
 from oracle.core.types import HoldReason
 
 
@@ -84,6 +84,8 @@ def round_event(log: Log) -> RoundEvent | None:
     if name == "RoundAccepted":
         return RoundAccepted(**common, confirmed=values["confirmed"])
     reason = enum_member(HoldReason, values["reason"], log.address)
+    if reason is HoldReason.NONE:
+        raise DeploymentError(f"the contract at {log.address} holds an answer without a reason: it is no hub of ours")
     return RoundHeld(**common, reason=reason, confirmations=values["confirmations"])
 
 

@@ -248,6 +248,11 @@ def test_a_reason_that_there_is_none_of_is_another_contract_s() -> None:
         round_event(log_of("RoundHeld", FEED, 7, 100, 1_000, 2, [3], 4, 0, SUBMITTER))
 
 
+def test_a_hold_without_a_reason_is_another_contract_s() -> None:
+    with pytest.raises(DeploymentError, match="holds an answer without a reason"):
+        round_event(log_of("RoundHeld", FEED, 7, 100, 1_000, 2, [3], int(HoldReason.NONE), 0, SUBMITTER))
+
+
 def test_what_a_shadow_period_emits_is_no_round_and_can_be_read() -> None:
     scored = log_of("ShadowScored", FEED, 7, 100, 1_000, 3, [-3, 4])
     compared = log_of("ShadowCompared", FEED, 7, 3, False)
