@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from oracle.core.documents import parse_json
 from oracle.core.errors import DataError
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ def load(path: Path, what: str, parse: Callable[[Any], T]) -> T:
     try:
         if path.stat().st_size > _LARGEST:
             raise ValueError("it is too large")
-        return parse(json.loads(path.read_text(encoding="utf-8")))
+        return parse(parse_json(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}") from error
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

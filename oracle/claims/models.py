@@ -17,6 +17,7 @@ from typing import Any
 
 from oracle.claims.circuit import ClaimCircuit, claim_circuit
 from oracle.claims.constraints import Constraint, Equals, OneOf
+from oracle.core.documents import parse_json
 from oracle.core.errors import DataError, ModelError
 
 INPUT_SCALE = 14
@@ -204,7 +205,7 @@ class ModelSpec:
             DataError: The files can't be read, or are not a model.
         """
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = parse_json(path.read_text(encoding="utf-8"))
             features = tuple(
                 ClaimFeature(**each | {"categories": tuple(each["categories"])}) for each in document.pop("features")
             )

@@ -11,7 +11,10 @@ from typing import Any
 
 from oracle.core.errors import DataError
 
-__all__ = ["canonical_json", "file_hash", "nesting", "read_json", "write_json"]
+__all__ = ["canonical_json", "file_hash", "nesting", "parse_json", "read_json", "write_json"]
+
+DEEPEST = 64
+"""The deepest nesting of a file that is read."""
 
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
@@ -35,6 +38,17 @@ def nesting(text: str) -> int:
     return deepest
 
 
+def parse_json(text: str) -> Any:
+    """Return the value of JSON that anybody may have written.
+
+    Raises:
+        ValueError: It is not JSON, or nested so deep that parsing it could end the process.
+    """
+    if nesting(text) > DEEPEST:
+        raise ValueError(f"it is nested deeper than {DEEPEST}")
+    return json.loads(text)
+
+
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file.
 
@@ -42,7 +56,7 @@ def read_json(path: Path) -> Any:
         DataError: The file can't be read, or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise DataError(f"{path}: can't be read: {reason}") from error

@@ -14,7 +14,6 @@ Nothing here activates a model. A retrained model is a file, and a proposal.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.config import JournalConfig, TrainingConfig, TrainingDataConfig
+from oracle.core.documents import parse_json
 from oracle.core.encoding import Feature
 from oracle.core.errors import DataError, ToolMissing
 from oracle.detectors.interface import Detector
@@ -83,7 +83,7 @@ def load_card(path: Path) -> dict[str, Any]:
         DataError: It can't be read, or is not a card of this release.
     """
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"model card {path} can't be read: {error}") from error
     except ValueError as error:

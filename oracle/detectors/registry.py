@@ -5,12 +5,12 @@ To add a kind, add a line to `READERS`; to add a trainer, add one to `TRAINERS`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TypeAlias
 
+from oracle.core.documents import parse_json
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Detector, Disclosure, Trainer
 from oracle.detectors.kinds import imported, polynomial, quadratic
@@ -82,7 +82,7 @@ def parse(
         DataError: The content is wrong.
     """
     try:
-        document = json.loads(text)
+        document = parse_json(text)
     except ValueError as error:
         raise DataError(f"{where} is not JSON: {error}") from error
     key = document.get("format") if isinstance(document, dict) else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from oracle.core.documents import parse_json
 from oracle.core.errors import DataError
 
 
@@ -59,5 +59,5 @@ def _csv(path: Path) -> list[list[float]]:
 
 
 def _json(path: Path) -> Any:
-    document = json.loads(path.read_text(encoding="utf-8"))
+    document = parse_json(path.read_text(encoding="utf-8"))
     return document["input_data"] if isinstance(document, dict) else document

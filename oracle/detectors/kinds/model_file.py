@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from oracle.core.documents import parse_json
 from oracle.core.encoding import Feature, parse_features
 from oracle.core.errors import DataError
 
@@ -32,7 +32,7 @@ def document_of(text: str, where: str, form: str, keys: set[str]) -> dict[str, A
         DataError: The text is not JSON, has other keys, or is of another format.
     """
     try:
-        document = json.loads(text)
+        document = parse_json(text)
     except ValueError as error:
         raise DataError(f"{where} is not JSON: {error}") from error
     root = checked_mapping(document, where, keys)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from oracle.core import encoding, privacy
-from oracle.core.documents import nesting
+from oracle.core.documents import parse_json
 from oracle.core.errors import ArtifactError
 from oracle.proving.artifact.circuit import arranged
 from oracle.proving.artifact.manifest import (
@@ -30,8 +29,6 @@ from oracle.proving.interface import Probe
 from oracle.proving.srs.files import SrsUse, origin_of
 
 _REMEDY = "Restore the folder, or delete it and build it again; a deployed verifier may then have to be replaced"
-
-_DEEPEST = 64
 
 _REBUILD = "Restore it, or delete the folder and build the artifact again: its verifier stays the same"
 
@@ -119,10 +116,7 @@ def read_document(path: Path) -> Any:
         OSError: It can't be read.
         ValueError: It is not JSON, or nested so deep that parsing it could end the process.
     """
-    text = path.read_text(encoding="utf-8")
-    if nesting(text) > _DEEPEST:
-        raise ValueError(f"it is nested deeper than {_DEEPEST}")
-    return json.loads(text)
+    return parse_json(path.read_text(encoding="utf-8"))
 
 
 def load(path: Path, *, prover: bool = True) -> Artifact:

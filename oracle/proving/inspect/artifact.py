@@ -16,6 +16,7 @@ from typing import Any
 
 import onnx
 
+from oracle.core.documents import parse_json
 from oracle.core.errors import ArtifactError, DataError
 from oracle.proving import artifact
 from oracle.proving.artifact import Artifact, Manifest
@@ -136,7 +137,7 @@ def _measured(tuning: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
     return found
 
 

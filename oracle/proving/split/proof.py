@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.core import encoding
+from oracle.core.documents import parse_json
 from oracle.core.errors import DataError
 from oracle.proving.split.chain import ArtifactChain
 from oracle.proving.split.manifest import SCHEMA
@@ -113,7 +114,7 @@ def read_proof(path: Path) -> ModelProof:
         DataError: The file can't be read, or is not a proof.
     """
     try:
-        return ModelProof.from_document(json.loads(path.read_text(encoding="utf-8")))
+        return ModelProof.from_document(parse_json(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
