@@ -221,8 +221,9 @@ class AuditMemory:
 
     def _unusable(self, error: Exception) -> DataError:
         busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
-        why = "another audit is using it" if busy else str(error)
-        return DataError(f"{self._path} can't be used as the record of an audit: {why}")
+        why = "another audit is using it" if busy else getattr(error, "strerror", None) or str(error)
+        remedy = "wait for it, or name another file" if busy else "name another file, in a folder that is there"
+        return DataError(f"{self._path} can't be used as the record of an audit: {why}; {remedy}")
 
 
 def proof_key(circuit: bytes, instances: Sequence[int], proof: bytes) -> bytes:

@@ -23,7 +23,22 @@ if TYPE_CHECKING:
     from oracle.audit.choice import Choice
 
 _SPAN = "N|A-B"
-_MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S"])
+
+
+class _Moment(click.DateTime):
+    """A day or a time, in UTC; what is neither is refused in words that show how to write one."""
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S"])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.UsageError:
+            self.fail(f"{value!r} is no day (2026-11-30) and no time (2026-11-30T12:00:00Z)", param, ctx)
+
+
+_MOMENT = _Moment()
 
 
 @click.command("audit")
@@ -138,6 +153,8 @@ def _choice(
         except ValueError as error:
             raise click.UsageError(f"{option}: {error}") from None
 
+    if since is not None and until is not None and since >= until:
+        raise click.UsageError("--since is not before --until: no report is in between")
     return Choice(
         feeds=feeds,
         rounds=tuple(span("--rounds", each) for each in rounds),

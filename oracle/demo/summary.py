@@ -12,6 +12,7 @@ from oracle.chain.hub import RoundAccepted, RoundEvent
 from oracle.core.statistics import percentile
 from oracle.core.types import Outcome
 from oracle.demo.acts import Act, follows_a_fault, marked_ticks
+from oracle.demo.audited import audited
 from oracle.feeds.journal import Entry
 
 
@@ -107,9 +108,5 @@ def summarise(
         "submissions": len(gas),
         "gas_per_submission": round(sum(gas) / len(gas)),
         "gas_per_observation": round(sum(gas) / len(events)),
-        "audit": {
-            "verified": report.verified,
-            "failed": report.failed,
-            "problems": [each.text for each in report.problems],
-        },
+        "audit": audited(report),
     }

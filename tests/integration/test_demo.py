@@ -54,7 +54,13 @@ def test_a_short_run_is_written_held_read_back_and_audited(
     for kind, counted in summary["faults"].items():
         every = foreseen.recall(kind, ["sp500", "nasdaq", "wti", "vix"])
         assert every == (counted["injected"], counted["held"]), kind
-    assert summary["audit"] == {"verified": 24, "failed": 0, "problems": []}
+    # What a stranger's audit of this chain finds: a proof for each of the twelve transactions, and every word explained.
+    audit = summary["audit"]
+    assert (audit["ok"], audit["problems"], audit["proofs"]) == (True, [], 12)
+    assert [audit[name] for name in ("reports", "verified", "failed", "unchecked")] == [24, 24, 0, 0]
+    assert [(each["key_from"], each["tied"]) for each in audit["circuits"]] == [("architecture", True)]
+    assert audit["storage"]["words"] > 100 and audit["storage"]["differing"] == 0
+    assert audit["storage"]["root"] == "whole"
     assert summary["chain_agrees_with_journal"] is True and summary["disagreements"] == []
     assert summary["model"] == {"visibility": "private", "disclosure": "verdict"}
     for part in ("model: trained in", "a salt of 128 bits", "Each report publishes its features and one verdict"):

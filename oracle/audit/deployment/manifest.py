@@ -69,7 +69,7 @@ def write_manifest(path: Path, manifest: SignedManifest) -> None:
     try:
         path.write_text(json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise DataError(f"{path}: can't be written: {error}") from error
+        raise DataError(f"{path}: can't be written: {error.strerror or error}") from error
 
 
 def typed_statement(statement: DeploymentStatement) -> TypedData:

@@ -122,6 +122,7 @@ class _Check:
         self.draft = draft
         self.progress = progress
         self.first_admin = _NOBODY
+        self.has_beginning = False
         self.code = ContractChecks(self.rpc, wanted.contracts or compiled.packaged(), chain_id, block, draft)
 
     async def run(self) -> tuple[DeploymentStatement | None, tuple[Weakness, ...]]:
@@ -170,7 +171,8 @@ class _Check:
         # 8  weak settings
         people = [*roles.guardians, *(() if roles.admin is None else (roles.admin,))]
         codes = {each: await self.rpc.code(each, self.block) for each in people}
-        return statement, tuple(weaknesses(statement, codes, is_local=is_local))
+        knows_roles = self.has_beginning or self.wanted.only_stated_roles
+        return statement, tuple(weaknesses(statement, codes, is_local=is_local, knows_roles=knows_roles))
 
     async def _contracts(self) -> bool:
         """Check the hub and the contracts that its code names. Return False if it is no hub."""

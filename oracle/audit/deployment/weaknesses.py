@@ -23,6 +23,13 @@ LONG_MAX_AGE = DAY
 LARGE_MAX_SKEW = 300
 """Above it, a report can be dated so far ahead that others are refused as older for minutes."""
 
+_NO_GUARDIAN = Weakness(
+    Severity.HIGH,
+    "guardian",
+    "nobody but the admin can pause a feed, and an admin that is slow on purpose is slow at that, too",
+    "let the admin grant GUARDIAN_ROLE to an account at hand",
+)
+
 _DELEGATION = bytes.fromhex("ef0100")
 
 
@@ -52,16 +59,20 @@ def delegate_of(code: bytes) -> str:
     return checksum_address(to_hex(code[len(_DELEGATION) :]))
 
 
-def weaknesses(statement: DeploymentStatement, codes: Mapping[str, bytes], *, is_local: bool) -> list[Weakness]:
+def weaknesses(
+    statement: DeploymentStatement, codes: Mapping[str, bytes], *, is_local: bool, knows_roles: bool = True
+) -> list[Weakness]:
     """List what is weak in a deployment, the worst first.
 
     Args:
         statement: The deployment.
         codes: The code of admin and guardians, by address.
         is_local: True on a development chain, on which a locally generated SRS is no weakness.
+        knows_roles: False if somebody may have a role that the statement does not have: nothing is said of its lack.
     """
     found = [
         *_of_roles(statement.roles, statement.committees, codes),
+        *((_NO_GUARDIAN,) if knows_roles and not statement.roles.guardians else ()),
         *_of_delays(statement.roles),
         *(weak for each in statement.committees for weak in _of_committee(each)),
         *(weak for each in statement.feeds for weak in _of_feed(each, statement.committees)),
@@ -87,9 +98,6 @@ def _of_roles(
     if roles.next_admin is not None:
         reason = f"{roles.next_admin} can accept the admin's role, at once or once its time has come"
         yield Weakness(Severity.MEDIUM, "admin", reason, "make sure that this is meant; the admin can cancel it")
-    if not roles.guardians:
-        reason = "nobody but the admin can pause a feed, and an admin that is slow on purpose is slow at that, too"
-        yield Weakness(Severity.HIGH, "guardian", reason, "let the admin grant GUARDIAN_ROLE to an account at hand")
     for each in roles.guardians:
         if each == roles.admin:
             reason = f"{each} is the admin, too: a key that is at hand for a pause at night can change everything"

@@ -35,8 +35,8 @@ def print_demo(console: Console, summary: Mapping[str, Any], out: Path) -> None:
         f"{summary['submissions']} transactions, {summary['gas_per_observation']:,} gas an observation"
     )
     agreement = "agrees" if summary["chain_agrees_with_journal"] else "[red]DISAGREES[/]"
-    console.print(f"audit: {audited['verified']} proofs verified again, {audited['failed']} failed", end="; ")
     console.print(f"the chain {agreement} with the journal")
+    console.print(_audit(audited), highlight=False)
     for problem in [*summary["disagreements"], *audited["problems"]]:
         console.print(f"[red]{problem}[/]")
     console.print(f"{out / 'summary.json'}, {out / 'demo.png'}")
@@ -71,7 +71,7 @@ def print_network_demo(console: Console, summary: Mapping[str, Any], out: Path) 
     for text in [*network["harm"], *audited["problems"]]:
         console.print(f"[red]{text}[/]")
     console.print(f"due to confirmed: p50 {latency['p50']} s, p95 {latency['p95']} s")
-    console.print(f"audit: {audited['verified']} proofs verified again, {audited['failed']} failed", highlight=False)
+    console.print(_audit(audited), highlight=False)
     readings = audited["readings"]
     wrong = ", ".join(f"{name} {count}" for name, count in readings["wrong"].items())
     console.print(
@@ -80,6 +80,21 @@ def print_network_demo(console: Console, summary: Mapping[str, Any], out: Path) 
         highlight=False,
     )
     console.print(f"{out / 'summary.json'}")
+
+
+def _audit(found: Mapping[str, Any]) -> str:
+    """Return what a stranger's audit of the chain says, in one sentence."""
+    told = f"audit: {found['verified']} of {found['reports']} reports verified, with {found['proofs']} proofs; "
+    told += f"{found['failed']} failed, {found['unchecked']} unchecked"
+    for each in found["circuits"]:
+        windows = f"{each['batch']} window{'' if each['batch'] == 1 else 's'}"
+        if each["tied"]:
+            told += f"; the verifier of {windows} was made again from the {each['key_from']}"
+        else:
+            told += f"; [red]nothing ties the verifier of {windows} to a circuit[/]"
+    if (storage := found["storage"]) is not None:
+        told += f"; {storage['words']:,} words of the hub's storage compared, {storage['differing']:,} differ"
+    return told
 
 
 def print_rehearsal(console: Console, found: Rehearsal, *, as_json: bool) -> None:

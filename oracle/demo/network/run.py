@@ -21,7 +21,7 @@ from oracle.chain.local import toolchain
 from oracle.demo.network.board import TurnBoard
 from oracle.demo.network.market import RecordedMarket, market
 from oracle.demo.network.options import NetworkDemoOptions
-from oracle.demo.network.summary import NetworkPlayed, audited, summarise_network
+from oracle.demo.network.summary import NetworkPlayed, network_audited, summarise_network
 from oracle.demo.summary import Performance
 
 __all__ = ["run_network"]
@@ -88,7 +88,7 @@ async def run_network(options: NetworkDemoOptions, console: Console) -> Performa
             evidence=_evidence(honest, turns),
         )
     found = summarise_network(played, options.reporters, options.quorum)
-    checked = audited(report, plans)
+    checked = network_audited(report, plans)
     summary = {"network": found, "audit": checked, "seed": options.seed}
     (options.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     return Performance(summary, checked["ok"] and not found["harm"])

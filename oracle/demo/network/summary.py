@@ -12,8 +12,9 @@ from oracle.app.local_network.ways import Way
 from oracle.audit.report import AuditReport
 from oracle.chain.hub import RoundEvent
 from oracle.core.statistics import percentile
+from oracle.demo.audited import audited
 
-__all__ = ["NetworkPlayed", "audited", "summarise_network"]
+__all__ = ["NetworkPlayed", "network_audited", "summarise_network"]
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ def summarise_network(played: NetworkPlayed, reporters: int, quorum: int) -> dic
     }
 
 
-def audited(report: AuditReport, faulty: Collection[str]) -> dict[str, Any]:
-    """Return the key `audit` of the summary.
+def network_audited(report: AuditReport, faulty: Collection[str]) -> dict[str, Any]:
+    """Return the key `audit` of the summary, with the readings.
 
     Args:
         report: The audit.
@@ -106,11 +107,8 @@ def audited(report: AuditReport, faulty: Collection[str]) -> dict[str, Any]:
     findings = () if report.readings is None else report.readings.findings
     named = Counter(finding.name for finding in findings)
     signatures = () if report.readings is None else report.readings.reporters
-    return {
+    return audited(report) | {
         "ok": report.verified == len(report.findings) and not report.problems and set(named) <= set(faulty),
-        "verified": report.verified,
-        "failed": report.failed,
-        "problems": [each.text for each in report.problems],
         "readings": {
             "signatures": sum(each.signatures for each in signatures),
             "verified": sum(each.verified for each in signatures),

@@ -90,7 +90,9 @@ def test_what_is_asked_for_by_options(asked: Asked) -> None:
     [
         (("--rounds", "x"), "--rounds: 'x' is not a number (7) or a range"),
         (("--blocks", "5-3"), "--blocks: '5-3' ends before it begins"),
-        (("--since", "yesterday"), "does not match the formats"),
+        (("--since", "yesterday"), "'yesterday' is no day (2026-11-30) and no time (2026-11-30T12:00:00Z)"),
+        (("--until", "2026-13-45"), "'2026-13-45' is no day"),
+        (("--since", "2026-12-01", "--until", "2026-11-01"), "--since is not before --until"),
         (("--block", "pending"), "'pending' is not a block: give its number, or latest, safe, finalized"),
         (("--block", "-1"), "is not a block"),
         (("--jobs", "0"), "is not in the range"),

@@ -98,6 +98,11 @@ def test_a_weak_setting_is_listed(part: str, changes: dict[str, Any], weak: tupl
     assert found(with_part(part, **changes)) == [weak]
 
 
+def test_nothing_is_said_of_the_lack_of_a_guardian_where_roles_are_not_known() -> None:
+    nobody = with_part("roles", guardians=())
+    assert [each.subject for each in weaknesses(nobody, {ADMIN: CODE}, is_local=False, knows_roles=False)] == []
+
+
 def test_groups_without_a_common_member() -> None:
     five = (*REPORTERS, ADMIN, GUARDIAN)
     listed = found(with_part("committees", reporters=five, quorum=2), code=CODE)
