@@ -25,7 +25,7 @@ from oracle.chain.keys import signer
 from oracle.chain.rpc import BlockTag, Rpc
 from oracle.chain.transport.answers import Block
 from oracle.chain.transport.interface import NodeError
-from oracle.core.errors import AnswerNotBelieved, ContractRejected, DataError, DeploymentError
+from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, ContractRejected, DataError, DeploymentError
 from oracle.core.formats import to_hex
 from oracle.core.types import SECONDS_A_DAY
 
@@ -150,7 +150,9 @@ async def _check_code(rpcs: Sequence[Rpc], hub: str, chain_id: int, block: Block
     for rpc in rpcs:
         try:
             code = await rpc.code(hub, block.number)
-        except NodeError as error:
+        except ChainUnavailable as error:
+            if rpc is rpcs[0] and not isinstance(error, NodeError):
+                raise
             draft.problem(ProblemKind.NODE, f"the code at block {block.number} can't be read: {error}")
             continue
         if not code and rpc is rpcs[0]:
@@ -162,7 +164,9 @@ async def _check_code(rpcs: Sequence[Rpc], hub: str, chain_id: int, block: Block
         try:
             for text in await code_problems(rpc, hub, block=block.number, code=code):
                 draft.problem(ProblemKind.CODE, text)
-        except _UNREADABLE as error:
+        except (DeploymentError, ContractRejected, ChainUnavailable) as error:
+            if rpc is rpcs[0] and not isinstance(error, _UNREADABLE):
+                raise
             draft.problem(ProblemKind.CODE, f"the hub's code can't be compared: {error}")
     return first
 

@@ -1,4 +1,4 @@
-"""The cores that this process may use."""
+"""The cores and the memory that this process may use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import os
 from pathlib import Path
 
-__all__ = ["usable_cores"]
+__all__ = ["usable_cores", "usable_memory_mb"]
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -25,6 +25,25 @@ def usable_cores(cgroup: Path = _CGROUP) -> int:
         cores = os.cpu_count() or 1
     quota = _quota(cgroup)
     return max(1, cores if quota is None else min(cores, math.ceil(quota)))
+
+
+def usable_memory_mb(cgroup: Path = _CGROUP) -> int | None:
+    """Return the MiB of memory that the machine has, or that its control group may take; None if nothing tells it.
+
+    Args:
+        cgroup: The folder in which Linux shows the limits of this process's control group.
+    """
+    found = []
+    try:
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):  # not on Windows
+        pass
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # versions 2 and 1
+        try:
+            found.append(int((cgroup / name).read_text(encoding="ascii")))
+        except (OSError, ValueError):
+            continue  # there is none, or it is "max"
+    return max(1, min(found) >> 20) if found else None
 
 
 def _quota(cgroup: Path) -> float | None:

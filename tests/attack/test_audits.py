@@ -18,6 +18,7 @@ from oracle.audit.run import AuditOptions, audit_hub
 from oracle.chain.hub import hub_interface
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport import answers
+from oracle.core.errors import ChainUnavailable
 from oracle.core.formats import to_hex
 from oracle.core.types import Outcome
 from tests.attack.calldata import IF_NEWER, SHADOW, SUBMIT, Signature, encode
@@ -182,6 +183,18 @@ def test_an_endpoint_that_does_not_answer_is_left_out(rig: Rig, audited: Auditin
     report = audited(silent, audited.node())
     assert (report.verified, report.ok) == (4, False)
     assert texts(report, ProblemKind.NODE)[0].startswith("silent is left out: ")
+
+
+def test_an_endpoint_that_falls_silent(audited: Auditing) -> None:
+    """It is one of two, and has told the block: the other one is audited all the same."""
+
+    def silent(method: str) -> None:
+        if method == "eth_getCode":
+            raise ChainUnavailable("two does not answer")
+
+    report = audited(audited.node(name="one"), audited.node(name="two", meanwhile=silent))
+    assert report.verified == 4 and not report.ok
+    assert any("two does not answer" in text for text in texts(report, ProblemKind.NODE))
 
 
 def test_endpoints_that_contradict_each_other(audited: Auditing) -> None:

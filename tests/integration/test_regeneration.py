@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from oracle.app.public_models import public_models
 from oracle.audit.report import AuditedCircuit
@@ -37,6 +37,7 @@ from oracle.proving.artifact import (
     load,
     publish,
     regenerate,
+    regeneration,
 )
 from oracle.proving.artifact.architecture import architecture_of, shown_constants
 from oracle.proving.engine.child import EngineProcess
@@ -299,3 +300,19 @@ def test_the_packaged_model_is_told_from_others(circuits: Circuits, tmp_path: Pa
         f"model 2, 1 window: it is public, and not the packaged {packaged().name}",
     ]
     assert public_models([replace(each, is_tied=False) for each in listed], tmp_path) == []
+
+
+@pytest.mark.attack
+def test_a_graph_that_takes_all_memory(circuits: Circuits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each node doubles what it is given: a kilobyte of graph would take 600 MB and a thousand times more."""
+    monkeypatch.setattr(regeneration, "usable_memory_mb", lambda: 800)
+    nodes = [helper.make_node("Concat", [f"c{at}", f"c{at}"], [f"c{at + 1}"], axis=1) for at in range(24)]
+    nodes.append(helper.make_node("ReduceSum", ["c24", "axis"], ["output"], keepdims=1))
+    given = helper.make_tensor_value_info("c0", onnx.TensorProto.FLOAT, [1, 9])
+    result = helper.make_tensor_value_info("output", onnx.TensorProto.FLOAT, [1, 1])
+    axis = numpy_helper.from_array(np.array([1], dtype=np.int64), "axis")
+    graph = helper.make_graph(nodes, "graph", [given], [result], [axis])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    false = made_up(circuits(), tmp_path / "false", {ARCHITECTURE: model.SerializeToString()})
+    [problem] = regenerate(false, None, cache=None).problems
+    assert "its key can't be made again: gen_settings took " in problem

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from oracle.core.cores import usable_memory_mb
 from oracle.core.errors import ArtifactError, CompileError, MemoryExceeded, ProverUnavailable
 from oracle.proving.artifact import verifier
 from oracle.proving.artifact.architecture import check_graph, shown_constants
@@ -47,6 +48,9 @@ from oracle.proving.interface import Progress, Provable
 from oracle.proving.srs.files import SrsOrigin, origin_of
 
 _MOST_NAMED = 8
+
+_SHARE = 3, 4
+"""The part of the memory that making a key may take. A graph of a few bytes can ask for any amount."""
 
 _REFUSALS = (ArtifactError, CompileError, MemoryExceeded, ProverUnavailable)
 """Errors of ezkl and solc about files that somebody made up. They end no audit: what can't be made again is told."""
@@ -123,7 +127,8 @@ def regenerate(
         )
     else:
         kept = Kept(cache)
-        with EngineProcess() as engine:
+        memory = usable_memory_mb()
+        with EngineProcess(memory_mb=None if memory is None else max(1, memory * _SHARE[0] // _SHARE[1])) as engine:
             # 1 The settings and the key are those of the graph.
             try:
                 found = _key_problems(artifact, _graph(artifact, model), engine, kept, progress)

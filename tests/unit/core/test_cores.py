@@ -1,4 +1,4 @@
-"""Tests of the number of cores that a process may use."""
+"""Tests of the cores and the memory that a process may use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.core.cores import usable_cores
+from oracle.core.cores import usable_cores, usable_memory_mb
 
 
 @pytest.fixture
@@ -45,3 +45,14 @@ def test_a_system_without_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert usable_cores(tmp_path) == 1
+
+
+@pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_memory_is_what_the_group_may_take(tmp_path: Path, name: str) -> None:
+    whole = usable_memory_mb(tmp_path)
+    assert whole is not None
+    assert whole > 64
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    for text, expected in (("max\n", whole), (f"{64 << 20}\n", 64), ("9223372036854771712\n", whole), ("5\n", 1)):
+        (tmp_path / name).write_text(text)
+        assert usable_memory_mb(tmp_path) == expected
