@@ -132,7 +132,7 @@ async def _contracts(from_sources: bool, progress: Progress) -> tuple[dict[str, 
     """Return the contracts that should be there, and in what the package differs from its sources."""
     if not from_sources:
         return None, []
-    progress("compiling the contracts from their sources")
+    progress("compiling the contracts from their sources: a minute")
     made = await asyncio.to_thread(compile_contracts)
     differences = [
         Difference(f"package, {name}", "what its sources compile to", "other bytecode", "the package was altered")

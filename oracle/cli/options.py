@@ -167,6 +167,7 @@ def unlock(keystore: Path, password_file: Path | None) -> LocalAccount:
     from oracle.chain.keys import keystore as keystores
 
     if password_file is None:
+        keystores.require_keystore(keystore)  # nobody types a password for a file that is none
         password: str = click.prompt(f"Password of {keystore}", hide_input=True, err=True)
     else:
         password = keystores.password_from_file(password_file)

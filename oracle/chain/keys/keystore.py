@@ -73,6 +73,11 @@ def load(path: Path, password: str) -> LocalAccount:
     return account
 
 
+def require_keystore(path: Path) -> None:
+    """Check that a file is there and is a keystore; this needs no password. Raises: KeystoreError."""
+    _read(path)
+
+
 def address_of(path: Path) -> str:
     """Return the address that a keystore names; this needs no password. Raises: KeystoreError."""
     return _address(path, _read(path))

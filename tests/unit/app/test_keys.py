@@ -18,6 +18,7 @@ from oracle.app.keys import known_address, open_key
 from oracle.chain.hub import Committee
 from oracle.chain.keys import keystore, rotation
 from oracle.chain.keys.signer import LocalKey, ReporterKey
+from oracle.cli.options import unlock
 from oracle.config import Config, KeyConfig, load
 from oracle.core.errors import DataError, KeystoreError
 from oracle.core.report import Report, SignedReport
@@ -216,6 +217,12 @@ def test_a_prompt_without_a_terminal_says_what_to_give_instead(place: Path) -> N
     said = "error: there is no input to answer the prompt: name a file, such as --password-file"
     assert done.stderr.splitlines()[-1] == said
     assert "Traceback" not in done.stderr and not (place / "new.json").exists()
+
+
+def test_nobody_is_asked_for_the_password_of_no_keystore(place: Path) -> None:
+    """The mistake is told before somebody types a password."""
+    with pytest.raises(KeystoreError, match="no such file"):
+        unlock(place / "none.json", None)
 
 
 def test_a_member_that_only_signs_pays_with_no_key(tmp_path: Path) -> None:
