@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 from oracle.audit.calls import JudgedEvent, TransactionCalls, lasting_calls
+from oracle.audit.confirmed import first_denied
 from oracle.audit.history import AdminEvent, HistoryEntry, ReportEvents
 from oracle.audit.memory import AuditMemory
 from oracle.audit.pinned import read_rounds
@@ -216,11 +217,13 @@ class HistoryReader:
     async def _logs(self, first: int, last: int) -> list[Log]:
         """Return the logs of all endpoints, united and in order."""
         found: dict[str, list[Log]] = {}
+        asked: dict[str, Rpc] = {}
         errors: list[ChainUnavailable] = []
         names = [rpc.name for rpc in self._rpcs]
         for at, rpc in enumerate(self._rpcs, start=1):
             # A name has no secrets, so two endpoints of one provider have the same.
             name = f"{rpc.name} (endpoint {at})" if names.count(rpc.name) > 1 else rpc.name
+            asked[name] = rpc
             try:
                 found[name] = await self._logs_of(rpc, first, last)
             except ChainUnavailable as error:
@@ -229,7 +232,10 @@ class HistoryReader:
                 self._draft.problem(kind, f"{name} does not give the hub's logs: {error}")
         if not found and not any(isinstance(error, NodeError | AnswerNotBelieved) for error in errors):
             raise errors[0]
-        return self._united(found)
+        united = self._united(found)
+        for name, logs in found.items():
+            await self._check_lacking(name, asked[name], logs, united)
+        return united
 
     async def _logs_of(self, rpc: Rpc, first: int, last: int) -> list[Log]:
         found: list[Log] = []
@@ -268,14 +274,25 @@ class HistoryReader:
                     self._draft.problem(ProblemKind.CHAIN, f"{text} and at {name}")
                 united.setdefault(key, log)
                 said_by.setdefault(key, name)
-        for name, logs in found.items():
-            own = {(log.block_number, log.tx_hash, log.log_index) for log in logs}
-            if lacking := sorted(key[0] for key in united if key not in own):
-                self._draft.notes.append(
-                    f"{name} withholds {len(lacking)} of {len(united)} events of the hub, the first of block "
-                    f"{lacking[0]}; they were read from another endpoint"
-                )
         return sorted(united.values(), key=lambda log: log.place)
+
+    async def _check_lacking(self, name: str, rpc: Rpc, logs: Sequence[Log], united: Sequence[Log]) -> None:
+        """Say which events an endpoint did not tell: it withholds them, or another endpoint has invented them."""
+        own = {(log.block_number, log.tx_hash, log.log_index) for log in logs}
+        lacking = [log for log in united if (log.block_number, log.tx_hash, log.log_index) not in own]
+        if not lacking:
+            return
+        if (denied := await first_denied(rpc, lacking)) is not None:
+            text = f"another endpoint tells log {denied.log_index} of block {denied.block_number}"
+            self._draft.problem(
+                ProblemKind.CHAIN,
+                f"the endpoints contradict each other: {text}, and {name} shows that transaction or block without it",
+            )
+            return
+        self._draft.notes.append(
+            f"{name} withholds {len(lacking)} of {len(united)} events of the hub, the first of block "
+            f"{lacking[0].block_number}; they were read from another endpoint"
+        )
 
     def _decoded(self, logs: Sequence[Log]) -> list[ReadEvent]:
         events = []

@@ -15,6 +15,8 @@ from oracle.audit.choice import Choice, Span
 from oracle.audit.memory import AuditMemory
 from oracle.audit.report import AuditReport, Checked, Finding, FindingKind, ProblemKind
 from oracle.audit.run import AuditOptions, audit_hub
+from oracle.audit.storage.roles import GUARDIAN_ROLE, ROLES
+from oracle.audit.storage.words import entry
 from oracle.chain.hub import hub_interface
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport import answers
@@ -251,6 +253,25 @@ def test_endpoints_that_tell_other_times(audited: Auditing) -> None:
     assert all(each.endswith("is not of one time at one and at two") for each in texts(report, ProblemKind.CHAIN))
     silent = audited.node(name="two", logs=lambda logs: [log | {"blockTimestamp": None} for log in logs])
     assert audited(audited.node(name="one"), silent).ok
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["in a transaction", "in none"])
+def test_an_endpoint_that_invents_what_explains_a_storage(rig: Rig, audited: Auditing, exists: bool) -> None:
+    """Creation code made a guardian in secret. The accomplice's log explains the word; the other endpoint has none."""
+    hidden = 0x5757
+    tamper(rig, entry(entry(ROLES, GUARDIAN_ROLE), hidden), lambda word: 1)
+
+    def inventing(logs: list[Any]) -> list[Any]:
+        (grant,) = [log for log in logs if log["topics"][1:2] == ["0x" + GUARDIAN_ROLE.to_bytes(32).hex()]][:1]
+        topics = [*grant["topics"][:2], "0x" + hidden.to_bytes(32).hex(), grant["topics"][3]]
+        of = {} if exists else {"transactionHash": "0x" + "77" * 32}
+        return [*logs, logs[-1] | {"topics": topics, "data": "0x", "logIndex": "0x63"} | of]
+
+    assert not audited().ok
+    report = audited(audited.node(name="one"), audited.node(name="two", logs=inventing))
+    assert not report.ok
+    (said,) = texts(report, ProblemKind.CHAIN)
+    assert said.endswith("and one shows that transaction or block without it")
 
 
 # --- relays ---
