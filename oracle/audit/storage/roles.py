@@ -95,6 +95,11 @@ class StoredRoles:
                     return f"it takes effect {values['effectSchedule'] - now} s later, not {wait} s"
         return ""
 
+    @property
+    def count(self) -> int:
+        """The number of roles that events name."""
+        return len(self._members)
+
     def may_be_settled(self, now: int) -> bool:
         """Return True if a change of the delay has taken effect by `now`.
 

@@ -31,6 +31,8 @@ POSITIONS = 3
 
 MOST_CIRCUITS = 8
 _LONGEST_SKEW = 3_600
+_MOST_POSITIONS = 1_000_000
+"""Words of people who have no role and no place in a committee, at most: whoever emits events can name many."""
 _NO_ROUND = Round(0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -198,6 +200,8 @@ class StoredHub:
         people = self._people | {int(person, 16): None for person in replayed.people}
         for committee in self.committees.values():
             people |= dict.fromkeys((*committee.reporters, *committee.proposed))
+        if len(people) * (len(self.committees) + self.roles.count) > _MOST_POSITIONS:
+            people = {}  # the storage root tells of the others
         words = self.roles.words(change_delay, people, settled=settled)
         counters = layouts.COUNTERS.pack(len(self.architectures), len(self.committees), len(self.models))
         words[STORE] = Word(counters, "the hub", "the counters", layouts.COUNTERS)

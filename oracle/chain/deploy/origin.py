@@ -86,7 +86,8 @@ async def find_origin(rpc: Rpc, address: str, block: int, tx_hash: bytes | None 
     for each in transactions:
         if answers.field(each, "to", "transaction", optional=True) is None:
             continue
-        origin = await _traced(rpc, address, from_hex(str(answers.field(each, "hash", "transaction"))), number)
+        tx_hash = answers.data(answers.field(each, "hash", "transaction"), "transaction")
+        origin = await _traced(rpc, address, tx_hash, number)
         if origin is not None:
             return origin
     return Origin(

@@ -366,3 +366,18 @@ def test_numbers_that_no_hub_has_reached_cost_nothing() -> None:
     owners = {word.owner for word in words.values()}
     assert {f"committee {last}", f"architecture {last}", "committee 2", "committee 3"} <= owners
     assert len(words) < 1_000
+
+
+def test_many_people_in_many_committees_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other creation code can name thousands, each in a committee of its own: their products are not gone through."""
+    found = StoredHub()
+    for event in history():
+        found.event(event)
+    people = [f"0x{at:040x}" for at in range(1, 201)]
+    replayed = Replayed({}, {}, {}, people=people)
+    with_all = found.words(replayed, 0)
+    monkeypatch.setattr(stored, "_MOST_POSITIONS", 300)
+    without = found.words(replayed, 0)
+    assert len(with_all) - len(without) >= 400
+    # Who has a role or a place is looked at in any case.
+    assert {slot for slot, word in with_all.items() if word.value} <= set(without)
