@@ -12,7 +12,9 @@ from oracle.cli.signing import Signing, act, signing_options
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
+    from oracle.chain.deploy import Deployment
     from oracle.chain.hub.roles import HubRoles
+    from oracle.config import Config
 
 _GUARDIAN = "GUARDIAN_ROLE"
 
@@ -70,17 +72,48 @@ def dismiss(guardian: str, **common: Any) -> None:
 
 def _act(action: str, name: str = "", address: str = "", *, config_path: Path, **how: Any) -> None:
     """Make a call that changes roles, with an address as its last argument if it takes one."""
+    import asyncio
+
     from oracle.chain import admin
     from oracle.chain.addresses import require_address
     from oracle.chain.deploy import load_deployment
-    from oracle.core.formats import keccak
+    from oracle.core.errors import ConfigError
+    from oracle.core.formats import NOBODY, keccak
 
     config, signing = load_config(config_path), Signing(**how)
+    deployment = load_deployment(config.chain.deployment)
     role = [keccak(_GUARDIAN.encode())] if action.endswith("Role") else []
-    arguments = [*role, require_address(address, name)] if name else role
-    wanted = admin.role_call(load_deployment(config.chain.deployment), action, *arguments)
+    account = require_address(address, name) if name else ""
+    if account == NOBODY and action != "revokeRole":
+        raise ConfigError(f"{name}: nobody has the key of the address 0")
+    wanted = admin.role_call(deployment, action, *role, *([account] if name else []))
+    # What is printed for others may be sent at another time.
+    if not signing.calldata and signing.timelock is None:
+        asyncio.run(_require_effect(config, deployment, action, account))
     if act(config, [wanted], signing):
         _show(config_path, signing.as_json)
+
+
+async def _require_effect(config: Config, deployment: Deployment, action: str, account: str) -> None:
+    """Check that a call changes something: the hub takes it either way, without a word.
+
+    Raises:
+        DeploymentError: It does not.
+    """
+    from oracle.chain.connect import connect
+    from oracle.chain.hub import Hub
+    from oracle.chain.hub.roles import hub_roles
+    from oracle.core.errors import DeploymentError
+
+    async with connect(config.chain) as rpc:
+        roles = await hub_roles(Hub(rpc, deployment.hub), deployment.block)
+    if action == "revokeRole" and account not in roles.guardians:
+        known = ", ".join(roles.guardians) or "none"
+        raise DeploymentError(f"{account} is no guardian; the guardians are {known}")
+    if action == "grantRole" and account in roles.guardians:
+        raise DeploymentError(f"{account} is a guardian already")
+    if action in ("acceptDefaultAdminTransfer", "cancelDefaultAdminTransfer") and roles.next_admin is None:
+        raise DeploymentError("the admin's role is offered to nobody: `oracle role hand-over` offers it")
 
 
 def _show(config_path: Path, as_json: bool) -> None:

@@ -258,6 +258,21 @@ def test_another_key_has_no_say(workspace: Workspace) -> None:
     assert not feed_command(workspace, "show", "one")["paused"]
 
 
+def test_a_change_of_roles_that_would_change_nothing_is_not_sent(workspace: Workspace) -> None:
+    """The hub takes such calls without a word, and whoever dismisses the wrong address believes that it is done."""
+    block, stranger = workspace.chain.rpc("eth_blockNumber"), "0x" + "11" * 20
+    admin = json.loads(workspace.run("role", "show", "--json").stdout)["admin"]
+    nobody = "0x" + "00" * 20
+    refused(workspace, "dismiss", stranger, says=f"{stranger} is no guardian; the guardians are 0x", group="role")
+    refused(workspace, "appoint", admin, says=f"{admin} is a guardian already", group="role")
+    for name in ("accept", "cancel"):
+        refused(workspace, name, says="the admin's role is offered to nobody", group="role")
+    for name in ("appoint", "hand-over"):
+        for how in ((), ("--calldata",)):
+            refused(workspace, name, nobody, *how, says="nobody has the key of the address 0", code=2, group="role")
+    assert workspace.chain.rpc("eth_blockNumber") == block
+
+
 def test_what_a_multisig_has_to_sign_is_printed_and_nothing_is_sent(workspace: Workspace) -> None:
     block = workspace.chain.rpc("eth_blockNumber")
     shown = feed_command(workspace, "show", "one")
