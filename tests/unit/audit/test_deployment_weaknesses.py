@@ -16,7 +16,7 @@ from oracle.audit.deployment.statement import (
     StatedFeed,
     StatedRoles,
 )
-from oracle.audit.deployment.weaknesses import AccountKind, account_kind, weaknesses
+from oracle.audit.deployment.weaknesses import AccountKind, account_kind, delegate_of, weaknesses
 
 ADMIN = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 GUARDIAN = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -96,6 +96,53 @@ def test_nothing_is_weak_in_a_strong_one() -> None:
 )
 def test_a_weak_setting_is_listed(part: str, changes: dict[str, Any], weak: tuple[str, str]) -> None:
     assert found(with_part(part, **changes)) == [weak]
+
+
+DAY = 86_400
+FOUR = (*REPORTERS, "0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc")
+
+
+@pytest.mark.parametrize(
+    ("part", "weak", "just_enough"),
+    [
+        ("roles", {"change_delay": DAY - 1, "handover_delay": DAY}, {"change_delay": DAY, "handover_delay": DAY}),
+        ("roles", {"change_delay": 1, "handover_delay": DAY}, {"change_delay": 2 * DAY, "handover_delay": 2 * DAY}),
+        ("roles", {"handover_delay": 2 * DAY - 1}, {"handover_delay": 2 * DAY}),
+        ("roles", {"next_handover_delay": 2 * DAY - 1}, {"next_handover_delay": 2 * DAY}),
+        ("committees", {"reporters": FOUR, "quorum": 2}, {"reporters": FOUR, "quorum": 3}),
+        ("feeds", {"confirm_delay": 599}, {"confirm_delay": 600}),
+        ("feeds", {"max_age": DAY + 1}, {"max_age": DAY}),
+        ("feeds", {"max_skew": 301}, {"max_skew": 300}),
+        ("feeds", {"max_spread": 0}, {"max_spread": 1}),
+        ("feeds", {"max_spread": 0}, {"max_spread": 0, "committee": 7}),
+        ("circuit", {"srs_origin": "insecure-local"}, {"srs_origin": "unknown"}),
+    ],
+)
+def test_the_bounds_of_what_is_weak(part: str, weak: dict[str, Any], just_enough: dict[str, Any]) -> None:
+    assert len(found(with_part(part, **weak))) == 1
+    assert found(with_part(part, **just_enough)) == []
+
+
+def test_reporters_differ_only_where_several_have_to_agree() -> None:
+    """One who reports alone differs from nobody, and neither does one of a quorum of one."""
+    alone = with_part("committees", reporters=REPORTERS, quorum=1)
+    [feed] = alone.feeds
+    listed = found(alone.model_copy(update={"feeds": (feed.model_copy(update={"max_spread": 0}),)}))
+    assert listed == [("high", "committee 1")]
+
+
+def test_each_weakness_says_what_it_is_about() -> None:
+    statement = with_part("roles", change_delay=0, handover_delay=0, next_admin=REPORTERS[0], others=("0x01 somebody",))
+    told = {each.subject: each.reason for each in weaknesses(statement, {ADMIN: DELEGATING}, is_local=False)}
+    assert told["delay of changes"].startswith("0 s: new reporters")
+    assert f"{ADMIN} lets the code at {GUARDIAN} act for it" in [
+        each.reason.partition(":")[0] for each in weaknesses(statement, {ADMIN: DELEGATING}, is_local=False)
+    ]
+    assert told["admin"].startswith(f"{REPORTERS[0]} can accept the admin's role")
+    assert told["roles"].startswith("0x01 somebody: ")
+    assert delegate_of(DELEGATING) == GUARDIAN
+    # An account of which no code is known is one key.
+    assert next(each.reason for each in weaknesses(strong(), {}, is_local=False)).startswith(f"{ADMIN} is one key")
 
 
 def test_nothing_is_said_of_the_lack_of_a_guardian_where_roles_are_not_known() -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from oracle.audit.calldata import read_submission
 from oracle.audit.calls import TransactionCalls
-from oracle.audit.history import AdminEvent, AuditedFeed, AuditedModel, ReportEvents
+from oracle.audit.history import AdminEvent, AuditedFeed, AuditedModel, AuditedReport, ReportEvents
 from oracle.audit.replay import Auditor
 from oracle.audit.report import Checked
+from oracle.audit.withheld import Holes, PinnedHub
 from oracle.chain.hub import RoundAccepted, Submission, encode_submission
 from oracle.chain.keys.signer import recover
 from oracle.core import encoding
@@ -145,6 +146,110 @@ FAR = (row(ALICE, ANSWER), row(BOB, ANSWER), row(CAROL, 2 * ANSWER))
 )
 def test_what_the_hub_should_have_refused(given: ReportEvents, says: str) -> None:
     assert problem_of(auditor(), given) == says
+
+
+SPREAD = encoding.spread(Kind.RELATIVE, 10_000, ANSWER, ANSWER + 10**7)
+APART = (row(ALICE, ANSWER), row(BOB, ANSWER), row(CAROL, ANSWER + 10**7))
+
+
+@pytest.mark.parametrize(
+    ("given", "terms", "says"),
+    [
+        (submission(APART), {"max_spread": SPREAD}, ""),
+        (submission(APART), {"max_spread": SPREAD - 1}, "the reporters' answers for eth / USD were too far apart"),
+        (submission(APART), {"max_spread": 0}, ""),
+        (submission(block_time=NOW - 30), {}, ""),
+        (submission(block_time=NOW + 600), {}, ""),
+    ],
+)
+def test_the_bounds_of_what_the_hub_takes(given: ReportEvents, terms: dict[str, Any], says: str) -> None:
+    assert problem_of(auditor(None, replace(FEED, **terms)), given) == says
+
+
+def test_the_first_stranger_is_named() -> None:
+    rows = tuple(row(name, ANSWER) for name in ("zoe", "mallory", "dave", "oscar", "eve", "trent", "peggy"))
+    assert problem_of(auditor(), submission(rows)) == "dave was not a reporter"
+
+
+def test_reports_are_kept_with_their_reporters() -> None:
+    kept: list[AuditedReport] = []
+    made = Auditor(named, kept)
+    made.hub.add_model(model())
+    made.hub.add_committee(1, [ALICE, BOB, CAROL], 3)
+    made.hub.add_feed(FEED)
+    given = submission()
+    begin = made.mark()
+    assert problem_of(made, given) == ""
+    expected = AuditedReport("0x12", NOW + 10, submitted(given).signed, (ALICE, BOB, CAROL))
+    assert kept == [expected]
+    made.reset(begin)
+    assert kept == [] == made.findings
+    # One that the hub should have refused is none.
+    problem_of(made, submission(THREE[:2]))
+    assert kept == []
+
+
+def due_and_silent(**holes: Any) -> list[tuple[Checked, str, int, int]]:
+    """Return what is found of a report on two feeds, of which the hub tells only the first."""
+    made = Auditor(named, holes=Holes(**holes))
+    made.hub.add_model(model())
+    made.hub.add_committee(1, [ALICE, BOB, CAROL], 3)
+    for feed in (FEED, PEER):
+        made.hub.add_feed(feed)
+    ids: dict[str, Any] = {"feed_ids": (FEED_ID, PEER_ID), "round_ids": (1, 1), "scores": ((-1, -1),) * 2}
+    problem_of(made, submission(BOTH, silent=1, **ids))
+    assert made.hub.states[PEER_ID].round_id == 1
+    return [(each.check, each.problem, each.answer, each.observed_at) for each in made.findings]
+
+
+def test_an_event_that_is_missing_from_the_logs_is_not_told_twice() -> None:
+    told = (Checked.VERIFIED, "", ANSWER + 10, NOW)
+    missing = "the hub emitted nothing, where accepted was due"
+    assert due_and_silent() == [told, (Checked.FAILED, missing, 0, 0)]
+    known = [told, (Checked.VERIFIED, "", 0, 0)]
+    assert due_and_silent(rounds={PEER_ID: (1,)}) == due_and_silent(holds={PEER_ID: 1}) == known
+    # What is missing is another round, or of another feed.
+    for holes in ({"rounds": {PEER_ID: (2,)}}, {"rounds": {FEED_ID: (2,)}}):
+        assert due_and_silent(**holes) == [told, (Checked.FAILED, missing, 0, 0)]
+
+
+def test_what_contradicts_the_rules_after_a_hole_may_follow_from_it() -> None:
+    """The state before the report is then not certain. What the hub says of it is the history that it has."""
+    for holes, check in ((Holes(rounds={FEED_ID: (1,)}), Checked.UNCHECKED), (Holes(), Checked.FAILED)):
+        stored = Round(1, ANSWER, NOW, NOW + 10, 1, -5, 7, 3)
+        made = Auditor(named, None, PinnedHub(rounds={(FEED_ID, 1): stored}), holes)
+        made.hub.add_model(model())
+        made.hub.add_committee(1, [ALICE, BOB, CAROL], 3)
+        made.hub.add_feed(FEED)
+        if not holes.rounds:
+            problem_of(made, submission())
+        later: dict[str, Any] = {"observed_at": NOW + 60, "block_time": NOW + 60, "round_ids": (2,)}
+        said = problem_of(made, submission(said={"confirmed": True}, **later))
+        assert said.startswith("the hub said accepted by confirmation")
+        assert said.endswith(", but round 1 of the feed is not in the logs") == bool(holes.rounds)
+        assert made.findings[-1].check is check
+        assert made.hub.states[FEED_ID].round_id == 2
+        # What the hub should have refused is unchecked for the same reason.
+        later = {"observed_at": NOW + 120, "block_time": NOW + 120, "round_ids": (3,)}
+        refused = problem_of(made, submission(THREE[:2], **later))
+        assert refused.startswith("eth / USD has 2 answers where 3 are the quorum")
+        assert refused.endswith(", but round 1 of the feed is not in the logs") == bool(holes.rounds)
+        assert made.findings[-1].check is check
+
+
+def test_a_doubt_since_a_mark() -> None:
+    made = auditor()
+    made.play(submission())
+    mark = made.mark()
+    assert not made.is_in_doubt_since(mark) and len(made.tasks) == 1
+    real = submitted(submission(round_ids=(2,), observed_at=NOW + 60))
+    decoy = replace(real, signed=replace(real.signed, signatures=real.signed.signatures[:2]))
+    given = submission(round_ids=(2,), observed_at=NOW + 60, block_time=NOW + 70)
+    made.play(relayed(decoy, of=given))
+    assert made.is_in_doubt_since(mark)
+    assert (made.doubts[0].entry.calls.inputs[:5], made.doubts[0].events) == (b"relay", given.events)
+    made.reset(mark)
+    assert not made.is_in_doubt_since(mark) and (len(made.tasks), len(made.findings)) == (1, 1)
 
 
 def test_a_model_that_was_not_active() -> None:

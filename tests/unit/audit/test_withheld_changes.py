@@ -148,13 +148,13 @@ def test_a_feed_whose_addition_is_missing_has_the_model_that_was_replaced() -> N
     assert found.feeds == (FEED,) and found.activations == frozenset()
 
 
-def test_a_feed_that_is_not_on_the_hub() -> None:
-    stranger = b"\xff" * 32
-    found = holes(of_feed("FeedAdded", stranger, modelNumber=1), of_feed("FeedAdded", b"\xfe" * 32, modelNumber=1))
+def test_feeds_that_are_not_on_the_hub_are_told_in_their_order() -> None:
+    strangers = [bytes([number]) * 32 for number in range(255, 247, -1)]
+    found = holes(*(of_feed("FeedAdded", each, modelNumber=1) for each in strangers))
     assert said(found) == [
-        f"the feed 0x{'fe' * 32} is added in the logs, but not on the hub",
-        f"the feed 0x{'ff' * 32} is added in the logs, but not on the hub",
+        f"the feed 0x{each.hex()} is added in the logs, but not on the hub" for each in sorted(strangers)
     ]
+    stranger = strangers[0]
     # A change of a feed without terms is told by its id.
     assert said(holes(cancelled(2, stranger)))[0].startswith(f"the proposal of model 2 for 0x{'ff' * 32} was")
 
@@ -320,3 +320,31 @@ def test_a_history_begins_with_the_first_admin() -> None:
 
 def test_shadow_reports_are_no_held_ones() -> None:
     assert holes(proposed(2), shadow(2)) == Holes()
+
+
+def accepted(*rounds: int, feed_id: bytes = FEED) -> list[HubEvent]:
+    return [RoundAccepted(feed_id, number, 5, 1_000, 1, (-1,), False, ADMIN, 9, b"\x12", number) for number in rounds]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "stored", "says", "missing"),
+    [
+        ((1, 2, 3), 3, [], {}),
+        ((1, 3), 3, ["round 2 of ETH is on the hub, but not in the logs"], {FEED: (2,)}),
+        ((), 2, ["rounds 1 to 2 of ETH are on the hub, but not in the logs"], {FEED: (1, 2)}),
+        ((1, 9, 2), 1, ["rounds 2 and 9 of ETH are in the logs, but not on the hub"], {}),
+        ((1, 2), 1, ["round 2 of ETH is in the logs, but not on the hub"], {}),
+    ],
+)
+def test_rounds_in_the_logs_and_on_the_hub(
+    rounds: Sequence[int], stored: int, says: list[str], missing: dict[bytes, tuple[int, ...]]
+) -> None:
+    found = holes(*accepted(*rounds), round_id=stored)
+    assert (said(found), found.rounds) == (says, missing)
+
+
+def test_a_state_is_unsure_only_after_what_is_missing() -> None:
+    found = Holes(rounds={FEED: (4, 6)}, holds={OTHER: 1})
+    assert [found.why_unsure(FEED, number) for number in (4, 5)] == ["", "round 4 of the feed is not in the logs"]
+    assert found.why_unsure(OTHER, 1) == "held reports of the feed are not in the logs"
+    assert Holes().why_unsure(FEED, 9) == ""
