@@ -10,9 +10,12 @@ import datetime as dt
 import re
 from functools import lru_cache
 
-__all__ = ["checksum_address", "from_hex", "is_address", "keccak", "one_line", "to_hex", "utc"]
+__all__ = ["NOBODY", "checksum_address", "from_hex", "is_address", "keccak", "one_line", "to_hex", "utc"]
 
 _HEX_DIGITS = re.compile(r"[0-9a-fA-F]*")
+
+NOBODY = "0x" + "00" * 20
+"""The zero address: nobody has its key."""
 
 
 def keccak(data: bytes) -> bytes:

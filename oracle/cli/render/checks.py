@@ -25,6 +25,6 @@ def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
         table.add_row(mark, *map(escape, (check.name, check.version, check.where, check.detail)))
     console = Console()
     console.print(table)
-    for check in checks:
-        if not check.ok and check.remedy:
-            console.print(f"{check.name}: {check.remedy}", markup=False, highlight=False)
+    # Several checks may have one remedy.
+    for line in dict.fromkeys(f"{check.name}: {check.remedy}" for check in checks if not check.ok and check.remedy):
+        console.print(line, markup=False, highlight=False)
