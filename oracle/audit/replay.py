@@ -191,7 +191,12 @@ class Auditor:
             else:
                 refused.append((audited, result))
         if attempts:
-            self._take(entry, self._that_fit(attempts, entry))
+            fitting = self._that_fit(attempts, entry)
+            if not fitting and not entry.calls.is_certain:  # the hub has stored something else
+                self.doubts.append(RelayDoubt(entry, tuple(events[:count])))
+                self._find_unknown(entry, events[0], f"the hub has stored another round, and {_HIDDEN}")
+                return 1
+            self._take(entry, fitting or attempts)
         else:
             self._refuse(entry, *refused[0], events[:count])
         return count
@@ -241,7 +246,7 @@ class Auditor:
         return state.last_report_at
 
     def _that_fit(self, attempts: list[_Attempt], entry: ReportEvents) -> list[_Attempt]:
-        """Return the attempts whose rounds are stored as they must be; all if none is, and those that differ once."""
+        """Return the attempts whose rounds are stored as they must be."""
 
         def fits(attempt: _Attempt) -> bool:
             for event, window in zip(attempt.events, attempt.windows, strict=False):
@@ -250,7 +255,7 @@ class Auditor:
                     return False
             return True
 
-        return [each for each in attempts if fits(each)] or attempts
+        return [each for each in attempts if fits(each)]
 
     def _take(self, entry: ReportEvents, attempts: Sequence[_Attempt]) -> None:
         """Take over what the first of some submissions must have done; its proof or another's decides on it."""

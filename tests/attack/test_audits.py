@@ -336,6 +336,20 @@ def test_a_decoy_in_the_place_of_a_hidden_submission(rig: Rig, audited: Auditing
     assert audited().ok
 
 
+def test_a_decoy_that_holds_in_the_place_of_a_hidden_submission(rig: Rig, audited: Auditing, relay: bytes) -> None:
+    """It has fewer of the signatures, the same median and a good proof. But the hub has stored how many there were."""
+    apart = ANSWER // 1_000
+    sightings = [Sighting(NORMAL + at * apart, 1_200, COMMITTEE[at]) for at in range(5)]
+    real = rig.honest("trio", *sightings)
+    fewer = [each for each in sightings if each.answer in (NORMAL, NORMAL + 2 * apart, NORMAL + 4 * apart)]
+    decoy = replace(rig.honest("trio", *fewer), proof=real.proof)
+    data = relayed(rig.hub.address, [encode(real)], hidden=True) + encode(decoy)
+    assert rig.send(data, to=rig.put(relay), gas=3_000_000)
+    report = audited(audited.node(without=TRACES))
+    assert not_verified(report) == [("trio / USD", 2, Checked.UNCHECKED)] and report.problems == ()
+    assert audited().ok
+
+
 # --- what its shadow period did not allow ---
 
 
