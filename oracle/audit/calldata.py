@@ -16,8 +16,6 @@ _WORD = 32
 _HEAD_WORDS = 11
 _SIGNATURE_WORDS = 3
 _INT128_BYTES = 16
-_MOST_OFFSET = 2**64 - 1
-"""The largest offset of a submission that Solidity takes."""
 _MOST_PROOF_BYTES = 16_384
 """The longest proof that the hub takes."""
 
@@ -73,7 +71,7 @@ class SubmissionReader:
         self._size = len(data) - start
         offset = self._word(4)
         self._head = 4 + offset
-        if offset > _MOST_OFFSET or self._head + _HEAD_WORDS * _WORD > self._size:
+        if self._head + _HEAD_WORDS * _WORD > self._size:
             raise ValueError("the calldata ends before the submission")
         self.place = start + self._head
 

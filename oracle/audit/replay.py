@@ -42,7 +42,6 @@ from oracle.core.formats import to_hex
 from oracle.core.report import SignedReport
 from oracle.core.types import FeedState, HoldReason, Outcome, Round
 
-_AMBIGUOUS = "several submissions fit the feed's last round, with other answers of its peers"
 _HIDDEN = "the transaction's input may hide another submission"
 _NOT_PROVEN = "its proof was not verified"
 

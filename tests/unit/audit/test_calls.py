@@ -136,3 +136,68 @@ def test_the_calls_of_a_trace() -> None:
         to=RELAY,
     )
     assert lasting_calls(trace, HUB) == (first, second)
+
+
+def test_events_are_of_one_submission_only_in_its_order() -> None:
+    """A feed is in a report once."""
+    assert [each.events for each in candidates(DATA, [EVENTS[0], EVENTS[0]])] == [1]
+    assert [each.events for each in candidates(DATA, [EVENTS[1]])] == [1]
+    assert candidates(DATA, [replace(EVENTS[0], feed_id=b"\7" * 32)]) == []
+
+
+def test_what_can_t_be_read_does_not_end_the_search() -> None:
+    """The head of a submission, whose parts point nowhere, with the feeds and rounds of the real one."""
+    at = 4 + 32
+    broken = DATA[: at + 32 * 10] + (2**200).to_bytes(32) + DATA[at + 32 * 11 :]
+    assert [each.submission for each in candidates(broken + DATA, EVENTS)] == [SUBMISSION]
+
+
+def test_only_submissions_of_the_most_events() -> None:
+    """A report on the first feed alone, signed at the same time, explains less than the one on both."""
+    report = replace(REPORT, round_ids=(7, 0, 0))
+    fewer = Submission.of(7, SignedReport(report, ROWS), SUBMISSION.scores[:1], b"another")
+    calls = TransactionCalls(inputs=encode_submission(fewer) + DATA)
+    assert [each.submission for each in calls.candidates(EVENTS)] == [SUBMISSION]
+    assert {each.submission for each in calls.candidates(EVENTS[:1])} == {fewer, SUBMISSION}
+    assert calls.is_settled([EVENTS]) and not calls.is_settled([EVENTS[:1]])
+    assert not calls.is_settled([EVENTS, EVENTS[:1]])
+
+
+def test_a_trace_is_believed_and_an_input_searched_where_it_shows_nothing() -> None:
+    other = replace(SUBMISSION, proof=b"another")
+    traced = TransactionCalls(inputs=DATA, traced=(b"", encode_submission(other)))
+    assert [each.submission for each in traced.candidates(EVENTS)] == [other]
+    for nothing in ((), (b"x" + encode_submission(other),)):
+        calls = TransactionCalls(inputs=DATA, traced=nothing)
+        assert [each.submission for each in calls.candidates(EVENTS)] == [SUBMISSION]
+        assert calls.is_certain
+    assert TransactionCalls(direct=DATA).is_settled([EVENTS]) is True
+    assert [each.is_certain for each in (TransactionCalls(direct=DATA), TransactionCalls(inputs=DATA))] == [True, False]
+
+
+def test_events_that_a_direct_call_did_not_cause_are_not_its() -> None:
+    calls = TransactionCalls(direct=DATA)
+    (found,) = calls.candidates([EVENTS[0], replace(EVENTS[1], feed_id=FEEDS[1])])
+    assert (found.judged, found.events) == ((0, 2), 1)
+
+
+def scored(at: int, scores: tuple[int, ...]) -> ShadowScored:
+    median = SUBMISSION.signed.median(at)
+    return ShadowScored(FEEDS[at], REPORT.round_ids[at], median, REPORT.observed_at, 7, scores, 9, b"\x12", 0)
+
+
+def test_a_shadow_of_all_feeds_that_are_due() -> None:
+    data = encode_submission(SUBMISSION, SubmitCall.SUBMIT_SHADOW)
+    events = [scored(0, SUBMISSION.scores[0]), scored(2, SUBMISSION.scores[1])]
+    for calls in (TransactionCalls(direct=data), TransactionCalls(inputs=b"relay" + data)):
+        (found,) = calls.candidates(events)
+        assert (found.submission, found.judged, found.events) == (SUBMISSION, (0, 2), 2)
+        # The last one alone may have been left out of the logs; its scores are still the second ones.
+        assert [(each.judged, each.events) for each in calls.candidates(events[1:])] == [((0, 2), 1)]
+
+
+def test_a_shadow_whose_scores_no_event_tells() -> None:
+    shadow = replace(SUBMISSION, scores=((5, -6),))
+    data = encode_submission(shadow, SubmitCall.SUBMIT_SHADOW)
+    (found,) = TransactionCalls(direct=data).candidates([scored(0, (5, -6)), scored(2, (5, -6))])
+    assert found.judged == (0,), "there are scores of one feed"

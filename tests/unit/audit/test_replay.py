@@ -333,6 +333,7 @@ def test_a_proof_decides_on_its_findings(result: bool | str, check: Checked, say
     made = auditor()
     made.play(submission())
     (task,) = made.tasks
+    assert [(each.check, each.problem) for each in made.findings] == [(Checked.UNCHECKED, "its proof was not verified")]
     assert (task.findings, task.model_number, task.batch, task.proof) == ((0,), 1, 1, b"proof")
     made.settle(task, result)
     assert [(each.check, each.problem) for each in made.findings] == [(check, says)]
