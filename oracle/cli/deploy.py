@@ -42,5 +42,5 @@ def deploy_command(config_path: Path, public_model: bool, visibility: str | None
     for each in report.unchecked:
         click.echo(f"unchecked: {each.subject}: {each.reason}", err=True)
     print_weaknesses(report.weaknesses)
-    print_differences(report.differences, as_json=False)
+    print_differences(report.differences)
     sys.exit(1 if report.differences else 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -59,19 +59,7 @@ _sources_option = click.option(
 @_also_option
 @_sources_option
 @json_option
-def verify_deployment_command(
-    hub: str,
-    rpc_urls: tuple[str, ...],
-    artifacts: Path | None,
-    manifest: Path | None,
-    deployment: Path | None,
-    block: int | str,
-    from_block: int | None,
-    salt: str | None,
-    also: tuple[str, ...],
-    from_sources: bool,
-    as_json: bool,
-) -> None:
+def verify_deployment_command(hub: str, salt: str | None, as_json: bool, **options: Any) -> None:
     """Check what is deployed at the address HUB: code and creation of each contract, roles, delays, terms, verifiers.
 
     Exits with 1 if anything differs, or could not be checked.
@@ -81,18 +69,7 @@ def verify_deployment_command(
     from oracle.app.deployments import CheckedDeployment, check_deployment
     from oracle.cli.render.deployment_report import print_deployment_report
 
-    wanted = CheckedDeployment(
-        hub,
-        rpc_urls,
-        artifacts=artifacts,
-        manifest=manifest,
-        deployment=deployment,
-        block=block,
-        from_block=from_block,
-        salt=_salt(salt),
-        also=also,
-        from_sources=from_sources,
-    )
+    wanted = CheckedDeployment(hub, salt=_salt(salt), **options)
     report = asyncio.run(check_deployment(wanted, lambda line: click.echo(line, err=True)))
     print_deployment_report(report, as_json=as_json)
     sys.exit(0 if report.ok else 1)
@@ -113,17 +90,7 @@ def manifest_group() -> None:
 @_from_block_option
 @_salt_option
 @_also_option
-def manifest_make(
-    hub: str,
-    rpc_urls: tuple[str, ...],
-    out: Path,
-    artifacts: Path | None,
-    deployment: Path | None,
-    block: int | str,
-    from_block: int | None,
-    salt: str | None,
-    also: tuple[str, ...],
-) -> None:
+def manifest_make(hub: str, out: Path, salt: str | None, **options: Any) -> None:
     """Check the deployment at HUB, and write its manifest, not signed yet. Nothing is written if anything differs."""
     import asyncio
 
@@ -131,16 +98,7 @@ def manifest_make(
     from oracle.audit.deployment.manifest import SignedManifest, write_manifest
     from oracle.cli.render.deployment_report import print_deployment_report
 
-    wanted = CheckedDeployment(
-        hub,
-        rpc_urls,
-        artifacts=artifacts,
-        deployment=deployment,
-        block=block,
-        from_block=from_block,
-        salt=_salt(salt),
-        also=also,
-    )
+    wanted = CheckedDeployment(hub, salt=_salt(salt), **options)
     report = asyncio.run(check_deployment(wanted, lambda line: click.echo(line, err=True)))
     if report.differences or report.statement is None:
         print_deployment_report(report, as_json=False)
@@ -209,13 +167,14 @@ def manifest_verify(manifest: Path, rpc_urls: tuple[str, ...], block: int | str,
 
     from oracle.app.deployments import check_manifest
     from oracle.audit.deployment.manifest import read_manifest
-    from oracle.cli.render.deployment_report import print_differences
+    from oracle.cli.render.deployment_report import print_manifest_check
 
     found = read_manifest(manifest)
-    differences = [each for url in rpc_urls for each in asyncio.run(check_manifest(found, url, block))]
-    print_differences(differences, as_json=as_json)
+    told = [each for url in rpc_urls for each in asyncio.run(check_manifest(found, url, block))]
+    differences = list(dict.fromkeys(told))  # several endpoints may tell the same
+    print_manifest_check(found, differences, as_json=as_json)
     if not differences and not as_json:
-        click.echo(f"{manifest}: signed by the hub's admin {found.signer}; all code is there")
+        click.echo(f"OK: {manifest} is signed by the hub's admin {found.signer}; all code is there")
     sys.exit(1 if differences else 0)
 
 

@@ -343,6 +343,15 @@ async def test_an_endpoint_that_is_behind(rpc: Rpc, scene: Scene) -> None:
     assert report.endpoints == (rpc.name, behind.name)
 
 
+async def test_a_statement_of_another_chain(rpc: Rpc, scene: Scene) -> None:
+    """A hub that is not there differs, and so does the chain, which explains it."""
+    expected = replace(by_file(scene), facts={**by_file(scene).facts, ("chain", "id"): "5"})
+    report = await verified(rpc, STRANGER, expected)
+    [chain, hub] = report.differences
+    assert (chain.subject, chain.expected, chain.found) == ("chain, id", "5", "31337")
+    assert (hub.subject, hub.found) == (f"hub {STRANGER}", "no code")
+
+
 async def test_an_endpoint_of_another_chain(rpc: Rpc, scene: Scene) -> None:
     class Elsewhere(Rpc):
         async def chain_id(self) -> int:
@@ -575,6 +584,13 @@ def test_a_manifest_from_a_wallet(scene: Scene, tmp_path: Path) -> None:
     signed = run("manifest", "sign", file, "--signature", signature, "--signer", admin.address)
     assert signed.exit_code == 0, signed.output
     assert run("manifest", "verify", file, "--rpc", url).exit_code == 0
+    told = json.loads(run("manifest", "verify", file, "--rpc", url, "--json").stdout)
+    assert (told["ok"], told["hub"], told["signer"], told["differences"]) == (
+        True,
+        scene.deployment.hub,
+        admin.address,
+        [],
+    )
 
     def compared() -> dict[str, Any]:
         done = run("verify-deployment", scene.deployment.hub, *common, "--manifest", file, "--json")

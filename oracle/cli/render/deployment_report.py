@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from oracle.audit.deployment.manifest import SignedManifest
 from oracle.audit.deployment.report import DeploymentReport, Difference, Severity, Weakness
 from oracle.audit.deployment.statement import DeploymentStatement
 from oracle.cli.render.json_output import print_json
@@ -38,7 +39,7 @@ def print_deployment_report(report: DeploymentReport, *, as_json: bool) -> None:
     print_weaknesses(report.weaknesses, console)
     for each in report.unchecked:
         console.print(f"[yellow]unchecked[/] {_plain(each.subject)}: {_plain(each.reason)}")
-    _print_differences(console, report.differences)
+    print_differences(report.differences, console)
     done, differing, unchecked = len(report.checked), len(report.differences), len(report.unchecked)
     at = f"block {report.block:,} of {utc(report.block_time)}"
     console.print(f"hub {report.hub} on chain {report.chain_id}, as it was at {at}", markup=False)
@@ -59,20 +60,25 @@ def print_weaknesses(found: Sequence[Weakness], console: Console | None = None) 
         to.print(f"    {each.remedy}", markup=False)
 
 
-def print_differences(found: Sequence[Difference], *, as_json: bool) -> None:
-    """Print differences alone."""
+def print_manifest_check(manifest: SignedManifest, found: Sequence[Difference], *, as_json: bool) -> None:
+    """Print in what a chain differs from a manifest, and from its signature."""
     if as_json:
-        print_json([asdict(each) for each in found])
+        statement = manifest.statement
+        about = {"hub": statement.hub, "chain_id": statement.chain_id, "signer": manifest.signer}
+        differences = [asdict(each) for each in found]
+        print_json({"schema": SCHEMA, "release": __version__, "ok": not found, **about, "differences": differences})
     else:
-        _print_differences(Console(highlight=False), found)
+        print_differences(found)
 
 
-def _print_differences(console: Console, found: Sequence[Difference]) -> None:
+def print_differences(found: Sequence[Difference], console: Console | None = None) -> None:
+    """Print what differs, what was expected instead, and what it means."""
+    to = console or Console(highlight=False)
     for each in found:
-        console.print(f"[red]differs[/] {_plain(each.subject)}")
-        console.print(f"    expected {_plain(each.expected)}")
-        console.print(f"    found    {_plain(each.found)}")
-        console.print(f"    {_plain(each.meaning)}")
+        to.print(f"[red]differs[/] {_plain(each.subject)}")
+        to.print(f"    expected {_plain(each.expected)}")
+        to.print(f"    found    {_plain(each.found)}")
+        to.print(f"    {_plain(each.meaning)}")
 
 
 def _print_statement(console: Console, statement: DeploymentStatement) -> None:
