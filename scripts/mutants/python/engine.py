@@ -44,7 +44,7 @@ FILES = {
 """The mutated files, with the tests of each."""
 
 _LEAST_LIMIT, _TIMES = 5.0, 5.0
-"""A mutant may take five times as long as the code, and five seconds more."""
+"""With a mutant, each test may take five times as long as with the code, and five seconds more."""
 
 
 class TestsFail(OracleError):
@@ -133,8 +133,8 @@ class PythonWorkspace(Workspace):
         chosen = self._chosen(mutant)
         if not chosen:
             return Verdict(Outcome.SURVIVED)
-        limit = _LEAST_LIMIT + _TIMES * sum(self._seconds[test] for test in chosen)
-        found = self._ask({"source": source, "chosen": chosen, "limit": limit})
+        limits = {test: _LEAST_LIMIT + _TIMES * self._seconds[test] for test in chosen}
+        found = self._ask({"source": source, "limits": limits})
         return Verdict(Outcome.KILLED if found["by"] else Outcome.SURVIVED, found["by"], found["seconds"])
 
     def close(self) -> None:

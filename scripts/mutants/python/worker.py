@@ -5,8 +5,8 @@ that it writes the answer, in JSON:
 
 - `{"module", "file", "tests"}`: run the tests as they are. It answers `{"entered": {test: functions}, "seconds": {test:
   seconds}}`, or `{"failed": test}`.
-- `{"source", "chosen", "limit"}`: run these tests with another source of the module. It answers `{"by": test}` with the
-  test that failed, "timeout" or "" for none.
+- `{"source", "limits"}`: run these tests with another source of the module, each with its limit of processor time in
+  seconds. It answers `{"by": test}` with the test that failed, "timeout" or "" for none.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import threading
 import time
 import traceback
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any
 
@@ -90,11 +90,20 @@ class Observer:
 
 
 class Chooser:
-    """A plugin that runs chosen tests, in their order, and notes the one that fails."""
+    """A plugin that runs chosen tests, in their order, and notes the one that fails.
 
-    def __init__(self, chosen: Sequence[str]) -> None:
-        self._order = {nodeid: number for number, nodeid in enumerate(chosen)}
+    Args:
+        limits: The tests, each with its limit of processor time in seconds. The process ends when one reaches it.
+    """
+
+    def __init__(self, limits: Mapping[str, float]) -> None:
+        self._limits = limits
+        self._order = {nodeid: number for number, nodeid in enumerate(limits)}
         self.failed = ""
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Begin with a test."""
+        signal.setitimer(signal.ITIMER_PROF, self._limits[nodeid])
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Leave out the other tests."""
@@ -203,10 +212,10 @@ class Worker:
         self._seconds = found.get("seconds", {})
         return found
 
-    def _attempt(self, source: str, chosen: list[str], limit: float) -> dict[str, Any]:
+    def _attempt(self, source: str, limits: dict[str, float]) -> dict[str, Any]:
         started = time.monotonic()
-        recent = [test for test in self._recent if test in chosen]
-        order = [*recent, *(test for test in chosen if test not in recent)]
+        recent = [test for test in self._recent if test in limits]
+        order = {test: limits[test] for test in [*recent, *limits]}
 
         def attempt() -> dict[str, Any]:
             sys.meta_path.insert(0, Source(self._module, self._file, source))
@@ -214,7 +223,7 @@ class Worker:
             code = run_tests(sorted({test.partition("::")[0] for test in order}), chooser)
             return {"by": chooser.failed or ("" if code == 0 else "the tests' collection")}
 
-        found = in_child(attempt, limit, quiet=True) or {"by": "timeout"}
+        found = in_child(attempt, sum(limits.values()), quiet=True) or {"by": "timeout"}
         if found["by"] in self._seconds:
             self._recent = [found["by"], *(each for each in self._recent if each != found["by"])][:_RECENT]
         return found | {"seconds": time.monotonic() - started}
