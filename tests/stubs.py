@@ -15,7 +15,6 @@ from pathlib import Path
 from eth_account import Account
 from eth_utils.crypto import keccak
 
-from oracle.chain.deploy import CEREMONY_CONSTANT
 from oracle.chain.hub import HubFeedConfig
 from oracle.chain.keys.signer import LocalReporter
 from oracle.core import encoding
@@ -106,11 +105,11 @@ def stub_artifact(
 
     Args:
         tag: Makes the code of different verifiers different.
-        ceremony: Whether its code has the public ceremony's constant.
+        ceremony: Whether its SRS is the public ceremony's.
     """
     # CALLDATALOAD(0x64) >> 248 != 0: the proof's first byte in the canonical encoding.
     answer = bytes.fromhex("60643560f81c15155f5260205ff3")
-    runtime = answer + b"\x00" + tag + batch.to_bytes(2) + (CEREMONY_CONSTANT if ceremony else b"")
+    runtime = answer + b"\x00" + tag + batch.to_bytes(2)
     creation = bytes.fromhex("61") + len(runtime).to_bytes(2) + bytes.fromhex("80600a5f395ff3") + runtime
     names = encoding.feature_names(features)
     parts = [name, model_hash, batch, names, outputs, runtime.hex()]

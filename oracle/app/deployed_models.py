@@ -150,7 +150,7 @@ async def verify_deployed_model(
     notes = [each for again in made for each in again.notes]
     code = await rpc.code(address, block)
     if not compiled.load("SplitVerifier").matches(code, address):
-        found = f"other code (hash {to_hex(keccak(code))})" if code else "no code"
+        found = compiled.other_code(code)
         problems.append(f"{address} is not this release's SplitVerifier: it has {found}")
         return ModelContractReport(address, len(made), tuple(problems), tuple(notes))
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from oracle.audit.artifacts import HubCircuit, load_artifacts, misfits
 from oracle.audit.history import AuditedModel
 from oracle.audit.progress import AuditStep, Progress, unwatched
 from oracle.audit.report import AuditedCircuit, ProblemKind, ReportDraft
@@ -20,10 +21,9 @@ from oracle.chain.local.solc import compile_standard
 from oracle.chain.rpc import BlockTag, Rpc
 from oracle.chain.transport.interface import NodeError
 from oracle.core.encoding import decode_features, feature_names
-from oracle.core.errors import ArtifactError
 from oracle.core.formats import keccak, to_hex
 from oracle.proving import artifact as artifacts
-from oracle.proving.artifact import Artifact, Regeneration, Visibility
+from oracle.proving.artifact import Artifact, Regeneration
 from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.srs.files import SrsOrigin
 
@@ -55,7 +55,8 @@ class DeployedCircuits:
         self._cache = cache or toolchain.regenerated_dir()
         self._progress = progress
         self._architectures: dict[int, Mapping[str, Any]] = {}
-        self._artifacts, self._unreadable = _load_artifacts(folder)
+        found, self._unreadable = load_artifacts(folder)
+        self._artifacts = _by_code(found)
         self._made: dict[Path, Regeneration] = {}
         self._deployed: dict[tuple[int, int], Artifact] = {}
         self._is_lacking = False
@@ -194,39 +195,20 @@ class DeployedCircuits:
 
 
 def _misfit(artifact: Artifact, batch: int, architecture: Mapping[str, Any], model: Mapping[str, Any]) -> str:
-    """Return in what an artifact's circuit is another one than the hub takes it for; "" if in nothing.
-
-    As many instances in all are not enough: the hub and the circuit have to cut them into the same windows and scores.
-    """
-    manifest = artifact.manifest
-    private = manifest.visibility is Visibility.PRIVATE
-    pairs: Sequence[tuple[str, object, object]] = (
-        ("windows", manifest.batch, batch),
-        ("features", manifest.features, feature_names(decode_features(architecture["features"]))),
-        ("integers in a window", manifest.width, len(decode_features(architecture["features"]))),
-        ("outputs", manifest.outputs, architecture["outputs"]),
-        ("binding of a model", private, architecture["bindsModel"]),
-        ("score unit", manifest.score_unit, model["scoreUnit"]),
-        ("hashed ends", manifest.hashed, ()),
-    )
-    found = [
-        f"{what}: {of_circuit} in the circuit, {of_hub} in the hub"
-        for what, of_circuit, of_hub in pairs
-        if of_circuit != of_hub
-    ]
-    return f"{artifact.path.name} is another circuit than the hub takes it for: {'; '.join(found)}" if found else ""
+    """Return in what an artifact's circuit is another one than the hub takes it for; "" if in nothing."""
+    features = feature_names(decode_features(architecture["features"]))
+    circuit = HubCircuit(batch, features, architecture["outputs"], architecture["bindsModel"])
+    found = misfits(artifact, circuit)
+    if artifact.manifest.score_unit != model["scoreUnit"]:
+        found.append(("score unit", artifact.manifest.score_unit, model["scoreUnit"]))
+    told = [f"{what}: {of_circuit} in the circuit, {of_hub} in the hub" for what, of_circuit, of_hub in found]
+    return f"{artifact.path.name} is another circuit than the hub takes it for: {'; '.join(told)}" if told else ""
 
 
-def _load_artifacts(folder: Path) -> tuple[dict[tuple[str, int | None], list[Artifact]], list[str]]:
-    """Return the artifacts in a folder, by verifier code hash and model hash, and why others can't be read."""
-    found: dict[tuple[str, int | None], list[Artifact]] = {}
-    unreadable = []
-    for manifest in sorted(folder.glob(f"*/{artifacts.MANIFEST}")):
-        try:
-            artifact = artifacts.load(manifest.parent, prover=False)
-        except ArtifactError as error:
-            unreadable.append(str(error))
-            continue
+def _by_code(found: Sequence[Artifact]) -> dict[tuple[str, int | None], list[Artifact]]:
+    """Return artifacts by their verifier's code hash and their model's hash."""
+    known: dict[tuple[str, int | None], list[Artifact]] = {}
+    for artifact in found:
         key = (artifact.manifest.verifier_code_hash.removeprefix("0x"), artifact.model_hash)
-        found.setdefault(key, []).append(artifact)
-    return found, unreadable
+        known.setdefault(key, []).append(artifact)
+    return known

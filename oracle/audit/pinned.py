@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from oracle.audit.history import AdminEvent
@@ -104,11 +102,6 @@ async def supplied(hub: Hub, holes: Holes, pinned: PinnedHub, block: int) -> lis
     return events
 
 
-def with_rounds(pinned: PinnedHub, rounds: dict[tuple[bytes, int], Round]) -> PinnedHub:
-    """Return a pinned hub with some of its rounds."""
-    return replace(pinned, rounds=rounds)
-
-
 def _terms(config: HubFeedConfig) -> dict[str, Any]:
     return {
         "description": config.description,
@@ -129,11 +122,5 @@ def _terms(config: HubFeedConfig) -> dict[str, Any]:
 
 
 async def _all(keys: Collection[K], read: Callable[[K], Coroutine[Any, Any, V]]) -> dict[K, V]:
-    free = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(key: K) -> V:
-        async with free:
-            return await read(key)
-
-    found = await together(*(one(key) for key in keys))
+    found = await together(*map(read, keys), at_once=_AT_ONCE)
     return dict(zip(keys, found, strict=True))

@@ -16,10 +16,10 @@ from oracle.audit.calls import JudgedEvent
 from oracle.audit.history import AdminEvent
 from oracle.audit.report import AuditProblem, ProblemKind
 from oracle.chain.hub import Committee, HubFeedConfig, RoundAccepted, RoundEvent, ShadowScored
+from oracle.chain.hub.roles import ADMIN_ROLE
 from oracle.core.formats import to_hex
 from oracle.core.types import HELD_REPORTS, FeedState, Round
 
-_ADMIN_ROLE = bytes(32)
 _MOST_NAMED = 12
 
 MOST_MISSING = 20_000
@@ -88,7 +88,7 @@ class Holes:
 def begins_with_the_creation(first: AdminEvent | JudgedEvent | None) -> bool:
     """Return True if the first event of a history is the one with which the hub's constructor begins."""
     is_grant = isinstance(first, AdminEvent) and first.name == "RoleGranted"
-    return is_grant and first.values["role"] == _ADMIN_ROLE  # type: ignore[union-attr]
+    return is_grant and first.values["role"] == ADMIN_ROLE  # type: ignore[union-attr]
 
 
 def find_holes(events: Sequence[AdminEvent | JudgedEvent], pinned: PinnedHub) -> Holes:
@@ -237,7 +237,7 @@ def _check_roles(admin: Sequence[AdminEvent], texts: list[str]) -> None:
         if event.name == "RoleGranted":
             if key in granted:
                 texts.append(f"a role was granted to {key[1]} {where}, who has it by the logs")
-            elif key[0] == _ADMIN_ROLE and has_begun and scheduled != key[1]:
+            elif key[0] == ADMIN_ROLE and has_begun and scheduled != key[1]:
                 texts.append(f"{key[1]} became the admin {where}, but that was not scheduled in the logs")
             granted.add(key)
             has_begun = True

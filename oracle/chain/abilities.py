@@ -10,11 +10,10 @@ from oracle.chain.transport.endpoint import Endpoint
 from oracle.chain.transport.interface import MethodMissing, NodeError
 from oracle.chain.transport.logs import Ranges
 from oracle.core.errors import ChainUnavailable
-from oracle.core.formats import to_hex
+from oracle.core.formats import NOBODY, to_hex
 
 __all__ = ["NodeAbilities", "survey"]
 
-_NOBODY = "0x" + "00" * 20
 _NO_TRANSACTION = to_hex(b"\0" * 32)
 
 
@@ -58,15 +57,15 @@ async def survey(endpoint: Endpoint, hub: str | None = None, since: int = 0) -> 
     """
     rpc = Rpc(endpoint)
     head = await rpc.block_number()
-    await rpc.nonce(_NOBODY, "pending")
+    await rpc.nonce(NOBODY, "pending")
     return NodeAbilities(
         has_pending=endpoint.has_pending,
         has_finalized=await _answers(rpc, "eth_getBlockByNumber", "finalized", False),
-        log_limit=await _log_limit(rpc, hub or _NOBODY, head),
+        log_limit=await _log_limit(rpc, hub or NOBODY, head),
         keeps_logs=None if hub is None else await _answers(rpc, "eth_getLogs", _query(hub, since, since)),
         keeps_state=None if hub is None else await _answers(rpc, "eth_getCode", hub, hex(since)),
         traces=await _traces(rpc),
-        has_proofs=await rpc.proof(hub or _NOBODY) is not None,
+        has_proofs=await rpc.proof(hub or NOBODY) is not None,
         has_fee_history=await _answers(rpc, "eth_feeHistory", "0x1", "latest", [50]),
     )
 

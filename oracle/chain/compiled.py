@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from oracle.core.errors import DeploymentError
-from oracle.core.formats import checksum_address, from_hex, to_hex
+from oracle.core.formats import checksum_address, from_hex, keccak, to_hex
 
 SOURCES: Mapping[str, str] = {
     "ZkOracle": "contracts/src/ZkOracle.sol",
@@ -79,6 +79,11 @@ class Compiled:
     def is_library(self) -> bool:
         """True for a library, False for a contract."""
         return bool(self.own_address)
+
+    @property
+    def takes_arguments(self) -> bool:
+        """True if its constructor takes arguments."""
+        return any(entry["type"] == "constructor" and entry["inputs"] for entry in self.abi)
 
     def link(self, libraries: Mapping[str, str]) -> Compiled:
         """Return the same with the addresses of its libraries filled in; other addresses are ignored.
@@ -149,6 +154,11 @@ class Compiled:
                 raise DeploymentError(f"the code is not that of {self.name}: it has several values for {name}")
             found[name] = values.pop()
         return found
+
+
+def other_code(code: bytes) -> str:
+    """Return in words what stands where a contract of this release should: other code, or none."""
+    return f"other code (hash {to_hex(keccak(code))})" if code else "no code"
 
 
 def load(name: str) -> Compiled:

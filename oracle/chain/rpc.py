@@ -165,14 +165,12 @@ class Rpc:
 
         Name a block's number if the words have to belong together.
         """
-        free = asyncio.Semaphore(_AT_ONCE)
 
         async def word(slot: int) -> bytes:
-            async with free:
-                found = await self.request("eth_getStorageAt", address, f"{slot:#066x}", _tag(block))
+            found = await self.request("eth_getStorageAt", address, f"{slot:#066x}", _tag(block))
             return answers.word(found, "eth_getStorageAt")
 
-        return list(await together(*(word(slot) for slot in slots)))
+        return list(await together(*map(word, slots), at_once=_AT_ONCE))
 
     async def proof(self, address: str, block: BlockTag = "latest") -> AccountProof | None:
         """Return an account's code hash and storage root at a block; None if the node has no `eth_getProof`."""

@@ -16,7 +16,7 @@ from eth_account import Account
 from oracle.app.audit import audit
 from oracle.app.deploy import deploy
 from oracle.audit.report import ProblemKind
-from oracle.chain.deploy import CEREMONY_CONSTANT, PUBLIC_CEREMONY, DeployPlan, srs_origin
+from oracle.chain.deploy import PUBLIC_CEREMONY, DeployPlan
 from oracle.chain.deploy import deploy as deploy_plan
 from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil
@@ -25,6 +25,7 @@ from oracle.core.errors import ArtifactError, InsecureSetup
 from oracle.core.formats import keccak
 from oracle.proving.artifact import COMPILED, MANIFEST, PROBE, Artifact, Manifest
 from oracle.proving.artifact import load as load_artifact
+from oracle.proving.srs.ceremony import CEREMONY_NEG_S_G2
 from tests.attack.calldata import encode
 from tests.attack.node import DEPLOYER, GENESIS
 from tests.attack.proofs import Proofs
@@ -34,6 +35,7 @@ from tests.attack.setup import audit_folder, configure
 pytestmark = pytest.mark.attack
 
 BASE = 8453
+CONSTANTS = b"".join(value.to_bytes(32) for value in CEREMONY_NEG_S_G2)
 NOT_TIED = "its verifier is not tied to its circuit"
 
 
@@ -56,14 +58,14 @@ def encrypted(chain: Anvil, folder: Path) -> str:
 
 
 def disguised(local: Artifact, folder: Path) -> Artifact:
-    """Return an artifact of a local SRS whose verifier has the public ceremony's constant in code that never runs."""
+    """Return an artifact of a local SRS whose verifier has the public ceremony's constants in code that never runs."""
     return altered(local, folder / "disguised", local.verifier().runtime)
 
 
 def altered(local: Artifact, target: Path, code: bytes) -> Artifact:
-    """Return an artifact with code of one's own, and the public ceremony's constant behind it; all hashes fit."""
+    """Return an artifact with code of one's own, and the public ceremony's constants behind it; all hashes fit."""
     shutil.copytree(local.path, target)
-    runtime = code + b"\0" + CEREMONY_CONSTANT
+    runtime = code + b"\0" + CONSTANTS
     # PUSH2 length, DUP1, PUSH1 10, PUSH0, CODECOPY, PUSH0, RETURN
     creation = b"\x61" + len(runtime).to_bytes(2) + bytes.fromhex("80600a5f395ff3") + runtime
     compiled = json.loads((target / COMPILED).read_text(encoding="utf-8"))
@@ -137,7 +139,7 @@ def test_an_audit_elsewhere_reports_a_local_srs(
 
 def test_a_disguised_verifier_is_not_deployed_elsewhere(proofs: Proofs, elsewhere: Anvil, tmp_path: Path) -> None:
     artifact = disguised(proofs.artifact(), tmp_path)
-    assert srs_origin(artifact.verifier().bytecode) == PUBLIC_CEREMONY, "or this test shows nothing"
+    assert CONSTANTS in artifact.verifier().runtime, "or this test shows nothing"
     plan = DeployPlan(committees=(), feeds=(), models={"default": [artifact]}, change_delay=0)
     payer = Account.from_key(elsewhere.accounts[DEPLOYER].key)
 
@@ -178,7 +180,7 @@ def test_a_verifier_that_says_yes_is_refused(
 ) -> None:
     """Key, settings, SRS and Verifier.sol are honest; the hub takes the contract, and the honest probe with it."""
     artifact = altered(proofs.artifact(), tmp_path / "yes", bytes.fromhex("600160005260206000f3"))
-    assert srs_origin(artifact.verifier().bytecode) == PUBLIC_CEREMONY, "or this test shows less"
+    assert CONSTANTS in artifact.verifier().runtime, "or this test shows less"
     # It is not deployed, even on a local chain, if somebody put it where the configuration's artifact would be.
     with monkeypatch.context() as patched:
         patched.setattr("oracle.app.deploy.find_artifact", lambda *asked: artifact)

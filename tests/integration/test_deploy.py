@@ -483,16 +483,6 @@ async def test_a_local_srs_on_a_real_chain(rpc: Rpc, account: LocalAccount, path
     nonce = await rpc.nonce(account.address)
     with pytest.raises(InsecureSetup, match="can forge proofs"):
         await run(plan(), rpc, account, path)
-    # The manifest claims the ceremony, but the code is not from it.
-    lying = stub_artifact()
-    lying = replace(lying, manifest=replace(lying.manifest, srs_origin="public-ceremony"))
-    with pytest.raises(InsecureSetup):
-        await run(plan(models={"default": [lying]}), rpc, account, path)
-    # The code has the ceremony's constant, but the manifest says it is local.
-    careless = stub_artifact(ceremony=True)
-    careless = replace(careless, manifest=replace(careless.manifest, srs_origin="insecure-local"))
-    with pytest.raises(InsecureSetup):
-        await run(plan(models={"default": [careless]}), rpc, account, path)
     assert await rpc.nonce(account.address) == nonce
     assert not exists(path)
 

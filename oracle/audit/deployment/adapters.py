@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 from eth_abi.abi import encode
@@ -25,13 +24,7 @@ async def check_adapters(checks: ContractChecks, hub: str, factory: str, feeds: 
         else:
             wanted.append((feed, feed.aggregator, PLAIN))
         wanted += [(feed, each.address, _terms(each)) for each in feed.adapters]
-    free = asyncio.Semaphore(AT_ONCE)
-
-    async def code(address: str) -> bytes:
-        async with free:
-            return await checks.rpc.code(address, checks.block)
-
-    codes = await together(*(code(address) for _, address, _ in wanted))
+    codes = await together(*(checks.rpc.code(address, checks.block) for _, address, _ in wanted), at_once=AT_ONCE)
     for (feed, address, terms), found in zip(wanted, codes, strict=True):
         _check(checks, (hub, factory), feed, (address, found), terms)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from oracle.audit.deployment.report import DeploymentDraft
 from oracle.audit.deployment.statement import StatedContract
 from oracle.chain.abi.interface import Interface
-from oracle.chain.compiled import Compiled
+from oracle.chain.compiled import Compiled, other_code
 from oracle.chain.deploy.create2 import NO_SALT, create2_address
 from oracle.chain.deploy.immutables import expected_immutables
 from oracle.chain.deploy.origin import Origin, find_origin
@@ -92,11 +92,10 @@ class ContractChecks:
         subject = f"{name} {address}"
         code = await self.rpc.code(address, self.block)
         if not contract.matches(code, address):
-            found = f"{len(code):,} bytes of other code (hash {to_hex(keccak(code))})" if code else "no code"
             self.draft.differs(
                 subject,
                 f"the {name} of this release",
-                found,
+                other_code(code),
                 "it does not do what this release's does: trust none of it",
             )
             self.found[address] = _stated(name, address, code)
@@ -145,7 +144,7 @@ class ContractChecks:
         self, subject: str, contract: Compiled, address: str, code: bytes, hints: Sequence[Hint]
     ) -> bytes | None:
         """Return the arguments with which a contract was created, and keep what is stated of it."""
-        tried = list(hints) if _constructor_takes(contract) else [*hints, Hint(b"", NO_SALT)]
+        tried = list(hints) if contract.takes_arguments else [*hints, Hint(b"", NO_SALT)]
         for hint in tried:
             if hint.arguments is None:
                 continue
@@ -224,11 +223,6 @@ class ContractChecks:
                 "code_hash": keccak(code),
             }
         )
-
-
-def _constructor_takes(contract: Compiled) -> bool:
-    """Return True if the contract's constructor takes arguments."""
-    return any(entry["type"] == "constructor" and entry["inputs"] for entry in contract.abi)
 
 
 def _stated(name: str, address: str, code: bytes) -> StatedContract:

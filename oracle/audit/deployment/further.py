@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from oracle.audit.deployment.contracts import ContractChecks, Hint
 from oracle.chain.abi.interface import Interface
+from oracle.chain.compiled import other_code
 from oracle.chain.contract import read
-from oracle.core.formats import keccak, to_hex
 
 OWNED = ("ZkFeedRegistry", "ClaimRegistry")
 """Contracts with an owner, whose constructors take the owner and a delay."""
@@ -27,7 +27,7 @@ async def check_further(
         code = await checks.rpc.code(address, checks.block)
         name = checks.recognise(code)
         if name is None:
-            found = f"other code (hash {to_hex(keccak(code))})" if code else "no code"
+            found = other_code(code)
             checks.draft.differs(f"contract {address}", "one of this release's contracts", found, "trust none of it")
             continue
         contract = checks.contracts[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -16,7 +15,7 @@ from oracle.audit.deployment.statement import (
     StatedRoles,
 )
 from oracle.chain.hub import Committee, Hub, HubFeedConfig, Proposals
-from oracle.chain.hub.roles import HubRoles
+from oracle.chain.hub.roles import GUARDIAN_ROLE, HubRoles
 from oracle.core.concurrency import together
 from oracle.core.encoding import feature_names
 from oracle.core.errors import DeploymentError
@@ -57,12 +56,6 @@ async def read_settings(hub: Hub, block: int, adapters: Mapping[bytes, Sequence[
         DeploymentError: The hub's answers make no sense.
         ChainUnavailable: No answer.
     """
-    free = asyncio.Semaphore(AT_ONCE)
-
-    async def feed(feed_id: bytes, state: FeedState) -> tuple[StatedFeed, Proposals]:
-        async with free:
-            return await _feed(hub, feed_id, state, block, adapters.get(feed_id, ()))
-
     counts = [await count(block) for count in (hub.architecture_count, hub.model_count, hub.committee_count)]
     if max(counts) > MOST_NUMBERED:
         what = "architectures, models and committees"
@@ -73,7 +66,10 @@ async def read_settings(hub: Hub, block: int, adapters: Mapping[bytes, Sequence[
     committees = [await hub.committee(number, block) for number in numbers[2]]
     ids = await hub.feed_ids(block)
     states = await hub.feed_states(ids, block)
-    feeds = await together(*map(feed, ids, states))
+    feeds = await together(
+        *(_feed(hub, each, state, block, adapters.get(each, ())) for each, state in zip(ids, states, strict=True)),
+        at_once=AT_ONCE,
+    )
     return HubSettings(
         architectures=tuple(architectures),
         models=tuple(models),
@@ -92,13 +88,12 @@ async def read_roles(hub: Hub, block: int, found: Sequence[HubRoles]) -> tuple[S
     Args:
         found: The roles by each node.
     """
-    role: bytes = await hub.read("GUARDIAN_ROLE", block=block)
     problems = []
     for name, lists in (("guardians", [each.guardians for each in found]), ("others", [each.others for each in found])):
         if len({frozenset(each) for each in lists}) > 1:
             problems.append(f"the nodes' logs show different {name}: one of them withholds logs")
     guardians = {account for each in found for account in each.guardians}
-    held = [account for account in sorted(guardians) if await hub.read("hasRole", role, account, block=block)]
+    held = [account for account in sorted(guardians) if await hub.read("hasRole", GUARDIAN_ROLE, account, block=block)]
     first = found[0]
     pending = await hub.read("pendingDefaultAdminDelay", block=block)
     roles = StatedRoles(
@@ -111,23 +106,6 @@ async def read_roles(hub: Hub, block: int, found: Sequence[HubRoles]) -> tuple[S
         next_handover_delay=pending["newDelay"] if pending["schedule"] else None,
     )
     return roles, tuple(problems)
-
-
-async def stated_roles(hub: Hub, block: int, named: Sequence[str]) -> HubRoles:
-    """Read the roles of a hub without its logs: those of the accounts that somebody named as guardians."""
-    role: bytes = await hub.read("GUARDIAN_ROLE", block=block)
-    admin: str = await hub.read("defaultAdmin", block=block)
-    pending = await hub.read("pendingDefaultAdmin", block=block)
-    asked = dict.fromkeys([*named, admin])
-    return HubRoles(
-        admin=admin if int(admin, 16) else None,
-        next_admin=pending["newAdmin"] if pending["schedule"] else None,
-        accepts_from=pending["schedule"] or None,
-        handover_delay=await hub.read("defaultAdminDelay", block=block),
-        change_delay=await hub.read("changeDelay", block=block),
-        guardians=tuple([each for each in asked if await hub.read("hasRole", role, each, block=block)]),
-        others=(),
-    )
 
 
 async def _feed(

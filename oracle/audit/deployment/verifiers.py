@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from oracle.audit.artifacts import HubCircuit, load_artifacts, misfits
 from oracle.audit.deployment.report import DeploymentDraft, Difference
 from oracle.audit.deployment.statement import StatedArchitecture, StatedCircuit, StatedContract, StatedModel
-from oracle.chain.deploy import PUBLIC_CEREMONY
+from oracle.chain.compiled import other_code
 from oracle.chain.local import toolchain
 from oracle.chain.local.solc import compile_standard
 from oracle.chain.rpc import Rpc
-from oracle.core.errors import ArtifactError, ToolMissing
+from oracle.core.errors import ToolMissing
 from oracle.core.formats import from_hex, keccak, to_hex
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import Artifact, Regeneration
 from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.hashing import sha256_of
+from oracle.proving.srs.files import SrsOrigin
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class VerifierChecks:
         self._draft = draft
         self._is_local = is_local
         self._folder = folder
-        self._artifacts, self._unreadable = _load(folder)
+        self._artifacts, self._unreadable = ([], []) if folder is None else load_artifacts(folder)
         self._contracts: dict[str, StatedContract] = {}
 
     async def check(self, architectures: Sequence[StatedArchitecture], models: Sequence[StatedModel]) -> Verifiers:
@@ -108,8 +110,9 @@ class VerifierChecks:
         told: list[Difference] = []
         for artifact in candidates:
             try:
+                compiler = partial(compile_standard, version=SOLC_VERSION)
                 made = await asyncio.to_thread(
-                    artifacts.regenerate, artifact, _compile, cache=toolchain.regenerated_dir()
+                    artifacts.regenerate, artifact, compiler, cache=toolchain.regenerated_dir()
                 )
             except ToolMissing as error:
                 self._draft.is_unchecked(subject, f"its code can't be made again: {error}")
@@ -124,7 +127,7 @@ class VerifierChecks:
 
     def _shown(self, subject: str, circuit: StatedCircuit, artifact: Artifact, made: Regeneration) -> StatedCircuit:
         self._draft.checked.append(f"{subject}: {made.tied}")
-        is_public = made.srs_origin.value == PUBLIC_CEREMONY
+        is_public = made.srs_origin is SrsOrigin.PUBLIC_CEREMONY
         if not is_public and not self._is_local:
             meaning = "whoever made it can forge proofs"
             self._draft.differs(f"{subject}, SRS", "the public ceremony's", "one made by somebody", meaning)
@@ -133,7 +136,7 @@ class VerifierChecks:
         return circuit.model_copy(
             update={
                 "verifying_key": sha256_of(artifact.path / artifacts.VK),
-                "srs_origin": PUBLIC_CEREMONY if is_public else "insecure-local",
+                "srs_origin": made.srs_origin.value,
             }
         )
 
@@ -152,41 +155,16 @@ def _differences(
     made: Regeneration,
 ) -> list[Difference]:
     """Return what an artifact that was made again has wrong; empty if it shows what the verifier accepts."""
-    name, manifest = f"artifact {artifact.path.name}", artifact.manifest
+    name = f"artifact {artifact.path.name}"
     meaning = "the artifact does not show what the verifier accepts"
     found = [Difference(name, "made again from its inputs", problem, meaning) for problem in made.problems]
     if made.code is None or not made.ok:
         return found or [Difference(name, "made again from its inputs", made.tied, meaning)]
     if made.code.runtime != code:
-        wanted, other = "the code that follows from verifying key, settings and SRS", to_hex(keccak(code))
-        found.append(Difference(subject, wanted, f"other code (hash {other})", "it may accept proofs of anything"))
-    # As many instances in all are not enough: hub and circuit have to cut them into the same windows and scores.
-    pairs: tuple[tuple[str, object, object], ...] = (
-        ("windows", manifest.batch, circuit.batch),
-        ("features", tuple(manifest.features), architecture.features),
-        ("integers in a window", manifest.width, len(architecture.features)),
-        ("outputs", manifest.outputs, architecture.outputs),
-        ("binding of a model", manifest.visibility is artifacts.Visibility.PRIVATE, architecture.binds_model),
-        ("hashed ends", tuple(manifest.hashed), ()),
-    )
-    for what, of_circuit, of_hub in pairs:
-        if of_circuit != of_hub:
-            misfit = "the hub takes the circuit for another one"
-            found.append(Difference(f"{subject}, {what}", str(of_circuit), str(of_hub), misfit))
+        wanted = "the code that follows from verifying key, settings and SRS"
+        found.append(Difference(subject, wanted, other_code(code), "it may accept proofs of anything"))
+    hub = HubCircuit(circuit.batch, architecture.features, architecture.outputs, architecture.binds_model)
+    for what, of_circuit, of_hub in misfits(artifact, hub):
+        misfit = "the hub takes the circuit for another one"
+        found.append(Difference(f"{subject}, {what}", str(of_circuit), str(of_hub), misfit))
     return found
-
-
-def _compile(request: dict[str, Any]) -> dict[str, Any]:
-    return compile_standard(request, SOLC_VERSION)
-
-
-def _load(folder: Path | None) -> tuple[list[Artifact], list[str]]:
-    """Return the artifacts in a folder, and why others can't be read."""
-    found: list[Artifact] = []
-    unreadable: list[str] = []
-    for manifest in () if folder is None else sorted(folder.glob(f"*/{artifacts.MANIFEST}")):
-        try:
-            found.append(artifacts.load(manifest.parent, prover=False))
-        except ArtifactError as error:
-            unreadable.append(str(error))
-    return found, unreadable

@@ -11,7 +11,7 @@ from oracle.audit.deployment.adapters import check_adapters
 from oracle.audit.deployment.comparison import Expectation, compare, facts_of, of_statement
 from oracle.audit.deployment.contracts import ContractChecks, Hint
 from oracle.audit.deployment.further import check_further
-from oracle.audit.deployment.reading import HubSettings, read_roles, read_settings, stated_roles
+from oracle.audit.deployment.reading import HubSettings, read_roles, read_settings
 from oracle.audit.deployment.report import DeploymentDraft, DeploymentReport, Weakness
 from oracle.audit.deployment.statement import DeploymentStatement, StatedRoles
 from oracle.audit.deployment.verifiers import VerifierChecks
@@ -21,17 +21,15 @@ from oracle.chain.compiled import Compiled
 from oracle.chain.deploy.create2 import NO_SALT
 from oracle.chain.deploy.origin import first_block
 from oracle.chain.hub import Hub, hub_interface
-from oracle.chain.hub.roles import ADMIN_ROLE, HubRoles, hub_roles
+from oracle.chain.hub.roles import ADMIN_ROLE, GUARDIAN_ROLE, HubRoles, hub_roles, named_roles
 from oracle.chain.rpc import BlockTag, Rpc
 from oracle.chain.transport.answers import Block, Log
 from oracle.core.errors import ChainUnavailable, DeploymentError
-from oracle.core.formats import checksum_address, keccak, to_hex
+from oracle.core.formats import NOBODY, checksum_address, to_hex
 from oracle.core.version import __version__
 
 Progress: TypeAlias = Callable[[str], None]
 """Called with one line for each step."""
-
-_NOBODY = "0x" + "00" * 20
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,6 @@ async def verify_deployment(
 
     Raises:
         ChainUnavailable: The first endpoint gives no answer.
-        WrongChain: It serves another chain than expected.
     """
     chain_id = await rpcs[0].chain_id()
     draft = DeploymentDraft()
@@ -121,12 +118,17 @@ class _Check:
         self.expected = wanted.expected
         self.draft = draft
         self.progress = progress
-        self.first_admin = _NOBODY
+        self.first_admin = NOBODY
         self.has_beginning = False
         self.code = ContractChecks(self.rpc, wanted.contracts or compiled.packaged(), chain_id, block, draft)
 
     async def run(self) -> tuple[DeploymentStatement | None, tuple[Weakness, ...]]:
         """Check everything. Return what is there, and what is weak; None if nothing that the hub says is believed."""
+        chain = self.expected.facts.get(("chain", "id"), str(self.chain_id))
+        if chain != str(self.chain_id):  # it explains why no hub is there
+            self.draft.extend(
+                compare(Expectation(facts={("chain", "id"): chain}), {("chain", "id"): str(self.chain_id)})
+            )
         # 1  the hub, and what its code names
         self.progress("code of the hub, its libraries, lens and factory")
         if not await self._contracts():
@@ -184,7 +186,7 @@ class _Check:
         except DeploymentError:
             linked = None
         if linked is None or not linked.matches(code, self.hub.address):
-            found = f"other code (hash {to_hex(keccak(code))})" if code else "no code"
+            found = compiled.other_code(code)
             self.draft.differs(
                 f"hub {self.hub.address}", "this release's hub", found, "nothing that it says can be believed"
             )
@@ -203,7 +205,7 @@ class _Check:
 
     def _people(self, roles: StatedRoles) -> list[str]:
         """Return accounts that may have created a registry: the hub's first admin, and the present one."""
-        first = None if self.first_admin == _NOBODY else self.first_admin
+        first = None if self.first_admin == NOBODY else self.first_admin
         return [each for each in (first, self.expected.deployer, roles.admin) if each is not None]
 
     def _hints(self, address: str) -> list[Hint]:
@@ -220,7 +222,7 @@ class _Check:
             Hint(hub_interface().encode_constructor(admin, guardian, delay, self.factory, lens), salt)
             for guardian in guardians
             for salt in (*self.wanted.salts, NO_SALT)
-            if admin != _NOBODY
+            if admin != NOBODY
         ]
 
     async def _first_grants(self) -> list[Log]:
@@ -233,19 +235,19 @@ class _Check:
         if self.wanted.from_block is None:
             start = await first_block(self.rpc, self.hub.address, self.block)
             grants = await self.rpc.logs(self.hub.address, start, start, topics) if start else []
-            if _first_holders(grants)[0] != _NOBODY:
+            if _first_holders(grants)[0] != NOBODY:
                 self.start, self.has_beginning = start, True
                 return grants
             self.progress(f"{self.rpc.name} has no old states: reading events of all blocks; --from-block shortens it")
         self.start = self.wanted.from_block or 0
         grants = await self.rpc.logs(self.hub.address, self.start, self.block, topics)
-        self.has_beginning = _first_holders(grants)[0] != _NOBODY
+        self.has_beginning = _first_holders(grants)[0] != NOBODY
         return grants
 
     async def _roles(self) -> StatedRoles:
         if self.wanted.only_stated_roles:
             named = [subject.split(" ")[1] for subject, _ in self.expected.facts if subject.startswith("guardian ")]
-            return (await read_roles(self.hub, self.block, [await stated_roles(self.hub, self.block, named)]))[0]
+            return (await read_roles(self.hub, self.block, [await named_roles(self.hub, self.block, named)]))[0]
         found: list[HubRoles] = []
         for rpc in self.rpcs:
             try:
@@ -282,17 +284,16 @@ class _Check:
 
 def _first_holders(grants: Sequence[Log]) -> tuple[str, list[str]]:
     """Return the admin and the possible guardians that a hub's constructor was given, as its first events say."""
-    role = keccak(b"GUARDIAN_ROLE")
-    admin, guardians = _NOBODY, [_NOBODY]
+    admin, guardians = NOBODY, [NOBODY]
     for log in grants:
         if log.tx_hash != grants[0].tx_hash:
             break
         if log.topics[0] == hub_interface().topic("RoleRevoked"):
-            return _NOBODY, [_NOBODY]  # a handover: the history began before
+            return NOBODY, [NOBODY]  # a handover: the history began before
         account = checksum_address(to_hex(log.topics[2][12:]))
-        if log.topics[1] == ADMIN_ROLE and admin == _NOBODY:
+        if log.topics[1] == ADMIN_ROLE and admin == NOBODY:
             admin = account
-        elif log.topics[1] == role:
+        elif log.topics[1] == GUARDIAN_ROLE:
             guardians.insert(0, account)
     return admin, guardians
 

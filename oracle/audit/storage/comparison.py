@@ -23,7 +23,7 @@ from oracle.chain.transport.interface import NodeError
 from oracle.chain.trie import storage_root
 from oracle.core.concurrency import together
 from oracle.core.errors import ChainUnavailable, ContractRejected, DeploymentError
-from oracle.core.formats import to_hex
+from oracle.core.formats import NOBODY, to_hex
 from oracle.core.types import HELD_REPORTS
 
 SLOTS_AT_ONCE = 1_000
@@ -39,11 +39,8 @@ _NAMED = 6
 _MOST_NEW = 256
 """Feeds that the history lacks, and that are named at most."""
 
-
 _MOST_UNSURE = 200_000
 """Rounds of one feed that are read at most, where its reports could not be replayed."""
-
-_NOBODY = "0x" + "00" * 20
 
 _MOST_IMPOSSIBLE = 12
 """Events that the hub's code never emits, and that are named at most."""
@@ -216,7 +213,7 @@ async def _root_of_node(rpc: Rpc, hub: str, found: Mapping[int, int], block: int
         return "whole", ""
     if not await _is_anvil(rpc):
         # Chains with another trie have other roots. Nobody has the key of the zero address, nor can put code there.
-        nobody = await rpc.proof(_NOBODY, block)
+        nobody = await rpc.proof(NOBODY, block)
         if nobody is None or nobody.storage_hash != storage_root({}):
             return "not compared", f"{rpc.name} gives storage roots of another kind than Ethereum's"
         return "differs", ""

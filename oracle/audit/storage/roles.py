@@ -10,14 +10,14 @@ from typing import Any
 
 from oracle.audit.storage.layouts import ADDRESS, ADMIN, HASH, NUMBER, PENDING_ADMIN
 from oracle.audit.storage.words import Word, entry
-from oracle.core.formats import keccak
+from oracle.chain.hub import roles
 
 ROLES, PENDING, CURRENT = 0, 1, 2
 NAME_FALLBACK, VERSION_FALLBACK = 3, 4
 """Texts of the EIP-712 domain that are too long for an immutable. Ours are short, so both words stay zero."""
 
-DEFAULT_ADMIN_ROLE = 0
-GUARDIAN_ROLE = int.from_bytes(keccak(b"GUARDIAN_ROLE"))
+DEFAULT_ADMIN_ROLE = int.from_bytes(roles.ADMIN_ROLE)
+GUARDIAN_ROLE = int.from_bytes(roles.GUARDIAN_ROLE)
 
 _LONGEST_WAIT = 5 * 86_400
 """A longer delay of handovers takes effect after this many seconds at the latest."""

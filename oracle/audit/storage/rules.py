@@ -14,7 +14,7 @@ from oracle.audit.history import AdminEvent, AuditedFeed
 from oracle.audit.storage.stored import MOST_CIRCUITS, StoredHub
 from oracle.chain.hub.types import CHANGE_WINDOW
 from oracle.core.encoding import CLIP, FIELD_MODULUS, MAX_FEATURES, Feature, is_score_unit
-from oracle.core.formats import keccak
+from oracle.core.formats import NOBODY, keccak
 from oracle.core.types import SECONDS_A_DAY
 
 MOST_REPORTERS = 31
@@ -25,8 +25,6 @@ MOST_DESCRIPTION_BYTES = 64
 LONGEST_SKEW = 3_600
 LONGEST_AGE = 90 * SECONDS_A_DAY
 LONGEST_CONFIRM_DELAY = 7 * SECONDS_A_DAY
-
-_NOBODY = "0x" + "00" * 20
 
 
 def impossible_events(events: Iterable[AdminEvent], change_delay: int) -> Iterator[str]:
@@ -81,7 +79,7 @@ def _reporters(values: Mapping[str, Any]) -> Iterator[str]:
     reporters, quorum = values["reporters"], values["quorum"]
     if quorum % 2 == 0 or not quorum <= len(reporters) <= MOST_REPORTERS:
         yield f"{len(reporters)} reporters with a quorum of {quorum}"
-    if len(set(reporters)) != len(reporters) or _NOBODY in reporters:
+    if len(set(reporters)) != len(reporters) or NOBODY in reporters:
         yield "a reporter is named twice, or is nobody"
 
 

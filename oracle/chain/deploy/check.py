@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Literal
 
 from oracle.chain import compiled
 from oracle.chain.compiled import Compiled
@@ -19,9 +18,6 @@ from oracle.core.errors import DataError, DeploymentError, InsecureSetup
 from oracle.core.formats import from_hex, to_hex
 
 PUBLIC_CEREMONY = "public-ceremony"
-
-CEREMONY_CONSTANT = bytes.fromhex("186282957db913abd99f91db59fe69922e95040603ef44c0bd7aa3adeef8f5ac")
-"""`neg_s_g2_x_1` of verifiers whose SRS is the public ceremony's: it stands in their code as it is."""
 
 
 # --- a plan --------------------------------------------------------------------------------------------------------
@@ -85,13 +81,16 @@ def _check_planned_feed(plan: DeployPlan, feed: FeedPlan) -> None:
 
 
 async def require_public_srs(plan: DeployPlan, rpc: Rpc) -> None:
-    """Raise InsecureSetup if a verifier's SRS was generated locally and the chain is not a local one."""
+    """Raise InsecureSetup if a verifier's SRS was generated locally and the chain is not a local one.
+
+    An artifact's manifest says where its SRS is from. Whoever plans makes key and bytecode again first, so that it is
+    true: no constant in the code shows it, because code that never runs may have any.
+    """
     if await rpc.is_local():
         return
     for name, artifacts in plan.circuits():
         for artifact in artifacts:
-            origin = srs_origin(artifact.verifier().bytecode)
-            if origin != PUBLIC_CEREMONY or artifact.manifest.srs_origin != PUBLIC_CEREMONY:
+            if artifact.manifest.srs_origin != PUBLIC_CEREMONY:
                 raise InsecureSetup(
                     f"model {name}, batch {artifact.manifest.batch}: its SRS is not the public ceremony's, so "
                     f"whoever made it can forge proofs, and chain {await rpc.chain_id()} is not a local chain: "
@@ -174,11 +173,6 @@ def _foreign_immutables(contracts: Mapping[str, Compiled], code: bytes, hub: str
     }
     wanted = expected_immutables("ZkOracle", settings, hub, chain_id, contracts)
     return sorted(name for name, value in found.items() if wanted[name] != value)
-
-
-def srs_origin(code: bytes) -> Literal["public-ceremony", "insecure-local"]:
-    """Return the origin of a verifier's SRS, by the constant in its code (creation code or runtime code)."""
-    return "public-ceremony" if CEREMONY_CONSTANT in code else "insecure-local"
 
 
 async def check_committee(hub: Hub, committee: CommitteePlan, number: int) -> None:

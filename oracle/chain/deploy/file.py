@@ -76,7 +76,7 @@ class DeployedContract(_Part):
 
 
 class DeployedVerifier(_Part):
-    """A verifier. `srs_origin` is read from its code."""
+    """A verifier. `srs_origin` is that of the artifact from which it was deployed."""
 
     address: Address
     code_hash: Hash32

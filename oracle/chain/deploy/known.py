@@ -40,8 +40,7 @@ async def require_created(
             raise DeploymentError(f"there is no {name} of this release at {where}")
         raise DeploymentError(f"the code at {where} is not this release's {name}")
     # 1 Its address follows: then nothing else can be there.
-    takes = any(entry["type"] == "constructor" and entry["inputs"] for entry in contract.abi)
-    likely = b"" if not takes else arguments
+    likely = arguments if contract.takes_arguments else b""
     if likely is not None and create2_address(NO_SALT, contract.bytecode + likely) == address:
         return likely
     # 2 Its transaction shows what ran.

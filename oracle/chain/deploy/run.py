@@ -20,7 +20,6 @@ from oracle.chain.deploy.check import (
     features_of,
     require_code,
     require_public_srs,
-    srs_origin,
 )
 from oracle.chain.deploy.create2 import Creation
 from oracle.chain.deploy.file import (
@@ -195,7 +194,7 @@ class DeploymentRun:
         expected = from_hex(artifact.manifest.verifier_code_hash)
         name = f"verifier {expected.hex()[:16]}"
         address = await self.steps.contract(name, Creation("verifier", artifact.verifier().bytecode))
-        code, said = await self.rpc.code(address), artifact.manifest.srs_origin
+        code = await self.rpc.code(address)
         if keccak(code) != expected:
             raise DeploymentError(
                 f"the verifier at {address} has code of hash {to_hex(keccak(code))}, the artifact's manifest says "
@@ -205,8 +204,7 @@ class DeploymentRun:
             address=address,
             code_hash=expected,
             batch=artifact.manifest.batch,
-            # The constant may stand in code that is never run, so both have to say so.
-            srs_origin=PUBLIC_CEREMONY if {srs_origin(code), said} == {PUBLIC_CEREMONY} else "insecure-local",
+            srs_origin=PUBLIC_CEREMONY if artifact.manifest.srs_origin == PUBLIC_CEREMONY else "insecure-local",
         )
 
     async def _hub(self) -> Hub:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-NO_FEED = "0x" + "00" * 20
+from oracle.core.formats import NOBODY
+
+NO_FEED = NOBODY
 
 
 class AdapterMode(IntEnum):

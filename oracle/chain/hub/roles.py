@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from oracle.chain.hub.interface import hub_interface
 from oracle.chain.hub.reader import Hub
 from oracle.chain.rpc import BlockTag
 from oracle.core.errors import ChainUnavailable
-from oracle.core.formats import to_hex
+from oracle.core.formats import NOBODY, keccak, to_hex
 
 ADMIN_ROLE = bytes(32)
 """The role of the admin, as OpenZeppelin's AccessControl numbers it."""
+
+GUARDIAN_ROLE = keccak(b"GUARDIAN_ROLE")
+"""The role of guardians, as the hub numbers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,6 @@ async def hub_roles(hub: Hub, first_block: int = 0, block: BlockTag | None = Non
     """
     at = block if isinstance(block, int) else (await hub.rpc.block(block or "latest")).number
     interface = hub_interface()
-    guardian_role: bytes = await hub.read("GUARDIAN_ROLE", block=at)
     granted: set[tuple[bytes, str]] = set()
     topics = [[interface.topic("RoleGranted"), interface.topic("RoleRevoked")]]
     for log in await hub.rpc.logs(hub.address, first_block, at, topics):
@@ -64,17 +67,35 @@ async def hub_roles(hub: Hub, first_block: int = 0, block: BlockTag | None = Non
                 f"{hub.rpc.name}: its logs say that {account} has role {to_hex(role)} at {hub.address}, and the hub "
                 "says that it has not: a log is missing; ask another node"
             )
-    admin: str = await hub.read("defaultAdmin", block=at)
-    pending = await hub.read("pendingDefaultAdmin", block=at)
+    guardians = [account for role, account in granted if role == GUARDIAN_ROLE]
+    others = [(account, to_hex(role)) for role, account in granted if role not in (GUARDIAN_ROLE, ADMIN_ROLE)]
+    return await _roles(hub, at, guardians, others)
+
+
+async def named_roles(hub: Hub, block: int, named: Iterable[str]) -> HubRoles:
+    """Read who holds which role without the hub's logs: of guardians, only those among the accounts that are named.
+
+    Args:
+        hub: The hub.
+        block: The block whose state is read.
+        named: Accounts that may be guardians, beside the admin.
+    """
+    asked = dict.fromkeys([*named, await hub.read("defaultAdmin", block=block)])
+    guardians = [each for each in asked if await hub.read("hasRole", GUARDIAN_ROLE, each, block=block)]
+    return await _roles(hub, block, guardians, ())
+
+
+async def _roles(hub: Hub, block: int, guardians: Iterable[str], others: Iterable[tuple[str, str]]) -> HubRoles:
+    """Return the roles, with what the hub tells of its admin and its delays."""
+    admin: str = await hub.read("defaultAdmin", block=block)
+    pending = await hub.read("pendingDefaultAdmin", block=block)
     next_admin, accepts_from = pending["newAdmin"], pending["schedule"]
     return HubRoles(
-        admin=admin if int(admin, 16) else None,
+        admin=None if admin == NOBODY else admin,
         next_admin=next_admin if accepts_from else None,
         accepts_from=accepts_from or None,
-        handover_delay=await hub.read("defaultAdminDelay", block=at),
-        change_delay=await hub.read("changeDelay", block=at),
-        guardians=tuple(sorted(account for role, account in granted if role == guardian_role)),
-        others=tuple(
-            sorted((account, to_hex(role)) for role, account in granted if role not in (guardian_role, ADMIN_ROLE))
-        ),
+        handover_delay=await hub.read("defaultAdminDelay", block=block),
+        change_delay=await hub.read("changeDelay", block=block),
+        guardians=tuple(sorted(guardians)),
+        others=tuple(sorted(others)),
     )

@@ -71,3 +71,31 @@ async def test_cancelled_from_outside() -> None:
     with pytest.raises(asyncio.CancelledError):
         await work
     assert endless.ended
+
+
+async def test_no_more_at_once_than_are_allowed() -> None:
+    running = most = 0
+
+    async def one(number: int) -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return number
+
+    assert await together(*map(one, range(9)), at_once=3) == tuple(range(9))
+    assert most == 3
+
+
+async def test_those_that_wait_for_their_turn_are_given_up_after_a_failure() -> None:
+    """A coroutine that nobody awaits would be warned of, and warnings are errors here."""
+    endless = Endless()
+    with pytest.raises(DataError, match="why"):
+        await together(endless.run(), after(endless.begun, fails=DataError("why")), after(), after(), at_once=2)
+    assert endless.ended
+    whole = asyncio.ensure_future(together(after(asyncio.Event()), after(), at_once=1))
+    await asyncio.sleep(0)
+    whole.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await whole
