@@ -102,7 +102,12 @@ class TransactionCalls:
         submission = read_submission(data, _calls_of(event), outputs=_outputs_of(event))
         judged = _judged(submission, [each.feed_id for each in events], isinstance(event, ShadowScored))
         places = {submission.signed.report.feed_ids[position] for position in judged}
-        return FoundSubmission(submission, judged, sum(each.feed_id in places for each in events))
+        count, seen = 0, set[bytes]()
+        for each in events:
+            if each.feed_id not in places or each.feed_id in seen:
+                break  # no submission has two events on one feed
+            count, seen = count + 1, seen | {each.feed_id}
+        return FoundSubmission(submission, judged, count)
 
 
 def candidates(data: bytes, events: Sequence[JudgedEvent], *, embedded: bool = True) -> list[FoundSubmission]:

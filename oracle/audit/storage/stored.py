@@ -120,8 +120,13 @@ class StoredHub:
     # --- events ------------------------------------------------------------------------------------------------
 
     def event(self, event: AdminEvent) -> None:
-        """Take over an event. Events of rounds and holds are ignored."""
+        """Take over an event. Events of rounds and holds are ignored.
+
+        Raises:
+            ValueError: It is of a feed of a kind that there is none of. Nothing of it is taken over.
+        """
         name, values = event.name, event.values
+        added = AuditedFeed.from_event(values) if name == "FeedAdded" else None
         self.history.append(event)
         for key in ("account", "newAdmin", "submitter"):
             if key in values:
@@ -135,9 +140,9 @@ class StoredHub:
                 self.models[values["modelNumber"]] = values["model"]
             case "CommitteeAdded":
                 self.committees[values["committee"]] = StoredCommittee(_people(values), values["quorum"])
-            case "FeedAdded":
+            case "FeedAdded" if added is not None:
                 self.feed_ids.append(values["feedId"])
-                self.feeds[values["feedId"]] = StoredFeed(AuditedFeed.from_event(values), values["modelNumber"])
+                self.feeds[values["feedId"]] = StoredFeed(added, values["modelNumber"])
             case _ if values.get("committee") in self.committees:
                 self._change_committee(name, values, self.committees[values["committee"]])
             case _ if values.get("feedId") in self.feeds:

@@ -43,6 +43,14 @@ def test_a_submission_at_any_place_of_the_input(before: bytes, call: SubmitCall)
     assert [(each.submission, each.judged, each.events) for each in found] == [(SUBMISSION, (0, 2), 2)]
 
 
+def test_a_second_event_on_a_feed_is_of_no_submission() -> None:
+    """A node may tell an event twice, and with another answer: it must not be swallowed."""
+    other = replace(EVENTS[0], answer=9)
+    for told, count in (((*EVENTS, other), 2), ((EVENTS[0], other, EVENTS[1]), 1), ((other, *EVENTS), 1)):
+        (found,) = TransactionCalls(direct=DATA).candidates(told)
+        assert found.events == count
+
+
 def test_only_what_agrees_with_the_events_in_every_part() -> None:
     for changed in (
         replace(EVENTS[0], answer=1),

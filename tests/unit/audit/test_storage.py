@@ -381,3 +381,16 @@ def test_many_people_in_many_committees_take_no_memory(monkeypatch: pytest.Monke
     assert len(with_all) - len(without) >= 400
     # Who has a role or a place is looked at in any case.
     assert {slot for slot, word in with_all.items() if word.value} <= set(without)
+
+
+def test_a_feed_of_no_kind_is_not_taken_over() -> None:
+    """The words and the rules are then looked at without it."""
+    found = StoredHub()
+    for event in history():
+        if event.name == "FeedAdded":
+            config = {**event.values["config"], "kind": 255}
+            with pytest.raises(ValueError, match="255 is not a valid Kind"):
+                found.event(AdminEvent("FeedAdded", {**event.values, "config": config}))
+        found.event(event)
+    assert [each.name for each in found.history] == [each.name for each in history()]
+    assert list(impossible_events(found.history, 0)) == list(impossible_events(history(), 0))
