@@ -57,19 +57,20 @@ class Source(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class Observer:
-    """A plugin that sees how long each test takes, and which functions of a file it enters."""
+    """A plugin that sees how long each test takes, and which functions of the package it enters, by file."""
 
-    def __init__(self, file: str) -> None:
-        self._file = os.path.abspath(file)
+    def __init__(self) -> None:
+        self._files = os.path.abspath("oracle") + os.sep
         self._current = ""
-        self.entered: dict[str, set[str]] = {}
+        self.entered: dict[str, dict[str, set[str]]] = {}
         self.seconds: dict[str, float] = {}
         self.failed = ""
 
     def trace(self, frame: types.FrameType, event: str, argument: object) -> None:
         """Note a call."""
-        if frame.f_code.co_filename == self._file and self._current:
-            self.entered.setdefault(self._current, set()).add(frame.f_code.co_qualname)
+        code = frame.f_code
+        if code.co_filename.startswith(self._files) and self._current:
+            self.entered.setdefault(code.co_filename, {}).setdefault(self._current, set()).add(code.co_qualname)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Begin with a test."""
@@ -186,6 +187,8 @@ class Worker:
     def __init__(self) -> None:
         self._module = self._file = ""
         self._seconds: dict[str, float] = {}
+        # What is seen of the tests of one file is seen of all files with the same tests.
+        self._observed: dict[tuple[str, ...], dict[str, Any]] = {}
         self._recent: list[str] = []
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -194,22 +197,32 @@ class Worker:
 
     def _load(self, module: str, file: str, tests: list[str]) -> dict[str, Any]:
         self._module, self._file, self._recent = module, file, []
+        if tuple(tests) not in self._observed:
+            self._observed[tuple(tests)] = self._observe(tests)
+        found = self._observed[tuple(tests)]
+        self._seconds = found["seconds"]
+        entered = found["entered"].get(os.path.abspath(file), {})
+        return {"entered": entered, "seconds": self._seconds, "failed": found["failed"]}
 
+    def _observe(self, tests: list[str]) -> dict[str, Any]:
         def observe() -> dict[str, Any]:
-            observer = Observer(file)
+            observer = Observer()
             code = run_tests(tests, observer)
             loaded = [name for name in sys.modules if name.partition(".")[0] not in _OURS]
             failed = observer.failed or ("" if code == 0 else "the tests' collection")
-            entered = {test: sorted(functions) for test, functions in observer.entered.items()}
+            entered = {
+                file: {test: sorted(functions) for test, functions in of_file.items()}
+                for file, of_file in observer.entered.items()
+            }
             return {"entered": entered, "seconds": observer.seconds, "failed": failed, "loaded": loaded}
 
-        found = in_child(observe, 600, quiet=False) or {"failed": "the process", "loaded": []}
+        nothing: dict[str, Any] = {"entered": {}, "seconds": {}, "failed": "the process", "loaded": []}
+        found = in_child(observe, 600, quiet=False) or nothing
         for name in found.pop("loaded"):
             try:
                 importlib.import_module(name)
             except Exception:
                 continue  # a name that a package made up; whoever needs it will import it
-        self._seconds = found.get("seconds", {})
         return found
 
     def _attempt(self, source: str, limits: dict[str, float]) -> dict[str, Any]:
