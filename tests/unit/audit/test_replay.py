@@ -12,15 +12,16 @@ from oracle.audit.calldata import read_submission
 from oracle.audit.calls import TransactionCalls
 from oracle.audit.history import AdminEvent, AuditedFeed, AuditedModel, AuditedReport, ReportEvents
 from oracle.audit.replay import Auditor
-from oracle.audit.report import Checked
+from oracle.audit.report import Checked, Finding, FindingKind
+from oracle.audit.transactions import NOT_FOUND
 from oracle.audit.withheld import Holes, PinnedHub
-from oracle.chain.hub import RoundAccepted, Submission, encode_submission
+from oracle.chain.hub import RoundAccepted, RoundHeld, Submission, encode_submission
 from oracle.chain.keys.signer import recover
 from oracle.core import encoding
 from oracle.core.encoding import NO_ANSWER, Feature
 from oracle.core.gate import HoldPolicy
 from oracle.core.report import Report, ReporterSignature, SignedReport
-from oracle.core.types import Kind, Outcome, Round, Status
+from oracle.core.types import HoldReason, Kind, Outcome, Round, Status
 
 FEED_ID, PEER_ID = (1).to_bytes(32), (2).to_bytes(32)
 NOW = 1_700_000_000
@@ -559,3 +560,123 @@ def test_an_answer_that_no_hub_accepts() -> None:
     later = NOW + 60
     problem_of(made, submission(round_ids=(2,), observed_at=later, block_time=later))
     assert made.findings[-1].check is Checked.FAILED
+
+
+HELD = RoundHeld(FEED_ID, 1, 0, NOW, 1, (-5, -7), HoldReason.NOT_POSITIVE, 0, PAYER, 9, b"\x12", 0)
+ZEROS = tuple(row(name, 0) for name in (ALICE, BOB, CAROL))
+
+
+def test_all_that_a_finding_says() -> None:
+    of_feed = ("eth / USD", "0x" + FEED_ID.hex(), 8, FindingKind.ROUND, 1)
+    of_entry = (NOW, 9, NOW + 10, "0x12")
+    made = auditor()
+    problem_of(made, submission())
+    ok = (Checked.VERIFIED, "")
+    assert made.findings == [Finding(*of_feed, Outcome.ACCEPTED, False, "", 0, ANSWER + 10, *of_entry, *ok)]
+    made = auditor()
+    problem_of(made, replace(submission(ZEROS), events=(HELD,)))
+    assert made.findings == [Finding(*of_feed, Outcome.HELD, False, "not positive", 0, 0, *of_entry, *ok)]
+    assert (made.hub.holds[FEED_ID].reason, made.hub.states[FEED_ID].held_reports) == (HoldReason.NOT_POSITIVE, 1)
+    # Of an event of which nothing is known: its own words.
+    made = auditor()
+    problem_of(made, replace(submission(ZEROS), events=(HELD,), calls=TransactionCalls()))
+    unknown = (Checked.UNCHECKED, NOT_FOUND)
+    assert made.findings == [Finding(*of_feed, Outcome.HELD, False, "not positive", 0, 0, *of_entry, *unknown)]
+    # Of a feed that was never added, and of one on which the hub says nothing.
+    made = auditor()
+    problem_of(made, submission(feed_ids=((7).to_bytes(32),)))
+    assert made.findings[-1].feed == made.findings[-1].feed_id == "0x" + (7).to_bytes(32).hex()
+    assert made.findings[-1].decimals == 0
+    made = auditor(None, FEED, PEER)
+    ids: dict[str, Any] = {"feed_ids": (FEED_ID, PEER_ID), "round_ids": (1, 1), "scores": ((-1, -1),) * 2}
+    problem_of(made, submission(BOTH, silent=1, **ids))
+    nothing = ("btc / USD", "0x" + PEER_ID.hex(), 8, FindingKind.ROUND, 1, Outcome.FAILED, False, "", 0, 0, 0)
+    missing = (Checked.FAILED, "the hub emitted nothing, where accepted was due")
+    assert made.findings[-1] == Finding(*nothing, *of_entry[1:], *missing)
+
+
+def test_an_answer_is_held_with_reasons_and_confirmations_in_words() -> None:
+    made = auditor()
+    told = replace(HELD, answer=ANSWER + 10, reason=HoldReason.ANOMALOUS, confirmations=2, scores=(5, -7))
+    problem_of(made, replace(submission(scores=((5, -7),)), events=(told,)))
+    (finding,) = made.findings
+    assert (finding.reason, finding.confirmations, finding.answer) == ("anomalous", 2, ANSWER + 10)
+    assert finding.problem == (
+        f"the hub said held as anomalous (confirmations: 2) {ANSWER + 10} of {NOW}, but it was held as anomalous "
+        f"(confirmations: 0) {ANSWER + 10} of {NOW}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ({"scores": (-5, -8)}, "scores of [-5, -8] by model 1, but [-5, -7] by model 1 were submitted"),
+        ({"model_number": 2}, "scores of [-5, -7] by model 2, but [-5, -7] by model 1 were submitted"),
+    ],
+)
+def test_an_event_with_other_scores_than_were_submitted(said: dict[str, Any], says: str) -> None:
+    made = auditor()
+    made.hub.add_model(model(number=2))
+    assert problem_of(made, replace(submission(), events=(replace(SAID, **said),))) == f"the hub said {says}"
+    assert made.findings[0].check is Checked.FAILED
+
+
+def test_a_proof_after_a_hole_says_nothing_against_the_hub() -> None:
+    stored = Round(1, ANSWER, NOW, NOW + 10, 1, -5, 7, 3)
+    made = Auditor(named, None, PinnedHub(rounds={(FEED_ID, 1): stored}), Holes(rounds={FEED_ID: (1,)}))
+    made.hub.add_model(model())
+    made.hub.add_committee(1, [ALICE, BOB, CAROL], 3)
+    made.hub.add_feed(FEED)
+    made.play(submission(round_ids=(2,), observed_at=NOW + 60, block_time=NOW + 60))
+    (task,) = made.tasks
+    assert task.unsure == "round 1 of the feed is not in the logs"
+    made.settle(task, False)
+    unsure = "the proof does not verify, but round 1 of the feed is not in the logs"
+    assert [(each.check, each.problem) for each in made.findings] == [(Checked.UNCHECKED, unsure)]
+    made.settle(task, True)
+    assert [(each.check, each.problem) for each in made.findings] == [(Checked.VERIFIED, "")]
+
+
+def test_two_proofs_in_an_input() -> None:
+    real = submitted(submission())
+    made = auditor()
+    made.play(relayed(replace(real, proof=b"decoy"), real))
+    assert [task.proof for task in made.tasks] == [b"decoy"]
+    made.settle(made.tasks.pop(), "it can't be verified here")
+    assert [task.proof for task in made.tasks] == [b"proof"]
+    made.settle(made.tasks.pop(), "it can't be verified here")
+    told = [(Checked.UNCHECKED, "it can't be verified here")]
+    assert [(each.check, each.problem) for each in made.findings] == told and made.doubts == made.tasks == []
+
+
+def test_a_trace_of_another_report_proves_nothing() -> None:
+    real = submitted(submission())
+    made = auditor()
+    made.play(relayed(replace(real, proof=b"decoy")))
+    made.settle(made.tasks.pop(), False)
+    (doubt,) = made.doubts
+    other = replace(real, signed=replace(real.signed, signatures=(*THREE[:2], row(CAROL, ANSWER + 30))))
+    made.try_traced(doubt, replace(doubt.entry, calls=TransactionCalls(traced=(encode_submission(other),))))
+    assert made.tasks == [] and made.findings[0].check is Checked.UNCHECKED
+    # A report that came to no proof has none to be replaced.
+    made.try_traced(replace(doubt, task=None), submission())
+    made.try_traced(replace(doubt, submission=None), submission())
+    assert made.tasks == []
+
+
+def test_reports_of_two_transactions_and_of_two_submissions_in_one() -> None:
+    """Each event is audited with the submission that it is of."""
+    made = auditor()
+    second: dict[str, Any] = {"round_ids": (2,), "observed_at": NOW + 5}
+    first, then = submission(), submission(**second)
+    both = replace(relayed(submitted(first), submitted(then)), events=(*first.events, *then.events))
+    made.play(both)
+    while made.tasks:
+        made.settle(made.tasks.pop(0), True)
+    assert [(each.round_id, each.check) for each in made.findings] == [(1, Checked.VERIFIED), (2, Checked.VERIFIED)]
+    # Of the second one alone, the first event stays unknown, and the second follows it.
+    made = auditor()
+    made.play(replace(relayed(submitted(then)), events=(*first.events, *then.events)))
+    while made.tasks:
+        made.settle(made.tasks.pop(0), True)
+    assert [(each.round_id, each.check) for each in made.findings] == [(1, Checked.UNCHECKED), (2, Checked.VERIFIED)]
