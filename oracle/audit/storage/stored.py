@@ -33,7 +33,6 @@ MOST_CIRCUITS = 8
 _LONGEST_SKEW = 3_600
 _MOST_POSITIONS = 1_000_000
 """Words of people who have no role and no place in a committee, at most: whoever emits events can name many."""
-_NO_ROUND = Round(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass
@@ -406,9 +405,10 @@ def _round_words(feed_id: bytes, owner: str, rounds: Iterable[Round], unsure: bo
     """Return the words of a feed's rounds, in their order, with the zero of the next one."""
     mapping = entry(FEEDS, int.from_bytes(feed_id)) + ROUNDS
     words = {entry(mapping, 0): Word(0, owner, "round 0", layouts.ROUND)}
-    before, repeats = _NO_ROUND, 0
+    before: Round | None = None
+    repeats = 0
     for each in rounds:
-        is_repeated = before.round_id and each.answer == before.answer
+        is_repeated = before is not None and each.answer == before.answer
         repeats = min(encoding.UINT8_MAX, repeats + 1) if is_repeated else 0
         packed = layouts.ROUND.pack(
             *(each.answer, each.observed_at, each.published_at + _LONGEST_SKEW - each.observed_at, repeats),
@@ -417,6 +417,6 @@ def _round_words(feed_id: bytes, owner: str, rounds: Iterable[Round], unsure: bo
         name = f"round {each.round_id}"
         words[entry(mapping, each.round_id)] = Word(packed, owner, name, layouts.ROUND, WORD if unsure else 0)
         before = each
-    after = before.round_id + 1
+    after = before.round_id + 1 if before else 1
     words[entry(mapping, after)] = Word(0, owner, f"round {after}", layouts.ROUND, WORD if unsure else 0)
     return words
