@@ -144,7 +144,6 @@ async def audit(
         report,
         notes=(*report.notes, *public_models(report.circuits, artifacts)),
         seconds=time.perf_counter() - began,
-        endpoints=tuple(rpc.name for rpc in rpcs),
     )
 
 

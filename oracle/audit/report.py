@@ -255,7 +255,7 @@ class AuditReport:
         not_proven: How many reports were replayed, but neither proven nor listed, because they were not chosen.
         proofs: How many proofs were verified, earlier ones of a record included.
         seconds: How long the audit took.
-        endpoints: The names of the RPC endpoints that were asked.
+        endpoints: The names of the RPC endpoints that were read; those that were left out are not among them.
     """
 
     hub: str

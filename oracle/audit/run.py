@@ -138,7 +138,10 @@ async def audit_hub(rpcs: Sequence[Rpc], hub: str, folder: Path, options: AuditO
     if reader.contradiction or not await reader.is_still_there():
         findings = _reorganised(draft, findings, block, reader.contradiction)
     chosen, not_proven = _chosen(findings, options.choice)
-    return draft.finish(hub, chain_id, block, chosen, choice=str(options.choice), not_proven=not_proven, proofs=proofs)
+    report = draft.finish(
+        hub, chain_id, block, chosen, choice=str(options.choice), not_proven=not_proven, proofs=proofs
+    )
+    return replace(report, endpoints=tuple(each.name for each in agreeing))
 
 
 # --- the steps -----------------------------------------------------------------------------------------------------

@@ -225,6 +225,7 @@ def test_an_endpoint_of_another_chain_is_left_out(rig: Rig, audited: Auditing) -
     assert report.verified == 4 and not report.ok
     here = f"one is of chain {rig.chain.chain_id}, but two of chain 5: it is left out"
     assert texts(report, ProblemKind.CHAIN) == [f"the endpoints contradict each other: {here}"]
+    assert report.endpoints == ("one",), "nothing was read from the other one"
 
 
 def test_a_chosen_round_that_is_withheld(audited: Auditing) -> None:
