@@ -172,7 +172,8 @@ class ReplayedHub:
 
     def reset(self, mark: HubMark) -> None:
         """Return to an earlier point. Only reports may have been played since."""
-        self.states, self.holds, self.periods = dict(mark.states), dict(mark.holds), dict(mark.periods)
+        self.states, self.holds = dict(mark.states), dict(mark.holds)
+        self.periods = {feed_id: replace(period) for feed_id, period in mark.periods.items()}  # they count on
         self.peers_unknown = dict(mark.peers_unknown)
         for key in list(self.rounds)[mark.rounds :]:
             del self.rounds[key]

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from oracle.audit.history import AdminEvent, AuditedFeed
-from oracle.audit.judge import Unknown
+from oracle.audit.history import AdminEvent, AuditedFeed, ReportOutcome
+from oracle.audit.judge import Judgement, Unknown
 from oracle.audit.replayed import ReplayedHub
+from oracle.audit.report import ProblemKind
 from oracle.audit.withheld import Holes, PinnedHub
 from oracle.chain.hub import Committee, RoundAccepted, ShadowScored
 from oracle.core.encoding import VARIANCE_START
 from oracle.core.gate import HoldPolicy, empty_feed
-from oracle.core.types import Kind, Round, Status
+from oracle.core.types import HeldAnswer, HoldReason, Kind, Outcome, Round, Status
 
 FEED, OTHER, PEER = (1).to_bytes(32), (2).to_bytes(32), (3).to_bytes(32)
 ANSWER = 10**10
@@ -238,3 +239,89 @@ def test_of_a_feed_without_a_hole_only_unknown_peers_are_taken_from_the_storage(
     assert made.expected_states() == {FEED: replace(made.states[FEED], peer_answers=(5,)), OTHER: made.states[OTHER]}
     written = made.written(["a"])
     assert (written.states, written.rounds, written.unsure) == (made.expected_states(), {}, frozenset())
+
+
+def test_a_missing_round_that_no_hub_has_ends_the_bridge() -> None:
+    """Moves can't be measured against a sigma of zero. What comes before it is taken over."""
+    rounds = {(FEED, number): stored(number) for number in (1, 2, 3)}
+    made = ReplayedHub(PinnedHub(rounds=rounds), Holes(rounds={FEED: (1, 2, 3)}))
+    made.add_feed(replace(audited(FEED), sigma=0))
+    made.bridge(report(4))
+    assert made.states[FEED].round_id == 1 and list(made.rounds) == [(FEED, 1)]
+
+
+def test_of_a_missing_round_nothing_is_known_but_what_is_stored() -> None:
+    made = ReplayedHub(PinnedHub(rounds={(FEED, 1): stored(1)}), Holes(rounds={FEED: (1,)}))
+    made.add_feed(audited(FEED, PEER))
+    made.bridge(report(2))
+    state = made.states[FEED]
+    assert (state.peer_answers, state.returns[0], state.variance) == ((0,), 0, VARIANCE_START)
+    assert made.rounds == {(FEED, 1): stored(1)} and made.holds == {}
+    # The next one is none of the bridge's.
+    made.bridge(report(2))
+    assert made.states[FEED] == state
+
+
+def test_reporters_that_the_logs_lack_from_the_beginning() -> None:
+    made = hub(epochs={1: frozenset({1, 2, 3})})
+    last = made.committee(1, 3)
+    assert last is not None and (last.reporters, last.quorum, last.epoch) == (frozenset("cd"), 1, 3)
+    with pytest.raises(Unknown, match="committee 1 in epoch 1"):
+        made.committee(1, 1)
+    made.add_committee(1, ["a"], 5, epoch=3)
+    known = made.committee(1, 3)
+    assert known is not None and known.reporters == frozenset("a")
+
+
+HELD = HeldAnswer(HoldReason.ANOMALOUS, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
+
+
+def test_what_a_report_leaves() -> None:
+    made = hub()
+    state = replace(made.states[FEED], round_id=1)
+    said = ReportOutcome(FEED, 1, Outcome.ACCEPTED, ANSWER, 1_000, False, HoldReason.NONE, 0)
+    made.keep(FEED, Judgement(replace(state, held=HELD), said, None))
+    assert (made.states[FEED].held, made.holds, made.rounds) == (HELD, {FEED: HELD}, {})
+    # The last hold stays when it is over. A round of which not all is known is not compared with the stored one.
+    made.keep(FEED, Judgement(state, said, stored(1)), is_stored=False)
+    assert (made.states[FEED].held, made.holds, made.rounds) == (None, {FEED: HELD}, {})
+    made.keep(FEED, Judgement(state, said, stored(1)))
+    assert made.rounds == {(FEED, 1): stored(1)}
+
+
+def test_a_way_back_to_a_mark() -> None:
+    made = with_a_round(proposed(), shadow(-1))
+    made.peers_unknown = {OTHER: "why"}
+    made.holds = {FEED: HELD}
+    before = (dict(made.states), dict(made.rounds), replace(made.periods[FEED]), dict(made.holds))
+    mark = made.mark()
+    for _ in range(2):
+        made.administer(compared(False))
+        made.record(shadow(5, at=7_000))
+        said = ReportOutcome(FEED, 2, Outcome.ACCEPTED, ANSWER, 2_000, False, HoldReason.NONE, 0)
+        changed = replace(made.states[FEED], round_id=2, held=replace(HELD, answer=9))
+        made.keep(FEED, Judgement(changed, said, stored(2)))
+        made.peers_unknown[FEED] = "because"
+        assert len(made.problems) == 1 and made.periods[FEED].compared == 1
+        assert list(made.rounds) == [(FEED, 1), (FEED, 2)]
+        made.reset(mark)
+        assert (made.states, made.rounds, made.periods[FEED], made.holds) == before
+        assert (made.peers_unknown, made.problems) == ({OTHER: "why"}, [])
+
+
+def test_feeds_that_the_history_lacks_are_not_expected() -> None:
+    """`withheld` has named them."""
+    made = ReplayedHub(hub().pinned, Holes(rounds={FEED: (1,)}, holds={FEED: 1}, activations=frozenset({FEED})))
+    assert (made.expected_states(), made.unsure) == ({}, frozenset())
+    made.peers_unknown = {FEED: "why"}
+    made.record(shadow(-1))
+    made.administer(compared(True))
+    assert (made.expected_states(), made.problems) == ({}, [])
+
+
+def test_problems_name_feeds_as_well_as_they_can() -> None:
+    made = with_a_round(proposed(), shadow(-1))
+    made.feeds.clear()
+    made.administer(compared(False))
+    (problem,) = made.problems
+    assert problem.kind is ProblemKind.HISTORY and f"shadow report of 0x{FEED.hex()}, but" in problem.text
