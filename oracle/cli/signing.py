@@ -76,6 +76,8 @@ def act(config: Config, wanted: Sequence[Call], how: Signing) -> bool:
     from oracle.chain.tx.timelock import through_timelock
     from oracle.cli.render.calls import print_calls
 
+    if how.timelock is not None and how.calldata:
+        raise click.UsageError("--timelock prints what to sign already: leave --calldata out")
     if how.timelock is not None:
         timelock = require_address(how.timelock, "--timelock")
 

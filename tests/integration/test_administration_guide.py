@@ -217,6 +217,7 @@ def test_mistakes_of_a_person_in_a_hurry(administrator: Administrator) -> None:
         (["pause", "eth-usd", "--all"], "name feeds, or --all of the deployment"),
         (["pause", "eth-usd", "--timelock", hub], "is no timelock: it does not tell its delay"),
         (["pause", "eth-usd", "--timelock", "0x12"], "--timelock"),
+        (["pause", "eth-usd", "--timelock", hub, "--calldata"], "leave --calldata out"),
     ):
         done = workspace.run("feed", *arguments)
         assert done.returncode == 2 and says in done.stderr, (arguments, done.stderr)
