@@ -120,7 +120,11 @@ class PythonWorkspace(Workspace):
         if found["failed"]:
             log = self._folder / "worker.log"
             raise TestsFail(f"{found['failed']} fails without any mutant: mend it first; {log} has what it printed")
-        self._loaded, self._seconds, self._entered = file, found["seconds"], found["entered"]
+        self._loaded, self._seconds = file, found["seconds"]
+        # Python calls a function within another one `outer.<locals>.inner`.
+        self._entered = {
+            test: [name.replace(".<locals>", "") for name in names] for test, names in found["entered"].items()
+        }
         self._text = (self._folder / file).read_text(encoding="utf-8")
 
     def attempt(self, mutant: Mutant) -> Verdict:
@@ -146,15 +150,19 @@ class PythonWorkspace(Workspace):
         self._log.close()
 
     def _chosen(self, mutant: Mutant) -> list[str]:
-        """Return the tests that enter a function, the fastest first. Code outside of functions concerns all tests."""
+        """Return the tests that enter a function, the fastest first. Code outside of functions concerns all tests.
+
+        Of these, the tests that enter the file come first.
+        """
         name = mutant.function
 
         def enters(test: str) -> bool:
             return any(each == name or each.startswith(f"{name}.") for each in self._entered.get(test, ()))
 
-        found = [test for test in self._seconds if enters(test)]
-        everywhere = not found and not self._is_function(name)
-        return sorted(self._seconds if everywhere else found, key=lambda test: (round(self._seconds[test], 1), test))
+        def order(test: str) -> tuple[bool, float, str]:
+            return test not in self._entered, round(self._seconds[test], 1), test
+
+        return sorted(filter(enters, self._seconds) if self._is_function(name) else self._seconds, key=order)
 
     def _is_function(self, name: str) -> bool:
         last = name.rpartition(".")[2]

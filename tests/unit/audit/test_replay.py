@@ -646,7 +646,8 @@ def test_two_proofs_in_an_input() -> None:
     assert [task.proof for task in made.tasks] == [b"proof"]
     made.settle(made.tasks.pop(), "it can't be verified here")
     told = [(Checked.UNCHECKED, "it can't be verified here")]
-    assert [(each.check, each.problem) for each in made.findings] == told and made.doubts == made.tasks == []
+    assert [(each.check, each.problem) for each in made.findings] == told
+    assert (made.doubts, made.tasks) == ([], [])
 
 
 def test_a_trace_of_another_report_proves_nothing() -> None:

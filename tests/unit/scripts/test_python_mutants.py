@@ -111,6 +111,17 @@ def forever(value):
     while value > 0:
         value -= 1
     return value
+
+def outer(value):
+    def inner():
+        return value * 2
+    return inner()
+
+class Bounds:
+    least = 4
+
+    def other(self):
+        return True
 """
 
 TESTS = """
@@ -123,6 +134,15 @@ def test_clipped(value):
 
 def test_forever():
     assert encoding.forever(3) == 0
+
+def test_inner():
+    assert encoding.outer(3) == 6
+
+def test_other():
+    assert encoding.Bounds().other()
+
+def test_least():
+    assert encoding.Bounds.least == 4
 
 async def test_another():
     assert True
@@ -173,6 +193,8 @@ def test_mutants_are_killed_by_the_tests_that_enter_their_function(project: Path
                 "unused + -> -",
                 "forever value -= 1 -> pass",
                 "forever > -> >=",
+                "outer.inner * -> //",
+                "Bounds 4 -> 5",
             )
         }
         assert [each.by for each in verdicts.values()] == [
@@ -182,6 +204,8 @@ def test_mutants_are_killed_by_the_tests_that_enter_their_function(project: Path
             "",
             "timeout",
             "tests/unit/core/test_encoding.py::test_forever",
+            "tests/unit/core/test_encoding.py::test_inner",
+            "tests/unit/core/test_encoding.py::test_least",
         ]
         assert verdicts["unused + -> -"].outcome is Outcome.SURVIVED, "no test enters it"
         wrong = Mutant(
