@@ -131,6 +131,72 @@ def test_reporters_differ_only_where_several_have_to_agree() -> None:
     assert listed == [("high", "committee 1")]
 
 
+FIXED, QUORUM = "a feed's terms are fixed", "propose a quorum above half"
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "reason", "remedy"),
+    [
+        ("roles", {"admin": None}, "the hub has no admin any more", "deploy another hub"),
+        ("roles", {"next_admin": GUARDIAN}, f"{GUARDIAN} can accept", "make sure that this is meant"),
+        ("roles", {"guardians": ()}, "nobody but the admin can pause", "let the admin grant GUARDIAN_ROLE"),
+        (
+            "roles",
+            {"guardians": (ADMIN,)},
+            f"{ADMIN} is the admin, too",
+            "let the admin grant GUARDIAN_ROLE to another",
+        ),
+        ("roles", {"guardians": REPORTERS[:1]}, f"{REPORTERS[0]} signs answers, too", "give the role to an account"),
+        ("roles", {"others": ("0x01 somebody",)}, "0x01 somebody: no function", "ask the admin"),
+        ("roles", {"change_delay": 0}, "0 s: new reporters", "the delay is fixed when the hub is made"),
+        ("roles", {"change_delay": 3_600}, "3,600 s: consumers", "the delay is fixed when the hub is made"),
+        ("roles", {"handover_delay": 60}, "60 s: a new admin comes sooner", "let the admin raise it"),
+        (
+            "roles",
+            {"next_handover_delay": 60},
+            "it is to be lowered from 172,800 s to 60 s",
+            "make sure that this is meant",
+        ),
+        (
+            "committees",
+            {"reporters": (*REPORTERS, ADMIN), "quorum": 3},
+            f"{ADMIN} signs answers, too",
+            "hand the hub over",
+        ),
+        ("committees", {"reporters": REPORTERS[:1]}, "one reporter: ", "let three or more independent parties report"),
+        ("committees", {"quorum": 1}, "quorum 1 of 3: ", QUORUM),
+        ("committees", {"reporters": FOUR, "quorum": 2}, "quorum 2 of 4: ", QUORUM),
+        ("committees", {"quorum": 3}, "quorum 3 of 3: ", "add reporters, or lower the quorum"),
+        ("feeds", {"max_spread": 0}, "max_spread is 0: ", FIXED),
+        ("feeds", {"confirm_delay": 30}, "confirm_delay is 30 s: ", FIXED),
+        ("feeds", {"max_age": 90_000}, "max_age is 90,000 s: ", FIXED),
+        ("feeds", {"max_skew": 3_600}, "max_skew is 3,600 s: ", FIXED),
+        ("feeds", {"paused": True}, "it is paused", "read why before you rely on it"),
+        (
+            "circuit",
+            {"srs_origin": "insecure-local"},
+            "its reference string was made by one party",
+            "build it with srs",
+        ),
+    ],
+)
+def test_each_weakness_has_its_own_remedy(part: str, changes: dict[str, Any], reason: str, remedy: str) -> None:
+    (weak,) = weaknesses(with_part(part, **changes), {ADMIN: CODE}, is_local=False)
+    assert weak.reason.startswith(reason) and weak.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "remedy"),
+    [
+        (b"", f"{ADMIN} is one key: ", "hand the hub over to a multisig, better behind a timelock"),
+        (DELEGATING, f"{ADMIN} lets the code at {GUARDIAN} act for it: ", "revoke the delegation (EIP-7702)"),
+    ],
+)
+def test_an_admin_that_is_one_key(code: bytes, reason: str, remedy: str) -> None:
+    (weak,) = weaknesses(strong(), {ADMIN: code}, is_local=False)
+    assert weak.reason.startswith(reason) and weak.remedy.startswith(remedy)
+
+
 def test_each_weakness_says_what_it_is_about() -> None:
     statement = with_part("roles", change_delay=0, handover_delay=0, next_admin=REPORTERS[0], others=("0x01 somebody",))
     told = {each.subject: each.reason for each in weaknesses(statement, {ADMIN: DELEGATING}, is_local=False)}

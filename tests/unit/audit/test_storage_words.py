@@ -473,3 +473,9 @@ def test_feeds_have_names() -> None:
     found = hub()
     assert (found.owner(ETH_ID), found.owner(SOL_ID)) == ("feed ETH / USD", f"feed 0x{SOL_ID.hex()}")
     assert found.feed_ids == [ETH_ID, BTC_ID] and len(found.history) == 9
+
+
+def test_words_of_everything_that_is_there_and_of_the_next_of_its_kind() -> None:
+    owners = {word.owner for word in words_of(hub()).values()}
+    numbered = {f"{kind} {number}" for kind in ("committee", "architecture", "model") for number in (1, 2, 3)}
+    assert owners == {"the hub", "the roles", f"feed {ETH}", f"feed {BTC}"} | numbered
