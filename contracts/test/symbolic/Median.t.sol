@@ -23,13 +23,14 @@ contract MedianSymbolic is Test {
         _check([int256(a), b, NONE, NONE, NONE], 2, row);
     }
 
-    /// @custom:bound three answers, all there
+    /// @custom:unproven three answers: no end within eight minutes of a busy machine
     function testFuzz_medianOf3(int128 a, int128 b, int128 c, uint8 row) public pure {
         vm.assume(a != NONE && b != NONE && c != NONE);
         _check([int256(a), b, c, NONE, NONE], 3, row);
     }
 
-    /// @custom:bound five answers, all there, four of them ascending and the fifth in the middle of the table
+    /// @dev Four are in order, and the fifth is in the middle of the table.
+    /// @custom:unproven five answers: no end within eight minutes of a busy machine
     function testFuzz_medianOf5(int128 a, int128 b, int128 c, int128 d, int128 e, uint8 row) public pure {
         vm.assume(a != NONE && a <= b && b <= c && c <= d && e != NONE);
         _check([int256(a), b, e, c, d], 5, row);

@@ -41,7 +41,9 @@ NOT_TESTED = "test_codeFitsTheChainsLimit|test_reenteredThroughAnother|test_sign
 TIMEOUT = 600.0
 _FAILED = re.compile(r"^\[FAIL[^\n]*?\]\s+(\w+)", re.MULTILINE)
 _SUITE = re.compile(r"^Ran \d+ tests? for (\S+?):", re.MULTILINE)
+_TOOK = re.compile(r"^Ran \d+ tests? for (\S+?):|^Suite result: .* finished in ([\d.]+)(ms|s|µs) ", re.MULTILINE)
 _REFUSED = re.compile(r"-->\s+(contracts/\S+?):(\d+):(\d+)")
+_FIXED = ("--threads", "1", "--code-size-limit", "1000000", "--no-match-test", NOT_TESTED)
 _FEW, _MANY = {"FOUNDRY_FUZZ_RUNS": "48"}, {"FOUNDRY_INVARIANT_RUNS": "8"}
 
 
@@ -184,8 +186,7 @@ class Tree:
         # What failed for another mutant would be tried first.
         shutil.rmtree(self.folder / "build" / "forge" / "cache" / "fuzz", ignore_errors=True)
         chosen = ["--block-coinbase", f"0x{coinbase:040x}"] if coinbase else []
-        fixed = ["--fail-fast", "--threads", "1", "--code-size-limit", "1000000", "--no-match-test", NOT_TESTED]
-        done = self.forge("test", *fixed, *chosen, *arguments, settings=settings, timeout=TIMEOUT)
+        done = self.forge("test", "--fail-fast", *_FIXED, *chosen, *arguments, settings=settings, timeout=TIMEOUT)
         failed = _FAILED.search(done.stdout)
         if failed:
             suites = _SUITE.findall(done.stdout[: failed.start()])
@@ -200,10 +201,12 @@ class Base:
 
     Attributes:
         numbers: The number of each of them, by its key.
+        seconds: The time that each test file takes, but for those left out.
     """
 
     def __init__(self, engine: SolidityEngine, folder: Path) -> None:
         self.numbers: dict[str, int] = {}
+        self.seconds: dict[str, float] = {}
         self.tree = Tree(engine.root, folder, _QUICK)
         self._engine = engine
         self._kept = folder / "numbers.json"
@@ -221,7 +224,7 @@ class Base:
         try:
             kept = json.loads(self._kept.read_text(encoding="utf-8"))
             if kept["digest"] == wanted:
-                self.numbers = kept["numbers"]
+                self.numbers, self.seconds = kept["numbers"], kept["seconds"]
                 return
             if kept["sources"] == sources:
                 alone = set(kept["alone"])
@@ -246,9 +249,7 @@ class Base:
         else:
             raise BuildFailed("the build of all mutants does not compile")
         self.numbers = {change.mutant.key: number for number, change in chosen.items()}
-        failed = self.tree.test(["--no-match-path", one_of([f"{TESTS}/{each}" for each in LEFT_OUT])], _FEW, 0)
-        if failed:
-            raise BuildFailed(f"without any mutant, {failed} fails in the build of all of them")
+        self.seconds = self._measure()
         print(
             f"built {len(chosen)} mutants together in {time.monotonic() - start:.0f} s;"
             f" {len(everything) - len(chosen)} have to be built alone",
@@ -256,7 +257,18 @@ class Base:
         )
         alone = {change.mutant.key for change in everything} - self.numbers.keys()
         kept = {"digest": wanted, "sources": sources, "numbers": self.numbers, "alone": sorted(alone)}
+        kept["seconds"] = self.seconds
         self._kept.write_text(json.dumps(kept), encoding="utf-8")
+
+    def _measure(self) -> dict[str, float]:
+        """Run all tests without a mutant; return the seconds of each file. Raises: BuildFailed, if one fails."""
+        left_out = one_of([f"{TESTS}/{each}" for each in LEFT_OUT])
+        done = self.tree.forge("test", *_FIXED, "--no-match-path", left_out, settings=_FEW)
+        failed = _FAILED.search(done.stdout)
+        if failed or done.returncode != 0:
+            name = failed[1] if failed else (done.stdout + done.stderr)[-2_000:]
+            raise BuildFailed(f"without any mutant, the build of all of them fails: {name}")
+        return durations(done.stdout)
 
     def _pieces(self, chosen: Mapping[int, Change]) -> dict[str, list[Piece]]:
         files: defaultdict[str, dict[int, Change]] = defaultdict(dict)
@@ -405,7 +417,10 @@ class SolidityWorkspace(Workspace):
         named = [each for each in naming(self.engine.root, mutant.file) if each != first]
         if named:
             trials.append((["--match-path", one_of(named)], _FEW))
-        trials.append((["--no-match-path", one_of([*named, *(f"{TESTS}/{each}" for each in LEFT_OUT)])], _FEW))
+        # forge takes files by their names. Those that are done soon come first.
+        others = sorted((each for each in self.base.seconds if each not in (*named, first)), key=self.base.seconds.get)
+        half = len(others) // 2
+        trials += [(["--match-path", one_of(part)], _FEW) for part in (others[:half], others[half:]) if part]
         trials.append((["--match-path", f"{TESTS}/{LEFT_OUT[1]}"], _MANY))
         for arguments, settings in trials:
             by = tree.test(arguments, settings, coinbase)
@@ -436,6 +451,18 @@ def naming(root: Path, file: str) -> list[str]:
         is_named = path.name.startswith(f"{stem}.") or f"/{stem}.sol" in path.read_text(encoding="utf-8")
         if is_named:
             found.append(path.relative_to(root).as_posix())
+    return found
+
+
+def durations(said: str) -> dict[str, float]:
+    """Return the seconds of each test file, from what forge printed."""
+    found: dict[str, float] = {}
+    file = ""
+    for name, number, unit in _TOOK.findall(said):
+        if name:
+            file = name
+        else:
+            found[file] = found.get(file, 0.0) + float(number) * {"s": 1.0, "ms": 1e-3, "µs": 1e-6}[unit]
     return found
 
 
