@@ -612,6 +612,10 @@ def test_an_answer_is_held_with_reasons_and_confirmations_in_words() -> None:
     [
         ({"scores": (-5, -8)}, "scores of [-5, -8] by model 1, but [-5, -7] by model 1 were submitted"),
         ({"model_number": 2}, "scores of [-5, -7] by model 2, but [-5, -7] by model 1 were submitted"),
+        (
+            {"scores": (-5, -8), "confirmed": True},
+            f"accepted by confirmation {ANSWER + 10} of {NOW}, but it was accepted {ANSWER + 10} of {NOW}",
+        ),
     ],
 )
 def test_an_event_with_other_scores_than_were_submitted(said: dict[str, Any], says: str) -> None:
@@ -681,3 +685,42 @@ def test_reports_of_two_transactions_and_of_two_submissions_in_one() -> None:
     while made.tasks:
         made.settle(made.tasks.pop(0), True)
     assert [(each.round_id, each.check) for each in made.findings] == [(1, Checked.UNCHECKED), (2, Checked.VERIFIED)]
+
+
+def test_a_hole_does_not_excuse_what_the_hub_says() -> None:
+    """Only an event that is not there may be one of the missing ones."""
+    for holes in (Holes(holds={FEED_ID: 1}), Holes(rounds={FEED_ID: (1,)})):
+        made = Auditor(named, holes=holes)
+        made.hub.add_model(model())
+        made.hub.add_committee(1, [ALICE, BOB, CAROL], 3)
+        made.hub.add_feed(FEED)
+        assert problem_of(made, submission(said={"confirmed": True})).startswith("the hub said accepted by confirm")
+        unsure = bool(holes.holds)
+        assert made.findings[0].check is (Checked.UNCHECKED if unsure else Checked.FAILED)
+        # What the hub says is followed where the rules are not sure of the state before it.
+        assert made.findings[0].problem.endswith("held reports of the feed are not in the logs") == unsure
+
+
+def test_an_event_whose_submission_is_not_known_and_that_no_hub_emits() -> None:
+    made = auditor(None, replace(FEED, sigma=0))
+    nothing = TransactionCalls(missing="nobody has it")
+    assert problem_of(made, replace(submission(), calls=nothing)) == "nobody has it"
+    second = submission(round_ids=(2,), observed_at=NOW + 60, block_time=NOW + 60)
+    assert problem_of(made, replace(second, calls=nothing)).startswith("the event is none of this hub: ")
+    assert made.findings[-1].check is Checked.FAILED and made.hub.states[FEED_ID].round_id == 1
+
+
+def test_answers_of_peers_are_known_from_a_report_that_the_hub_should_have_refused() -> None:
+    made = auditor(None, PEERED, PEER)
+    ids: dict[str, Any] = {"feed_ids": (FEED_ID, PEER_ID), "round_ids": (1, 0)}
+    assert "are the quorum" in problem_of(made, submission(BOTH[:2], **ids))
+    assert made.hub.peers_unknown == {} and made.hub.states[FEED_ID].peer_answers == (2 * ANSWER,)
+    # A held report has no answers of peers, and a feed without peers neither.
+    nothing = TransactionCalls(missing="nobody has it")
+    made = auditor(None, PEERED, PEER)
+    problem_of(made, replace(submission(), events=(replace(HELD, answer=0),), calls=nothing))
+    problem_of(made, replace(submission(feed_ids=(PEER_ID,)), calls=nothing))
+    assert made.hub.peers_unknown == {} and made.hub.states[PEER_ID].round_id == 1
+    # A round's are not known.
+    problem_of(made, replace(submission(observed_at=NOW + 1), calls=nothing))
+    assert list(made.hub.peers_unknown) == [FEED_ID]
