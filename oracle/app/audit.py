@@ -10,9 +10,9 @@ from pathlib import Path
 
 from oracle.app.public_models import public_models
 from oracle.audit.choice import Choice
-from oracle.audit.memory import AuditMemory
 from oracle.audit.progress import Progress, unwatched
 from oracle.audit.readings import ReadingsPlace
+from oracle.audit.record import AuditRecord
 from oracle.audit.report import AuditReport
 from oracle.audit.run import AuditOptions, WantedReadings, audit_hub
 from oracle.audit.served import ReadingsClient
@@ -124,7 +124,7 @@ async def audit(
     address = require_address(hub, "HUB")
     async with AsyncExitStack() as stack:
         rpcs = [await stack.enter_async_context(Rpc(url)) for url in urls]
-        memory = stack.enter_context(AuditMemory(state, await _chain_id(rpcs), address))
+        record = stack.enter_context(AuditRecord(state, await _chain_id(rpcs), address))
         wanted = None
         if readings is not None:
             client = await stack.enter_async_context(ReadingsClient(trusted(readings.ca_file)))
@@ -134,12 +134,12 @@ async def audit(
             block=block,
             readings=wanted,
             jobs=jobs,
-            memory=memory,
+            record=record,
             progress=progress,
             choice=choice or Choice(),
         )
         report = await audit_hub(rpcs, address, artifacts, options)
-        memory.forget({from_hex(each.tx_hash) for each in report.findings if not each.verified and each.tx_hash})
+        record.forget({from_hex(each.tx_hash) for each in report.findings if not each.verified and each.tx_hash})
     return replace(
         report,
         notes=(*report.notes, *public_models(report.circuits, artifacts)),

@@ -9,8 +9,8 @@ be activated, so they are verified, too.
 Nobody is believed: a node that keeps something back is found by the hub's own storage (`withheld`), a submission counts
 only if it agrees with the hub's events and its signatures hold (`calls`), and what can't be checked is a finding.
 
-`run` is the workflow. `fetch` and `pinned` read the chain and `circuits` finds the artifacts; `calldata`, `calls`,
-`withheld`, `replay`, `replayed`, `shadows` and `judge` are pure; `proofs` verifies proofs in child processes, and
-`storage` compares every word. `history` and `report` have the types of what goes in and out. Who only reads calldata
-imports `calldata` or `transactions` alone: nothing else here is loaded for that.
+`run` is the workflow. `endpoints`, `fetch` and `pinned` read the chain, `circuits` finds the artifacts, and `playing`
+takes the history to the auditor. `calldata`, `calls`, `withheld`, `replay`, `replayed`, `shadows` and `judge` are pure.
+`proofs` verifies proofs in child processes, and `storage` compares every word. `history` and `report` have the types of
+what goes in and out. Who only reads calldata imports `calldata` or `transactions` alone: nothing else is loaded for it.
 """

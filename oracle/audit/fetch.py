@@ -15,14 +15,15 @@ from typing import TypeAlias, TypeVar
 from oracle.audit.calls import JudgedEvent, TransactionCalls, lasting_calls
 from oracle.audit.confirmed import first_denied
 from oracle.audit.history import AdminEvent, HistoryEntry, ReportEvents
-from oracle.audit.memory import AuditMemory
 from oracle.audit.pinned import read_rounds
 from oracle.audit.progress import AuditStep, Progress
+from oracle.audit.record import AuditRecord
 from oracle.audit.report import ProblemKind, ReportDraft
 from oracle.audit.transactions import NOT_FOUND, calls_in
 from oracle.audit.withheld import begins_with_the_creation
+from oracle.chain.deploy.origin import first_block
 from oracle.chain.hub import Hub, RoundAccepted, ShadowScored, hub_interface, round_event, shadow_event
-from oracle.chain.rpc import LOG_BLOCKS, BlockTag, Rpc
+from oracle.chain.rpc import LOG_BLOCKS, Rpc
 from oracle.chain.transport.answers import Block, Log
 from oracle.chain.transport.interface import NodeError
 from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, OracleError
@@ -53,53 +54,6 @@ class ReadEvent:
     event: HubEvent
 
 
-async def pin(rpcs: Sequence[Rpc], which: BlockTag, draft: ReportDraft) -> tuple[Block, list[Rpc]]:
-    """Return the block at which all endpoints are read, and the endpoints that have it.
-
-    A name, such as "latest", may be another block at each endpoint: the lowest of them is taken. An endpoint of
-    another chain than the first one's is left out.
-
-    Raises:
-        ChainUnavailable: No endpoint has it.
-    """
-    there: list[tuple[Rpc, int]] = []
-    errors: list[ChainUnavailable] = []
-    first_chain: int | None = None
-    for rpc in rpcs:
-        try:
-            chain_id, number = await rpc.chain_id(), (await rpc.block(which)).number
-        except ChainUnavailable as error:
-            errors.append(error)
-            draft.problem(ProblemKind.NODE, f"{rpc.name} is left out: {error}")
-            continue
-        first_chain = chain_id if first_chain is None else first_chain
-        if chain_id == first_chain:
-            there.append((rpc, number))
-        else:
-            text = f"{there[0][0].name} is of chain {first_chain}, but {rpc.name} of chain {chain_id}: it is left out"
-            draft.problem(ProblemKind.CHAIN, f"the endpoints contradict each other: {text}")
-    if not there:
-        raise errors[0]
-    (first, _), *others = there
-    block = await first.block(min(number for _, number in there))
-    agreeing = [first]
-    for rpc, _ in others:
-        try:
-            found = await rpc.block(block.number)
-        except ChainUnavailable as error:
-            draft.problem(ProblemKind.NODE, f"{rpc.name} is left out: {error}")
-            continue
-        if found.hash == block.hash:
-            agreeing.append(rpc)
-        else:
-            draft.problem(
-                ProblemKind.CHAIN,
-                f"the endpoints contradict each other: block {block.number} is {to_hex(block.hash)} at {first.name}, "
-                f"but {to_hex(found.hash)} at {rpc.name}, which is left out",
-            )
-    return block, agreeing
-
-
 class HistoryReader:
     """Reads what happened at a hub up to the pinned block.
 
@@ -108,7 +62,7 @@ class HistoryReader:
         hub: Reads the hub, through the first of them.
         pinned: The pinned block.
         draft: Takes what is wrong.
-        memory: Knows what an earlier audit fetched.
+        record: The record of what earlier audits fetched.
         progress: Is told how far it is.
 
     Attributes:
@@ -116,14 +70,14 @@ class HistoryReader:
     """
 
     def __init__(
-        self, rpcs: Sequence[Rpc], hub: Hub, pinned: Block, draft: ReportDraft, memory: AuditMemory, progress: Progress
+        self, rpcs: Sequence[Rpc], hub: Hub, pinned: Block, draft: ReportDraft, record: AuditRecord, progress: Progress
     ) -> None:
         self.contradiction = ""
         self._rpcs = rpcs
         self._hub = hub
         self._pinned = pinned
         self._draft = draft
-        self._memory = memory
+        self._record = record
         self._progress = progress
         self._times: dict[tuple[int, bytes], int] = {}
 
@@ -138,7 +92,7 @@ class HistoryReader:
             ChainUnavailable: No endpoint answers at all.
         """
         if first is None:
-            first = await self._creation()
+            first = await first_block(self._rpcs[0], self._hub.address, self._pinned.number)
         first = min(first, self._pinned.number)
         found = await self._logs(first, self._pinned.number)
         events = self._decoded(found)
@@ -199,20 +153,6 @@ class HistoryReader:
             return False
 
     # --- logs --------------------------------------------------------------------------------------------------
-
-    async def _creation(self) -> int:
-        """Return the block of the hub's creation; 0 where the first endpoint does not know the state of old blocks."""
-        low, high, rpc = 0, self._pinned.number, self._rpcs[0]
-        try:
-            while low < high:
-                middle = (low + high) // 2
-                if await rpc.code(self._hub.address, middle):
-                    high = middle
-                else:
-                    low = middle + 1
-        except ChainUnavailable:
-            return 0
-        return low
 
     async def _logs(self, first: int, last: int) -> list[Log]:
         """Return the logs of all endpoints, united and in order."""
@@ -334,12 +274,12 @@ class HistoryReader:
 
     async def _calls(self, tx_hash: bytes, groups: Sequence[Sequence[JudgedEvent]]) -> TransactionCalls:
         """Return where a transaction's submissions are. What can't be had is said there."""
-        transaction = self._memory.transaction(tx_hash)
+        transaction = self._record.transaction(tx_hash)
         try:
             if transaction is None:
                 transaction = await self._ask(lambda rpc: rpc.transaction(tx_hash))
                 if transaction is not None:
-                    self._memory.keep_transaction(tx_hash, transaction)
+                    self._record.keep_transaction(tx_hash, transaction)
         except NodeError as error:
             return TransactionCalls(missing=f"its transaction can't be read: {error}")
         if transaction is None:
@@ -355,7 +295,7 @@ class HistoryReader:
 
     async def _trace(self, tx_hash: bytes) -> tuple[bytes, ...] | None:
         """Return the calls of the hub that a transaction's trace shows; None if no node can trace it."""
-        traced = self._memory.calls(tx_hash)
+        traced = self._record.calls(tx_hash)
         if traced is None:
             try:
                 trace = await self._ask(lambda rpc: rpc.trace(tx_hash))
@@ -364,7 +304,7 @@ class HistoryReader:
             if trace is None:
                 return None
             traced = list(lasting_calls(trace, self._hub.address))
-            self._memory.keep_calls(tx_hash, traced)
+            self._record.keep_calls(tx_hash, traced)
         return tuple(traced)
 
     async def _time(self, log: Log) -> int:
@@ -374,13 +314,13 @@ class HistoryReader:
             return self._times[key]
         time = log.block_time
         if time is None and log.block_hash:
-            time = self._memory.block_time(log.block_hash)
+            time = self._record.block_time(log.block_hash)
         if time is None:
             block = await self._rpcs[0].block(log.block_number)
             if log.block_hash and block.hash != log.block_hash:
                 self._contradict(log.block_number)
             else:
-                self._memory.keep_block_time(block.hash, block.timestamp)
+                self._record.keep_block_time(block.hash, block.timestamp)
             time = block.timestamp
         if len(self._times) >= _BLOCKS_KNOWN:
             self._times.clear()

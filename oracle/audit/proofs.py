@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from oracle.audit.memory import AuditMemory, proof_key
 from oracle.audit.progress import AuditStep, Progress, unwatched
+from oracle.audit.record import AuditRecord, proof_key
 from oracle.core.cores import usable_cores
 from oracle.core.errors import OracleError, ProverUnavailable
 from oracle.proving.artifact import Artifact
@@ -62,7 +62,7 @@ class ProofPool:
     Args:
         circuits: The artifacts.
         jobs: Proofs at once; None: as many as this process may use cores.
-        memory: Knows the proofs that were verified before, and learns those that are verified now; None: there is none.
+        record: Has the proofs that were verified before, and takes those that are verified now; None: there is none.
         progress: Called after each proof.
         deadline: Seconds for one proof.
 
@@ -75,7 +75,7 @@ class ProofPool:
         circuits: Circuits,
         *,
         jobs: int | None = None,
-        memory: AuditMemory | None = None,
+        record: AuditRecord | None = None,
         progress: Progress = unwatched,
         deadline: float = DEADLINE,
     ) -> None:
@@ -83,7 +83,7 @@ class ProofPool:
             raise ValueError(f"jobs {jobs} must be at least 1")
         self._jobs = usable_cores() if jobs is None else jobs
         self._circuits = circuits
-        self._memory = memory
+        self._record = record
         self._progress = progress
         self._deadline = deadline
         self._closed = threading.Event()
@@ -180,11 +180,11 @@ class ProofPool:
             return verified()  # in a fresh child: the other one has ended
 
     def _is_known(self, task: ProofTask) -> bool:
-        return self._memory is not None and self._memory.is_verified(self._key(task))
+        return self._record is not None and self._record.is_verified(self._key(task))
 
     def _keep(self, task: ProofTask, result: bool | str) -> None:
-        if self._memory is not None and result is True:
-            self._memory.keep_verified(self._key(task))
+        if self._record is not None and result is True:
+            self._record.keep_verified(self._key(task))
 
     def _key(self, task: ProofTask) -> bytes:
         manifest = self._circuits.artifact(task.model_number, task.batch).manifest

@@ -19,7 +19,7 @@ from typing import Any
 from rich.table import Table
 
 from oracle.audit.choice import Choice, Span
-from oracle.audit.memory import AuditMemory
+from oracle.audit.record import AuditRecord
 from oracle.audit.run import AuditOptions, audit_hub
 from oracle.bench.cases import AUDITS, JUDGES, AuditCase
 from oracle.bench.detectors import detector
@@ -112,8 +112,8 @@ async def _measured(case: str, history: AuditedHistory, echo: Echo) -> dict[str,
     async def audited(kept: Path | None = None, **options: Any) -> tuple[float, float]:
         began, worked = time.perf_counter(), time.process_time()
         async with Rpc(history.chain.rpc_url) as rpc:
-            with AuditMemory(kept, history.chain.chain_id, history.hub) as memory:
-                asked = AuditOptions(from_block=history.block, memory=memory, **options)
+            with AuditRecord(kept, history.chain.chain_id, history.hub) as record:
+                asked = AuditOptions(from_block=history.block, record=record, **options)
                 report = await audit_hub([rpc], history.hub, history.artifacts, asked)
         taken = time.perf_counter() - began, time.process_time() - worked
         listed = len(report.findings) + report.not_proven

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.audit.choice import Choice, Span
-from oracle.audit.memory import AuditMemory
+from oracle.audit.record import AuditRecord
 from oracle.audit.report import AuditReport, Checked, Finding, FindingKind, ProblemKind
 from oracle.audit.run import AuditOptions, audit_hub
 from oracle.audit.storage.roles import GUARDIAN_ROLE, ROLES
@@ -51,8 +51,8 @@ class Auditing:
             rpcs = [Rpc(each) for each in nodes or [self.node()]]
             try:
                 # Proofs that were verified once are known: what is tested here is the rest.
-                with AuditMemory(self.folder / "memory", self.rig.chain.chain_id, self.rig.hub.address) as memory:
-                    known = AuditOptions(memory=memory, **options)
+                with AuditRecord(self.folder / "record", self.rig.chain.chain_id, self.rig.hub.address) as record:
+                    known = AuditOptions(record=record, **options)
                     return await audit_hub(rpcs, self.rig.hub.address, self.artifacts, known)
             finally:
                 for rpc in rpcs:
@@ -297,7 +297,7 @@ def test_a_submission_that_only_a_trace_shows(rig: Rig, audited: Auditing, relay
     (unchecked,) = (each for each in report.findings if not each.verified)
     assert unchecked.problem == "its submission is not in the transaction's input, and the node can't trace it"
     assert (unchecked.answer, unchecked.outcome, report.ok) == (NORMAL, Outcome.ACCEPTED, False)
-    (audited.folder / "memory").unlink()
+    (audited.folder / "record").unlink()
     assert audited(audited.node(without=TRACES[:1])).ok, "either kind of trace shows it"
 
 

@@ -22,8 +22,8 @@ from werkzeug import Request, Response
 from oracle.app.audit import audit
 from oracle.audit import proofs as pooled
 from oracle.audit.choice import Choice, Span
-from oracle.audit.memory import AuditMemory
 from oracle.audit.progress import AuditStep
+from oracle.audit.record import AuditRecord
 from oracle.audit.report import AuditReport, ProblemKind
 from oracle.chain.hub import RoundEvent, RoundHeld, SubmitCall, round_event
 from oracle.chain.local import toolchain
@@ -629,7 +629,7 @@ def test_an_interrupt_at_the_terminal(tmp_path: Path, httpserver: HTTPServer) ->
         ended.set()
     assert (process.returncode, out) == (130, "")
     assert err.split("\n") == [f"the same command with --state {state} goes on from here", "", "interrupted", ""]
-    AuditMemory(state, 1, hub).close()
+    AuditRecord(state, 1, hub).close()
 
 
 @pytest.mark.attack
@@ -653,8 +653,8 @@ def test_what_a_lying_node_left_in_the_record_does_not_stay(rig: Rig, folder: Pa
     assert rig.accepts(lied)
     told = rig.chain.rpc("eth_getBlockByNumber", "latest", True)["transactions"][0]
     false = encode(lied.with_scores(-9, -9))
-    with AuditMemory(state, 31337, rig.hub.address) as memory:
-        memory.keep_transaction(
+    with AuditRecord(state, 31337, rig.hub.address) as record:
+        record.keep_transaction(
             from_hex(told["hash"]),
             Transaction(from_hex(told["hash"]), rig.address(DEPLOYER), rig.hub.address, false, 0, 0, 1),
         )
@@ -679,7 +679,7 @@ def test_progress_is_told(rig: Rig, folder: Path) -> None:
 
 
 def test_a_record_of_another_hub(rig: Rig, folder: Path, tmp_path: Path) -> None:
-    AuditMemory(tmp_path / "state", 31337, rig.address(STRANGER)).close()
+    AuditRecord(tmp_path / "state", 31337, rig.address(STRANGER)).close()
     with pytest.raises(DataError, match="is the record of an audit of hub"):
         rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder, state=tmp_path / "state"))
 

@@ -54,7 +54,7 @@ def test_a_short_run_is_written_held_read_back_and_audited(
     for kind, counted in summary["faults"].items():
         every = foreseen.recall(kind, ["sp500", "nasdaq", "wti", "vix"])
         assert every == (counted["injected"], counted["held"]), kind
-    # What a stranger's audit of this chain finds: a proof for each of the twelve transactions, and every word explained.
+    # A stranger's audit of this chain finds a proof for each of the twelve transactions, and every word explained.
     audit = summary["audit"]
     assert (audit["ok"], audit["problems"], audit["proofs"]) == (True, [], 12)
     assert [audit[name] for name in ("reports", "verified", "failed", "unchecked")] == [24, 24, 0, 0]

@@ -15,10 +15,11 @@ from structlog.testing import capture_logs
 
 from oracle.app.checks import failures
 from oracle.app.node_checks import node_checks
-from oracle.audit.fetch import HistoryReader, pin
-from oracle.audit.memory import AuditMemory
+from oracle.audit.endpoints import pin
+from oracle.audit.fetch import HistoryReader
 from oracle.audit.pinned import read_pinned
 from oracle.audit.progress import unwatched
+from oracle.audit.record import AuditRecord
 from oracle.audit.report import ReportDraft
 from oracle.chain.abilities import survey
 from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, deploy
@@ -220,7 +221,7 @@ async def _history(built: World, rpc: Rpc) -> None:
         pinned, _ = await pin([through], "latest", draft)
         hub = Hub(through, built.deployment.hub)
         reader = HistoryReader(
-            [through], hub, pinned, draft, AuditMemory(None, built.chain.chain_id, hub.address), unwatched
+            [through], hub, pinned, draft, AuditRecord(None, built.chain.chain_id, hub.address), unwatched
         )
         events = await reader.events(max(0, pinned.number - 20))
         entries = [entry async for entry in reader.entries(events)]

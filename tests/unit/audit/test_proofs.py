@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from oracle.audit import proofs
-from oracle.audit.memory import AuditMemory
 from oracle.audit.progress import AuditStep
 from oracle.audit.proofs import ProofPool, ProofTask
+from oracle.audit.record import AuditRecord
 from oracle.core.errors import ArtifactError, ProverCrashed, ProverTimeout
 from oracle.proving.verification import VERIFYING_FILES, Verification
 
@@ -151,7 +151,7 @@ async def test_what_was_verified_is_not_verified_again(verifying: Verifying, tmp
 
     async def audit(circuits: Circuits) -> dict[bytes, bool | str]:
         verifying.calls.clear()
-        with AuditMemory(tmp_path / "state", 1, HUB) as memory, ProofPool(circuits, jobs=2, memory=memory) as pool:
+        with AuditRecord(tmp_path / "state", 1, HUB) as record, ProofPool(circuits, jobs=2, record=record) as pool:
             return await results(pool, *tasks)
 
     first = await audit(Circuits())

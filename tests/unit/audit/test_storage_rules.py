@@ -186,7 +186,7 @@ def test_an_architecture_that_binds_no_model_is_one_models() -> None:
 
 
 def test_a_model_comes_in_a_later_transaction_than_its_architecture() -> None:
-    """Of an event that follows from storage no transaction is known, so nothing is said of it."""
+    """An event that follows from storage has no transaction, so nothing is said of it."""
     added = architecture(2)
     inside = AdminEvent("ModelAdded", model(3, architectureId=2).values, 5, NOW, added.tx_hash)
     assert said(added, inside) == ["its architecture was added in the same transaction"]

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.audit import memory
-from oracle.audit.memory import AuditMemory, proof_key
+from oracle.audit.record import AuditRecord, proof_key
 from oracle.chain.transport.answers import Transaction
 from oracle.core.errors import DataError
 
@@ -21,8 +20,8 @@ KEY, TX, BLOCK = b"\1" * 32, b"\2" * 32, b"\3" * 32
 TRANSACTION = Transaction(TX, HUB, None, b"\0calldata", 7, 21_000, 12)
 
 
-def opened(path: Path | None, chain_id: int = 1, hub: str = HUB) -> AuditMemory:
-    return AuditMemory(path, chain_id, hub)
+def opened(path: Path | None, chain_id: int = 1, hub: str = HUB) -> AuditRecord:
+    return AuditRecord(path, chain_id, hub)
 
 
 def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
@@ -85,7 +84,7 @@ def test_the_record_of_another_release_is_not_used(tmp_path: Path, monkeypatch: 
     path = tmp_path / "audit.state"
     with opened(path) as record:
         record.keep_verified(KEY)
-    monkeypatch.setattr(memory, "ezkl_version", lambda: "99.0")
+    monkeypatch.setattr("oracle.audit.record.ezkl_version", lambda: "99.0")
     with opened(path) as record:
         assert "is of another release (ezkl" in record.note
         assert not record.is_verified(KEY)
@@ -139,10 +138,10 @@ def test_an_entry_that_is_damaged_is_fetched_again(tmp_path: Path, value: bytes)
 KILLED = """
 import sys
 from pathlib import Path
-from oracle.audit import memory
-from oracle.audit.memory import AuditMemory
-memory._COMMIT_S = 0.02
-with AuditMemory(Path(sys.argv[1]), 1, sys.argv[2]) as record:
+from oracle.audit import record
+from oracle.audit.record import AuditRecord
+record._COMMIT_S = 0.02
+with AuditRecord(Path(sys.argv[1]), 1, sys.argv[2]) as record:
     for number in range(10**9):
         record.keep_verified(number.to_bytes(32))
         if number == 20_000:

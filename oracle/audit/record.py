@@ -27,7 +27,7 @@ from oracle.core.formats import from_hex, to_hex
 from oracle.core.version import __version__
 from oracle.proving.engine.version import ezkl_version
 
-__all__ = ["AuditMemory"]
+__all__ = ["AuditRecord"]
 
 _APPLICATION = 0x5A4B4155
 """Marks the file as a record of an audit: SQLite's `application_id`."""
@@ -45,7 +45,7 @@ class _Kept(IntEnum):
     CALLS = 4
 
 
-class AuditMemory:
+class AuditRecord:
     """The record of one hub's audits. Use it as a context manager, which closes the file.
 
     Args:
