@@ -294,18 +294,12 @@ class Auditor:
             elif not problem:
                 check, problem = Checked.UNCHECKED, _NOT_PROVEN
                 waiting.append(len(self.findings))
-            if (
-                audited.kind is FindingKind.ROUND
-                and feed_id in self.hub.peers_unknown
-                and not self.hub.states[feed_id].held
-            ):
-                del self.hub.peers_unknown[feed_id]
             if differ and self.hub.feeds[feed_id].peers:
                 self.hub.peers_unknown[feed_id] = (
                     "several submissions fit its last round, with other answers of its peers"
                 )
             self._find(entry, audited.kind, feed_id, report.round_ids[position], said.get(feed_id), check, problem)
-        if tasks and waiting:
+        if waiting:
             tasks = [replace(task, findings=tuple(waiting)) for task in tasks]
             self.tasks.append(tasks[0])
             if not entry.calls.is_certain:
