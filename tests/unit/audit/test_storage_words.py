@@ -479,3 +479,12 @@ def test_words_of_everything_that_is_there_and_of_the_next_of_its_kind() -> None
     owners = {word.owner for word in words_of(hub()).values()}
     numbered = {f"{kind} {number}" for kind in ("committee", "architecture", "model") for number in (1, 2, 3)}
     assert owners == {"the hub", "the roles", f"feed {ETH}", f"feed {BTC}"} | numbered
+
+
+def test_ids_of_peers_are_kept_to_the_last_bit() -> None:
+    peers = (b"\xff" * 32, b"\xfd" * 31 + b"\1")
+    added = AdminEvent("FeedAdded", {"feedId": SOL_ID, "config": terms("SOL / USD", peers=peers), "modelNumber": 1})
+    words, slot = words_of(hub(added)), entry(FEEDS, int.from_bytes(SOL_ID))
+    halves = [fields(words[slot + at])["first half of the id"].to_bytes(16) for at in (4, 5)]
+    halves += [value.to_bytes(16) for value in fields(words[slot + 6]).values()]
+    assert halves == [peers[0][:16], peers[1][:16], peers[0][16:], peers[1][16:]]
