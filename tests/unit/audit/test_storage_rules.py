@@ -407,3 +407,17 @@ def test_who_ceases_to_be_the_admin() -> None:
     words = made.words(DELAY)
     assert words[CURRENT].value == 0 and words[PENDING].value == DELAY << 208
     assert words[entry(entry(0, 0), int(ADMIN, 16))].value == 0
+
+
+def test_changes_of_what_was_never_added() -> None:
+    for name in ("Paused", "AggregatorLinked", "ShadowCompared"):
+        assert said(of_feed(name, agrees=True)) == ["the feed was never added"]
+
+
+def test_a_delay_that_nobody_changes_needs_no_settling() -> None:
+    made = StoredRoles()
+    assert not made.may_be_settled(NOW)
+    made.event(*slower(300, NOW))
+    assert [made.may_be_settled(time) for time in (NOW - 1, NOW, NOW + 1)] == [False, False, True]
+    made.event("DefaultAdminDelayChangeCanceled", {})
+    assert not made.may_be_settled(NOW + 1)
