@@ -226,7 +226,7 @@ def test_groups_without_a_common_member() -> None:
 
 def test_the_kind_of_account_that_the_admin_is() -> None:
     kinds = [account_kind(code) for code in (b"", CODE, DELEGATING)]
-    assert kinds == [AccountKind.KEY, AccountKind.CONTRACT, AccountKind.DELEGATED]
+    assert kinds == [AccountKind.KEY, AccountKind.CONTRACT, AccountKind.DELEGATED] == ["key", "contract", "delegated"]
     assert found(strong(), b"") == found(strong(), DELEGATING) == [("high", "admin")]
     local = with_part("circuit", srs_origin="insecure-local")
     assert found(local, is_local=True) == []
