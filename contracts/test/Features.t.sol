@@ -398,4 +398,15 @@ contract FeaturesTest is Test {
     function _uints(string memory path) internal view returns (uint256[] memory) {
         return vm.parseJsonUintArray(vectors, path);
     }
+
+    /// @dev One is the least answer of a relative feed.
+    function test_theLeastPositiveAnswerIsMeasured() public pure {
+        assertEq(Features.move(true, 1_000, 1, 1), 0);
+        assertTrue(Features.near(true, 1_000, 1, 1, 0));
+        (int256 moved, bool isSeen) = Features.peerMove(true, 1_000, 1, 1);
+        assertEq(moved, 0);
+        assertTrue(isSeen);
+        // A sigma of 1,000 %: from one to two is a tenth of it.
+        assertEq(Features.spread(true, 10_000_000, 1, 2), 100);
+    }
 }
