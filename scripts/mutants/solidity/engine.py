@@ -418,7 +418,10 @@ class SolidityWorkspace(Workspace):
         if named:
             trials.append((["--match-path", one_of(named)], _FEW))
         # forge takes files by their names. Those that are done soon come first.
-        others = sorted((each for each in self.base.seconds if each not in (*named, first)), key=self.base.seconds.get)
+        others = sorted(
+            (each for each in self.base.seconds if each not in (*named, first)),
+            key=lambda each: self.base.seconds[each],
+        )
         half = len(others) // 2
         trials += [(["--match-path", one_of(part)], _FEW) for part in (others[:half], others[half:]) if part]
         trials.append((["--match-path", f"{TESTS}/{LEFT_OUT[1]}"], _MANY))
