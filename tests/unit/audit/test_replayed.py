@@ -325,3 +325,12 @@ def test_problems_name_feeds_as_well_as_they_can() -> None:
     made.administer(compared(False))
     (problem,) = made.problems
     assert problem.kind is ProblemKind.HISTORY and f"shadow report of 0x{FEED.hex()}, but" in problem.text
+
+
+def test_the_round_of_the_event_itself_is_not_taken_from_the_storage() -> None:
+    """A node may leave out an event, and give it later."""
+    rounds = {(FEED, number): stored(number) for number in (1, 2)}
+    made = ReplayedHub(PinnedHub(rounds=rounds), Holes(rounds={FEED: (1, 2)}))
+    made.add_feed(audited(FEED))
+    made.bridge(report(2))
+    assert made.states[FEED].round_id == 1

@@ -488,3 +488,10 @@ def test_ids_of_peers_are_kept_to_the_last_bit() -> None:
     halves = [fields(words[slot + at])["first half of the id"].to_bytes(16) for at in (4, 5)]
     halves += [value.to_bytes(16) for value in fields(words[slot + 6]).values()]
     assert halves == [peers[0][:16], peers[1][:16], peers[0][16:], peers[1][16:]]
+
+
+def test_a_shadow_report_with_its_arguments_by_name() -> None:
+    values = {
+        "feedId": ETH_ID, "roundId": 4, "answer": -55, "observedAt": 999, "modelNumber": 2, "scores": (-1, 0)
+    }  # fmt: skip
+    assert shadow_scored(SCORED) == AdminEvent("ShadowScored", values, 5, 0, "0x12", 0)
