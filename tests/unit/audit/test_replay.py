@@ -724,3 +724,19 @@ def test_answers_of_peers_are_known_from_a_report_that_the_hub_should_have_refus
     # A round's are not known.
     problem_of(made, replace(submission(observed_at=NOW + 1), calls=nothing))
     assert list(made.hub.peers_unknown) == [FEED_ID]
+
+
+def test_each_event_of_a_transaction_that_no_hub_takes_is_told() -> None:
+    made = auditor(model(score_unit=0), FEED, PEER)
+    ids: dict[str, Any] = {"feed_ids": (FEED_ID, PEER_ID), "round_ids": (1, 1), "scores": ((-1, -1),) * 2}
+    made.play(submission(BOTH, **ids))
+    assert [(each.feed, each.check) for each in made.findings] == [
+        ("eth / USD", Checked.FAILED), ("btc / USD", Checked.FAILED)
+    ]  # fmt: skip
+    assert all(each.problem.startswith("no hub of this release has such a history: ") for each in made.findings)
+
+
+def test_a_round_of_which_not_all_is_known_is_not_expected_in_the_storage() -> None:
+    made = auditor()
+    problem_of(made, replace(submission(), calls=TransactionCalls(missing="nobody has it")))
+    assert (made.hub.states[FEED_ID].round_id, made.hub.expected_rounds()) == (1, {})
