@@ -96,7 +96,25 @@ def administrator(
         for each in (MULTISIG, EXECUTOR):
             workspace.chain.rpc("anvil_impersonateAccount", each)
             workspace.chain.rpc("anvil_setBalance", each, hex(10**20))
+        password = workspace.folder / "keystore" / "password"
+        password.parent.mkdir(mode=0o700)
+        password.write_text("a password of many words\n")
+        password.chmod(0o600)
+        made = workspace.run("key", "create", "keystore/guardian.json", "--password-file", "keystore/password")
+        assert made.returncode == 0, made.stderr
+        workspace.chain.rpc("anvil_setBalance", guardian_of(workspace), hex(10**19))
         yield Administrator(workspace, (project_root / "docs" / "administration.md").read_text())
+
+
+@pytest.fixture(autouse=True)
+def _as_deployed(administrator: Administrator) -> Iterator[None]:
+    snapshot = administrator.chain.rpc("evm_snapshot")
+    yield
+    assert administrator.chain.rpc("evm_revert", snapshot)
+
+
+def guardian_of(workspace: Workspace) -> str:
+    return keystore.address_of(workspace.folder / "keystore" / "guardian.json")
 
 
 def deployed_timelock(chain: Anvil, root: Path) -> str:
@@ -111,14 +129,7 @@ def deployed_timelock(chain: Anvil, root: Path) -> str:
 
 def test_the_guide(administrator: Administrator, project_root: Path) -> None:
     person, workspace = administrator, administrator.workspace
-    password = workspace.folder / "keystore" / "password"
-    password.parent.mkdir(mode=0o700)
-    password.write_text("a password of many words\n")
-    password.chmod(0o600)
-    made = workspace.run("key", "create", "keystore/guardian.json", "--password-file", "keystore/password")
-    assert made.returncode == 0, made.stderr
-    guardian = keystore.address_of(workspace.folder / "keystore" / "guardian.json")
-    person.chain.rpc("anvil_setBalance", guardian, hex(10**19))
+    guardian = guardian_of(workspace)
     timelock = deployed_timelock(person.chain, project_root)
     checksummed = {"MULTISIG": MULTISIG, "GUARDIAN": guardian, "TIMELOCK": timelock, "NEXT_GUARDIAN": NEXT_GUARDIAN}
     person.variables = dict(sorted(checksummed.items(), key=lambda each: -len(each[0])))
@@ -184,7 +195,7 @@ def test_the_guide(administrator: Administrator, project_root: Path) -> None:
 
 def test_one_feed_that_fails_does_not_stop_the_others(administrator: Administrator) -> None:
     person, workspace = administrator, administrator.workspace
-    snapshot = workspace.chain.rpc("evm_snapshot")
+    assert workspace.run("role", "appoint", guardian_of(workspace)).returncode == 0
     guardian = ("--keystore", "keystore/guardian.json", "--password-file", "keystore/password")
     paused = workspace.run("feed", "pause", "btc-usd", "eth-usd", "btc-usd", *guardian, "--json")
     assert paused.returncode == 0, paused.stderr
@@ -194,7 +205,7 @@ def test_one_feed_that_fails_does_not_stop_the_others(administrator: Administrat
     ]
     # The guardian is made admin by force, so that one key can make all calls. One of two feeds has a proposal.
     admin = person.roles()["admin"]
-    key = keystore.address_of(workspace.folder / "keystore" / "guardian.json")
+    key = guardian_of(workspace)
     for sender, line in ((admin, f"role hand-over {key}"), (key, "role accept"), (key, "feed propose-unpause btc-usd")):
         call = json.loads(workspace.run(*line.split(), "--calldata", "--json").stdout)
         for action in ("anvil_impersonateAccount", "anvil_setBalance"):
@@ -205,7 +216,6 @@ def test_one_feed_that_fails_does_not_stop_the_others(administrator: Administrat
     assert half.returncode == 1 and half.stderr.count("\n") == 2
     assert "unpause(btc-usd): block" in half.stderr and "error: unpause(eth-usd): NothingProposed" in half.stderr
     assert person.paused() == [True, False]
-    assert workspace.chain.rpc("evm_revert", snapshot)
 
 
 def test_mistakes_of_a_person_in_a_hurry(administrator: Administrator) -> None:
