@@ -124,8 +124,11 @@ contract ChangesTest is OracleTest {
         assertEq(proposed.previousUntil, _now() + CHANGE_WINDOW);
         uint256 state = vm.snapshotState();
         skip(CHANGE_WINDOW);
+        vm.recordLogs();
         vm.prank(GUARDIAN);
         hub.rollbackModel(feedId);
+        // Nothing was proposed, so nothing is cancelled.
+        assertEq(vm.getRecordedLogs().length, 1);
         assertEq(lens.feedState(hub, feedId).modelNumber, 1);
         assertEq(lens.proposals(hub, feedId).previousUntil, 0);
         assertTrue(vm.revertToState(state));

@@ -370,6 +370,22 @@ contract ClaimRegistryTest is Test {
         registry.submitClaim(claim, 9, first, proof);
     }
 
+    /// @dev Only the very claim of the same issuer is there already, however long that one is valid.
+    function test_anotherClaimOfTheSameBoundsIsRecorded() public {
+        claim.expiresAt = uint40(block.timestamp + 5 days);
+        _submit();
+        (claim.commitment, claim.expiresAt) = (43, uint40(block.timestamp + 4 days));
+        _submit();
+        assertEq(registry.recorded(ALICE, modelId, -5, 100).commitment, 43);
+        (address second, uint256 secondKey) = makeAddrAndKey("second issuer");
+        registry.addIssuer(modelId, second);
+        vm.warp(block.timestamp + DELAY);
+        claim.expiresAt = uint40(block.timestamp + 1 hours);
+        issuerKey = secondKey;
+        _submit();
+        assertEq(registry.recorded(ALICE, modelId, -5, 100).issuer, second);
+    }
+
     function test_covers(int128 lo, int128 hi, int128 provenLo, int128 provenHi) public {
         // forge-lint: disable-next-line(unsafe-typecast) -- small
         int128 most = int128(LIMIT);
