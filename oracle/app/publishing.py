@@ -45,6 +45,8 @@ def publish_model(path: Path, out: Path, progress: Callable[[str], None] = lambd
         DataError: There is no artifact in the path.
         ArtifactError: The copy can't be written, or the key does not follow from it: nothing is published then.
     """
+    if not path.is_dir():
+        raise DataError(f"{path} is no folder: name that of an artifact, as `oracle model build` prints it")
     target = out / path.resolve().name
     if target.exists():
         raise DataError(f"{target} exists already: remove it, or name another folder with --out")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from oracle.audit.fetch import ReadEvent
 from oracle.audit.history import AdminEvent
 from oracle.audit.pinned import read_pinned, read_rounds, supplied
+from oracle.audit.pinning import pin_block
 from oracle.audit.report import ProblemKind, ReportDraft
 from oracle.audit.withheld import Holes, PinnedHub, find_holes
 from oracle.chain.deploy import code_problems
@@ -16,57 +17,20 @@ from oracle.chain.rpc import BlockTag, Rpc
 from oracle.chain.transport.answers import Block
 from oracle.chain.transport.interface import NodeError
 from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, ContractRejected, DeploymentError
-from oracle.core.formats import to_hex
 
 _UNREADABLE = (DeploymentError, ContractRejected, NodeError, AnswerNotBelieved)
 """Errors by which the hub's state can't be read, but the history can be replayed all the same."""
 
 
 async def pin(rpcs: Sequence[Rpc], which: BlockTag, draft: ReportDraft) -> tuple[Block, list[Rpc]]:
-    """Return the block at which all endpoints are read, and the endpoints that have it.
-
-    A name, such as "latest", may be another block at each endpoint: the lowest of them is taken. An endpoint of
-    another chain than the first one's is left out.
-
-    Raises:
-        ChainUnavailable: No endpoint has it.
-    """
-    there: list[tuple[Rpc, int]] = []
-    errors: list[ChainUnavailable] = []
-    first_chain: int | None = None
-    for rpc in rpcs:
-        try:
-            chain_id, number = await rpc.chain_id(), (await rpc.block(which)).number
-        except ChainUnavailable as error:
-            errors.append(error)
-            draft.problem(ProblemKind.NODE, f"{rpc.name} is left out: {error}")
-            continue
-        first_chain = chain_id if first_chain is None else first_chain
-        if chain_id == first_chain:
-            there.append((rpc, number))
+    """Return the block at which all endpoints are read, and the endpoints that have it. Raises as `pin_block`."""
+    pinned = await pin_block(rpcs, which)
+    for each in pinned.left_out:
+        if each.contradicts:
+            draft.problem(ProblemKind.CHAIN, f"the endpoints contradict each other: {each.reason}: it is left out")
         else:
-            text = f"{there[0][0].name} is of chain {first_chain}, but {rpc.name} of chain {chain_id}: it is left out"
-            draft.problem(ProblemKind.CHAIN, f"the endpoints contradict each other: {text}")
-    if not there:
-        raise errors[0]
-    (first, _), *others = there
-    block = await first.block(min(number for _, number in there))
-    agreeing = [first]
-    for rpc, _ in others:
-        try:
-            found = await rpc.block(block.number)
-        except ChainUnavailable as error:
-            draft.problem(ProblemKind.NODE, f"{rpc.name} is left out: {error}")
-            continue
-        if found.hash == block.hash:
-            agreeing.append(rpc)
-        else:
-            draft.problem(
-                ProblemKind.CHAIN,
-                f"the endpoints contradict each other: block {block.number} is {to_hex(block.hash)} at {first.name}, "
-                f"but {to_hex(found.hash)} at {rpc.name}, which is left out",
-            )
-    return block, agreeing
+            draft.problem(ProblemKind.NODE, f"{each.name} is left out: {each.reason}")
+    return pinned.block, list(pinned.agreeing)
 
 
 async def check_code(rpcs: Sequence[Rpc], hub: str, chain_id: int, block: Block, draft: ReportDraft) -> bytes:

@@ -41,7 +41,7 @@ from oracle.chain.transport.answers import Block, Log
 from oracle.chain.transport.interface import BlockMissing
 from oracle.chain.tx.sender import Sender
 from oracle.cli import oracle
-from oracle.core.errors import ChainUnavailable, ConfigError
+from oracle.core.errors import ChainUnavailable, ConfigError, DataError
 from oracle.core.formats import from_hex, keccak, to_hex
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import Artifact
@@ -360,7 +360,13 @@ async def test_an_endpoint_of_another_chain(rpc: Rpc, scene: Scene) -> None:
     async with Elsewhere(scene.chain.rpc_url) as elsewhere:
         report = await verify_deployment([rpc, elsewhere], scene.deployment.hub, DeploymentCheck())
     [found] = report.differences
-    assert (found.found, found.meaning) == ("chain 5", "endpoints of two chains were named")
+    assert found.found.endswith("of chain 5") and found.meaning == "the endpoints follow different chains"
+
+
+async def test_a_block_that_is_not_there_yet(rpc: Rpc, scene: Scene) -> None:
+    far = await rpc.block_number() + 1_000
+    with pytest.raises(DataError, match=f"^block {far} is not there yet: the latest at .* is {far - 1_000}$"):
+        await verify_deployment([rpc], scene.deployment.hub, DeploymentCheck(block=far))
 
 
 @pytest.mark.attack

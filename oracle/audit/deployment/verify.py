@@ -16,6 +16,7 @@ from oracle.audit.deployment.report import DeploymentDraft, DeploymentReport, We
 from oracle.audit.deployment.statement import DeploymentStatement, StatedRoles
 from oracle.audit.deployment.verifiers import VerifierChecks
 from oracle.audit.deployment.weaknesses import weaknesses
+from oracle.audit.pinning import pin_block
 from oracle.chain import compiled
 from oracle.chain.compiled import Compiled
 from oracle.chain.deploy.create2 import NO_SALT
@@ -23,7 +24,7 @@ from oracle.chain.deploy.origin import first_block
 from oracle.chain.hub import Hub, hub_interface
 from oracle.chain.hub.roles import ADMIN_ROLE, GUARDIAN_ROLE, HubRoles, hub_roles, named_roles
 from oracle.chain.rpc import BlockTag, Rpc
-from oracle.chain.transport.answers import Block, Log
+from oracle.chain.transport.answers import Log
 from oracle.core.errors import ChainUnavailable, DeploymentError
 from oracle.core.formats import NOBODY, checksum_address, to_hex
 from oracle.core.version import __version__
@@ -68,11 +69,19 @@ async def verify_deployment(
         hub: The hub's address, checksummed.
 
     Raises:
-        ChainUnavailable: The first endpoint gives no answer.
+        DataError: The chain does not have the block yet.
+        ChainUnavailable: No endpoint gives an answer.
     """
-    chain_id = await rpcs[0].chain_id()
     draft = DeploymentDraft()
-    pinned, agreeing = await _pin(rpcs, chain_id, wanted.block, draft)
+    found = await pin_block(rpcs, wanted.block)
+    for each in found.left_out:
+        if each.contradicts:
+            meaning = "the endpoints follow different chains"
+            draft.differs(f"RPC endpoint {each.name}", f"what {found.agreeing[0].name} says", each.reason, meaning)
+        else:
+            draft.is_unchecked(f"RPC endpoint {each.name}", each.reason)
+    pinned, agreeing = found.block, found.agreeing
+    chain_id = await agreeing[0].chain_id()
     check = _Check(agreeing, Hub(agreeing[0], hub), chain_id, pinned.number, wanted, draft, progress)
     statement, weak = await check.run()
     if statement is not None:
@@ -296,47 +305,6 @@ def _first_holders(grants: Sequence[Log]) -> tuple[str, list[str]]:
         elif log.topics[1] == GUARDIAN_ROLE:
             guardians.insert(0, account)
     return admin, guardians
-
-
-async def _pin(rpcs: Sequence[Rpc], chain_id: int, which: BlockTag, draft: DeploymentDraft) -> tuple[Block, list[Rpc]]:
-    """Return the block at which all endpoints are read, and those that have it.
-
-    A name, such as "latest", may be another block at each endpoint: the lowest of them is taken.
-    """
-    first, numbers = rpcs[0], [(await rpcs[0].block(which)).number]
-    there = [first]
-    for rpc in rpcs[1:]:
-        try:
-            other = await rpc.chain_id()
-            if other == chain_id:
-                numbers.append((await rpc.block(which)).number)
-                there.append(rpc)
-            else:
-                draft.differs(
-                    f"RPC endpoint {rpc.name}",
-                    f"chain {chain_id}, as at {first.name}",
-                    f"chain {other}",
-                    "endpoints of two chains were named",
-                )
-        except ChainUnavailable as error:
-            draft.is_unchecked(f"RPC endpoint {rpc.name}", str(error))
-    pinned, agreeing = await first.block(min(numbers)), [first]
-    for rpc in there[1:]:
-        try:
-            found = await rpc.block(pinned.number)
-        except ChainUnavailable as error:
-            draft.is_unchecked(f"RPC endpoint {rpc.name}", str(error))
-            continue
-        if found.hash == pinned.hash:
-            agreeing.append(rpc)
-        else:
-            draft.differs(
-                f"RPC endpoint {rpc.name}",
-                f"{to_hex(pinned.hash)} as block {pinned.number}, as at {first.name}",
-                to_hex(found.hash),
-                "the endpoints follow different chains",
-            )
-    return pinned, agreeing
 
 
 async def _ask_again(check: _Check, statement: DeploymentStatement, other: Rpc) -> None:
