@@ -73,7 +73,6 @@ def test_manifest_says_what_it_is(artifact: Artifact) -> None:
     assert "0x" + artifact.verifier().code_hash.hex() == manifest.verifier_code_hash
     assert manifest.circuit_hash in artifact.verifier_source()
     assert not verifier.is_public_ceremony(artifact.verifier_source())
-    assert not verifier.is_public_ceremony(artifact.verifier().runtime)
 
 
 def test_it_is_built_once(circuits: Any, artifact: Artifact) -> None:

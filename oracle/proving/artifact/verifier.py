@@ -270,20 +270,13 @@ def _compiled(output: dict[str, Any]) -> CompiledVerifier:
     return compiled
 
 
-def is_public_ceremony(code: str | bytes) -> bool:
-    """Return True if a verifier trusts the public ceremony's SRS.
-
-    Args:
-        code: Generated source, or runtime code as a chain has it.
+def is_public_ceremony(source: str) -> bool:
+    """Return True if a generated verifier trusts the public ceremony's SRS.
 
     Raises:
-        ArtifactError: A source lacks the SRS's constants.
+        ArtifactError: The source lacks the SRS's constants.
     """
-    if isinstance(code, bytes):
-        # The compiler drops leading zeros, so only numbers that fill their 32 bytes are sure to be found.
-        full = [value for value in CEREMONY_NEG_S_G2 if value.bit_length() > 248]
-        return all(value.to_bytes(32, "big") in code for value in full)
-    found = {match["name"]: int(match["value"], 16) for match in _NEG_S_G2.finditer(code)}
+    found = {match["name"]: int(match["value"], 16) for match in _NEG_S_G2.finditer(source)}
     names = ("x_1", "x_2", "y_1", "y_2")
     if set(found) != set(names):
         raise ArtifactError("this is not a generated verifier: it has no constants neg_s_g2_x_1 to neg_s_g2_y_2")

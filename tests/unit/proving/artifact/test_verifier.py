@@ -186,17 +186,6 @@ def test_the_ceremony_is_recognised_in_source() -> None:
     assert not verifier.is_public_ceremony(generated(almost))
 
 
-def test_the_ceremony_is_recognised_in_code() -> None:
-    def code(values: tuple[int, ...]) -> bytes:
-        # PUSHn drops leading zeros, as the compiler does.
-        words = [value.to_bytes((value.bit_length() + 7) // 8, "big") for value in values]
-        return b"\x60".join(bytes([0x5F + len(word)]) + word for word in words)
-
-    assert verifier.is_public_ceremony(code(CEREMONY_NEG_S_G2))
-    assert not verifier.is_public_ceremony(code(LOCAL))
-    assert not verifier.is_public_ceremony(b"")
-
-
 def test_a_source_without_the_constants_is_no_verifier() -> None:
     with pytest.raises(ArtifactError, match="neg_s_g2"):
         verifier.is_public_ceremony("contract Halo2Verifier {}")
