@@ -90,7 +90,7 @@ slither: setup ## run the static analysis of contracts/src; part of `make check`
 	@$(PYTHON) scripts/bootstrap.py --slither
 	$(BIN)/python -m scripts.slither
 
-symbolic: setup ## prove contracts/test/symbolic for all inputs; an hour (ARGS="--only Slots")
+symbolic: setup ## prove contracts/test/symbolic for all inputs; ten minutes (ARGS="--only Slots")
 	@$(PYTHON) scripts/bootstrap.py --symbolic
 	$(BIN)/python -m scripts.symbolic $(ARGS)
 
