@@ -1,0 +1,69 @@
+"""Reasons why the chain would not take the next report of a feed, in the words that every surface shows.
+
+An obstacle is found by reading the chain and this machine, before anything is signed or proven. `/readyz`, `oracle
+doctor`, `oracle config check --chain`, `oracle status`, the metrics and the daemon all tell it through this class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Obstacle", "ObstacleKind", "obstacles_for"]
+
+
+class ObstacleKind(StrEnum):
+    """The kinds of obstacles. Metrics have them as a label."""
+
+    CHAIN = "chain"
+    """The chain can't be read, or it is not the configured one."""
+    DEPLOYMENT = "deployment"
+    """The feed is not deployed: the hub of the deployment file does not know it."""
+    CLOCK = "clock"
+    """This machine's clock and the chain's head are too far apart for the times that the feed allows."""
+    PAUSED = "paused"
+    """The feed is paused."""
+    REPORTER = "reporter"
+    """The reporter key is not in the feed's committee."""
+    QUORUM = "quorum"
+    """The feed's quorum is out of reach for this node and the members that it reaches."""
+    PEER = "peer"
+    """A member that the quorum needs does not answer, or has another committee."""
+    MODEL = "model"
+    """The feed's active model is unknown, or its artifact is not here."""
+    ADAPTER = "adapter"
+    """The configured adapter is not linked to the feed, or does not fit it."""
+    FUNDS = "funds"
+    """The paying account can't pay for the next report."""
+    BUDGET = "budget"
+    """The daily limit is spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """A reason why the chain would not take the next report of a feed.
+
+    Attributes:
+        kind: The kind.
+        feed: The feed's name; empty if it stands in the way of all feeds.
+        detail: The reason with its figures, as a sentence without a full stop.
+        remedy: What the operator does about it, as a sentence without a full stop.
+    """
+
+    kind: ObstacleKind
+    feed: str
+    detail: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.detail}; {self.remedy}" if self.remedy else self.detail
+
+    def concerns(self, feed: str) -> bool:
+        """Return True if it stands in the way of this feed's next report."""
+        return self.feed in {"", feed}
+
+
+def obstacles_for(feed: str, obstacles: Iterable[Obstacle]) -> tuple[Obstacle, ...]:
+    """Return the obstacles of a feed's next report, those of all feeds included, in the order given."""
+    return tuple(obstacle for obstacle in obstacles if obstacle.concerns(feed))
