@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from oracle.app.adapters import adapter_terms
 from oracle.app.circuits import Progress, find_artifact
 from oracle.app.keys import address_of, open_key
-from oracle.app.reach import out_of_reach, own_problem
 from oracle.app.regeneration import require_regenerated
 from oracle.chain.connect import connect
 from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, feed_id_of
 from oracle.chain.deploy import deploy as deploy_plan
 from oracle.chain.deploy.create2 import NO_SALT
 from oracle.chain.hub import HubFeedConfig
+from oracle.chain.reach import out_of_reach, own_problem
 from oracle.config import Config, FeedConfig
 from oracle.core.errors import ConfigError, DeploymentError, PayerEmpty
 from oracle.core.formats import from_hex

@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 
 from oracle.app.keys import address_of
-from oracle.app.reach import joins, out_of_reach, own_problem
 from oracle.chain.connect import connect
 from oracle.chain.deploy import Deployment, load_deployment
 from oracle.chain.hub import Committee, Hub
+from oracle.chain.reach import joins, out_of_reach, own_problem
 from oracle.chain.rpc import Rpc
 from oracle.config import Config, too_few
 from oracle.core.errors import ConfigError, DeploymentError

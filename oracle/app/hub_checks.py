@@ -8,11 +8,11 @@ from oracle.app.checks import Check
 from oracle.app.deployment_checks import deployment_checks
 from oracle.app.finding import find_hub
 from oracle.app.keys import address_of
-from oracle.app.reach import joins, reach_of
 from oracle.chain.connect import connect
 from oracle.chain.deploy import Deployment, load_deployment
 from oracle.chain.hub import Committee, Hub
 from oracle.chain.overview import proposal_window
+from oracle.chain.reach import joins, reach_of
 from oracle.chain.rpc import Rpc
 from oracle.config import Config
 from oracle.core.errors import KeystoreError, OracleError

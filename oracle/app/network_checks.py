@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from oracle.app.checks import Check, Level
 from oracle.app.keys import address_of, known_address
-from oracle.app.reach import own_problem
 from oracle.chain.connect import connect
 from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import Committee, Hub
+from oracle.chain.reach import own_problem
 from oracle.chain.rpc import LOCAL_CHAIN_IDS
 from oracle.config import Config, MemberConfig, NetworkConfig, too_few
 from oracle.core.errors import ConfigError, KeystoreError, OracleError

@@ -13,11 +13,11 @@ from typing import Any
 import aiohttp
 
 from oracle.app.keys import address_of
-from oracle.app.reach import Reach, reach_of
 from oracle.chain.connect import connect
 from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import CHANGE_WINDOW, Committee, Hub, ShadowTally
 from oracle.chain.overview import FeedView, HoldProgress, look, moment, proposed_reporters
+from oracle.chain.reach import Reach, reach_of
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.interface import EndpointState
 from oracle.chain.tx.fees import fees_now

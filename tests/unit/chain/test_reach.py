@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from oracle.app.reach import joins, out_of_reach, own_problem, reach_of
+from oracle.chain.reach import joins, out_of_reach, own_problem, reach_of
 from oracle.chain.hub import CHANGE_WINDOW, Committee
 from tests.unit.config.texts import address, configured, networked
 
