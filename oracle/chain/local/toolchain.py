@@ -34,6 +34,9 @@ MIN_NODE = 20
 VERIFIER_SOLC = "0.8.20"
 """The release that ezkl compiles its verifiers with, exactly."""
 
+_DEPTH = 3
+"""Folders from this file up to that of a clone."""
+
 _SET_UP = "run `make setup` in the project"
 
 
@@ -60,14 +63,21 @@ class Tool:
 def find_project_root(start: Path | None = None) -> Path | None:
     """Return the nearest folder with anvil.toml and package.json, upwards from `start` (default: here).
 
-    If there is none, look upwards from this package: an editable install finds its project from anywhere.
+    If there is none, return the clone that this package is part of: an editable install finds its project from
+    anywhere. An installed wheel is part of none, even if its environment lies in one.
     """
-    for origin in (start or Path.cwd(), Path(__file__).parent):
-        folder = origin.resolve()
-        for candidate in (folder, *folder.parents):
-            if (candidate / "anvil.toml").is_file() and (candidate / "package.json").is_file():
-                return candidate
-    return None
+    folder = (start or Path.cwd()).resolve()
+    return next((each for each in (folder, *folder.parents) if _is_project(each)), _own_project())
+
+
+def _own_project() -> Path | None:
+    """Return the clone that this package is part of; None if it was installed."""
+    root = Path(__file__).resolve().parents[_DEPTH]
+    return root if _is_project(root) else None
+
+
+def _is_project(folder: Path) -> bool:
+    return (folder / "anvil.toml").is_file() and (folder / "package.json").is_file()
 
 
 def project_root(start: Path | None = None) -> Path:

@@ -201,7 +201,9 @@ def test_outside_a_project_the_package_knows_its_own(tmp_path: Path, project_roo
 
 
 def test_without_any_project_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toolchain, "__file__", str(tmp_path / "site-packages" / "oracle" / "toolchain.py"))
+    monkeypatch.setattr(
+        toolchain, "__file__", str(tmp_path / "site-packages" / "oracle" / "chain" / "local" / "toolchain.py")
+    )
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ToolMissing, match="run this inside a clone"):
         toolchain.project_root()
