@@ -1,0 +1,183 @@
+"""The outlook: obstacles are known before a report is begun, so that nothing is signed or proven in vain.
+
+`Outlook` is asked whenever a feed is due. `ReadOutlook` has read the obstacles a moment ago. While there are any, it
+reads again by itself, later each time and at least every `READ_LAST_S` seconds: so feeds go on that long after their
+obstacles are gone, at most. Each obstacle is told when it begins and when it ends, however often it was read between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+
+import structlog
+
+from oracle.core.backoff import Backoff
+from oracle.core.errors import OracleError
+from oracle.core.obstacles import Obstacle, ObstacleKind
+
+__all__ = ["FRESH_S", "READ_FIRST_S", "READ_LAST_S", "ObstacleListener", "Outlook", "Outlooks", "ReadOutlook"]
+
+log = structlog.get_logger(__name__)
+
+FRESH_S = 2.0
+"""Seconds for which what was read counts, while there is no obstacle and nothing was refused."""
+
+READ_FIRST_S = 1.0
+READ_LAST_S = 10.0
+"""Seconds between two readings while there are obstacles: the first pause, and the longest."""
+
+
+class Outlook:
+    """Says what stands in the way of feeds' reports. This base class knows of nothing, ever."""
+
+    def obstacle(self, feed: str) -> Obstacle | None:
+        """Return what stands in the way of a feed's next report, as it was read last; None: nothing that is known."""
+        return None
+
+    async def renew(self, feeds: Collection[str]) -> None:
+        """Read again what stands in the way of feeds that are due, if it is time to. Must not raise.
+
+        Then `obstacle` says what was found. Feeds that have an obstacle are read again with back-off; for one that has
+        none, what was read must be fresh.
+        """
+
+    def doubt(self) -> None:
+        """Take note that a report was refused: what was read does not count as fresh any more."""
+
+
+class Outlooks(Outlook):
+    """Several outlooks; the first one that knows an obstacle tells it."""
+
+    def __init__(self, outlooks: Sequence[Outlook]) -> None:
+        """Ask these."""
+        self._outlooks = tuple(outlooks)
+
+    def obstacle(self, feed: str) -> Obstacle | None:
+        """See `Outlook`."""
+        return next((found for each in self._outlooks if (found := each.obstacle(feed)) is not None), None)
+
+    async def renew(self, feeds: Collection[str]) -> None:
+        """See `Outlook`."""
+        for each in self._outlooks:
+            await each.renew(feeds)
+
+    def doubt(self) -> None:
+        """See `Outlook`."""
+        for each in self._outlooks:
+            each.doubt()
+
+
+class ObstacleListener:
+    """Hears what stands in the way of feeds' reports; override what is of interest. Must not raise."""
+
+    def began(self, obstacle: Obstacle) -> None:
+        """An obstacle is there that was not there before."""
+
+    def ended(self, obstacle: Obstacle, seconds: float) -> None:
+        """An obstacle is gone, after so many seconds."""
+
+    def found(self, obstacles: Sequence[Obstacle]) -> None:
+        """These are all obstacles there are now, as they were just read."""
+
+
+class ReadOutlook(Outlook):
+    """Obstacles as they are read from the chain and this machine."""
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[Sequence[Obstacle]]],
+        listener: ObstacleListener | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin without having read anything.
+
+        Args:
+            read: Reads all obstacles of the configured feeds.
+            listener: Hears of obstacles.
+            clock: Monotonic seconds.
+        """
+        self._read = read
+        self._listener = listener or ObstacleListener()
+        self._clock = clock
+        self._backoff = Backoff(READ_FIRST_S, READ_LAST_S)
+        self._fresh_until = self._again_at = float("-inf")
+        self._doubts = 0
+        self._reading: asyncio.Task[None] | None = None
+        self._there: dict[tuple[ObstacleKind, str], tuple[Obstacle, float]] = {}
+
+    @property
+    def obstacles(self) -> Sequence[Obstacle]:
+        """All obstacles, as they were read last."""
+        return [obstacle for obstacle, _ in self._there.values()]
+
+    def obstacle(self, feed: str) -> Obstacle | None:
+        """See `Outlook`. A chain that can't be read is none here: whatever asks it next says so, and tries again."""
+        concerning = (each for each in self.obstacles if each.concerns(feed))
+        return next((each for each in concerning if each.kind is not ObstacleKind.CHAIN), None)
+
+    async def renew(self, feeds: Collection[str]) -> None:
+        """See `Outlook`. Several callers wait for one reading."""
+        is_open = any(self.obstacle(feed) is None for feed in feeds)
+        if self._reading is None:
+            if self._clock() < (self._fresh_until if is_open else self._again_at):
+                return
+            self._reading = asyncio.create_task(self._read_now(), name="outlook")
+        # The reading goes on if this caller is cancelled: others wait for it.
+        await asyncio.shield(self._reading)
+
+    def doubt(self) -> None:
+        """See `Outlook`."""
+        self._doubts += 1
+        self._fresh_until = float("-inf")
+
+    async def run(self, feeds: Collection[str], interval: float) -> None:
+        """Read again and again, until cancelled: an obstacle is told also while nothing is due.
+
+        Args:
+            feeds: All feeds.
+            interval: Seconds between two readings while there is no obstacle.
+        """
+        try:
+            while True:
+                await self.renew(feeds)
+                await asyncio.sleep(min(interval, READ_LAST_S) if self._there else interval)
+        finally:
+            if self._reading is not None:
+                self._reading.cancel()
+
+    async def _read_now(self) -> None:
+        doubts = self._doubts
+        try:
+            found = await self._read()
+        except OracleError as error:
+            # What is due asks the same chain, and is tried again with back-off. Nothing that was there counts as gone.
+            log.debug("obstacles not read", error=str(error), kind=type(error).__name__)
+            self._fresh_until = self._again_at = self._clock() + FRESH_S
+            return
+        finally:
+            self._reading = None
+        self._take(found)
+        now = self._clock()
+        self._fresh_until = now + FRESH_S if doubts == self._doubts else now
+        if not found:
+            self._backoff.reset()
+            self._again_at = now + FRESH_S
+        elif now >= self._again_at:
+            self._again_at = now + self._backoff.pause()
+
+    def _take(self, found: Iterable[Obstacle]) -> None:
+        """Take note of what was read, and tell what has begun and what has ended."""
+        now, before = self._clock(), self._there
+        there = {(each.kind, each.feed): each for each in found}
+        self._there = {key: (each, before[key][1] if key in before else now) for key, each in there.items()}
+        for key, (obstacle, since) in before.items():
+            if key not in there:
+                self._listener.ended(obstacle, now - since)
+        for key, obstacle in there.items():
+            if key not in before:
+                self._backoff.reset()
+                self._again_at = now
+                self._listener.began(obstacle)
+        self._listener.found(list(there.values()))

@@ -1,0 +1,191 @@
+"""Tests of the outlook: when obstacles are read, and that each is told once."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from oracle.core.errors import ChainUnavailable
+from oracle.core.obstacles import Obstacle, ObstacleKind
+from oracle.feeds.outlook import FRESH_S, READ_LAST_S, ObstacleListener, Outlook, Outlooks, ReadOutlook
+
+PAUSED = Obstacle(ObstacleKind.PAUSED, "a", "feed a is paused", "unpause it")
+EMPTY = Obstacle(ObstacleKind.FUNDS, "", "the payer has 0 ether", "send it ether")
+SILENT = Obstacle(ObstacleKind.CHAIN, "", "the chain does not answer", "check the node")
+
+
+@dataclass
+class Told(ObstacleListener):
+    """Records what it hears."""
+
+    told: list[str] = field(default_factory=list)
+    readings: list[Sequence[Obstacle]] = field(default_factory=list)
+
+    def began(self, obstacle: Obstacle) -> None:
+        self.told.append(f"+{obstacle.kind}{obstacle.feed}")
+
+    def ended(self, obstacle: Obstacle, seconds: float) -> None:
+        self.told.append(f"-{obstacle.kind}{obstacle.feed} {seconds:g}")
+
+    def found(self, obstacles: Sequence[Obstacle]) -> None:
+        self.readings.append(obstacles)
+
+
+class World:
+    """A chain with obstacles that a test sets, and a clock that it moves."""
+
+    def __init__(self) -> None:
+        self.there: list[Obstacle] = []
+        self.fails: list[Exception] = []
+        self.reads = 0
+        self.now = 0.0
+        self.told = Told()
+        self.outlook = ReadOutlook(self.read, self.told, lambda: self.now)
+
+    async def read(self) -> Sequence[Obstacle]:
+        self.reads += 1
+        await asyncio.sleep(0)
+        if self.fails:
+            raise self.fails.pop(0)
+        return list(self.there)
+
+    async def after(self, seconds: float, *feeds: str) -> int:
+        """Renew for feeds after a while, and return how many readings there were by then."""
+        self.now += seconds
+        await self.outlook.renew(feeds or ("a", "b"))
+        return self.reads
+
+
+async def test_what_was_read_counts_for_a_moment_and_not_after_a_refusal() -> None:
+    world = World()
+    assert [await world.after(0), await world.after(FRESH_S / 2), await world.after(FRESH_S)] == [1, 1, 2]
+    world.outlook.doubt()
+    assert await world.after(0) == 3
+    assert await world.after(0) == 3, "once read again, it counts again"
+
+
+async def test_an_obstacle_is_told_once_when_it_begins_and_once_when_it_ends() -> None:
+    world = World()
+    world.there = [PAUSED]
+    for _ in range(20):
+        await world.after(1.0)
+    assert world.outlook.obstacle("a") == PAUSED and world.outlook.obstacle("b") is None
+    world.there = []
+    await world.after(READ_LAST_S)
+    assert world.outlook.obstacle("a") is None
+    assert world.told.told == ["+pauseda", "-pauseda 29"]
+    assert world.told.readings[-1] == [] and len(world.told.readings) == world.reads
+
+
+async def test_feeds_in_the_way_of_which_something_stands_are_read_with_back_off_up_to_a_bound() -> None:
+    world = World()
+    world.there = [EMPTY]
+    times = []
+    for _ in range(1_000):
+        before = world.reads
+        if await world.after(0.1) > before:
+            times.append(world.now)
+    pauses = [after - before for before, after in itertools.pairwise(times)]
+    assert pauses[:4] == pytest.approx([1, 2, 4, 8], abs=0.2)
+    assert pauses[4:] == pytest.approx([READ_LAST_S] * len(pauses[4:]), abs=0.2), "never longer, however long it lasts"
+
+
+async def test_a_feed_without_an_obstacle_is_not_begun_on_an_old_reading_though_another_one_waits() -> None:
+    world = World()
+    world.there = [PAUSED]
+    for _ in range(30):
+        await world.after(1.0, "a")
+    reads = world.reads
+    assert await world.after(0.5, "a") == reads
+    world.there = [PAUSED, EMPTY]
+    await world.after(FRESH_S, "a", "b")
+    assert world.outlook.obstacle("b") == EMPTY
+
+
+async def test_a_new_obstacle_begins_its_own_back_off() -> None:
+    world = World()
+    world.there = [PAUSED]
+    for _ in range(30):
+        await world.after(1.0, "a")
+    world.there = [PAUSED, EMPTY]
+    await world.after(FRESH_S, "b")
+    reads = world.reads
+    assert await world.after(1.1, "a", "b") == reads + 1
+
+
+async def test_a_chain_that_is_silent_makes_nothing_known_or_gone() -> None:
+    world = World()
+    world.there = [PAUSED]
+    await world.after(0)
+    world.fails = [ChainUnavailable("down")]
+    await world.after(READ_LAST_S)
+    assert world.reads == 2 and world.outlook.obstacle("a") == PAUSED
+    world.there = [SILENT]
+    await world.after(READ_LAST_S)
+    assert world.outlook.obstacles == [SILENT]
+    assert world.outlook.obstacle("a") is None, "whoever asks the chain next is told, and tries again"
+
+
+async def test_a_refusal_during_a_reading_is_not_forgotten() -> None:
+    world = World()
+
+    async def read() -> Sequence[Obstacle]:
+        world.outlook.doubt()
+        world.reads += 1
+        return []
+
+    world.outlook = ReadOutlook(read, clock=lambda: world.now)
+    await world.after(0)
+    assert await world.after(0) == 2
+
+
+async def test_callers_share_a_reading_and_one_that_is_cancelled_does_not_stop_it() -> None:
+    world = World()
+    tasks = [asyncio.create_task(world.outlook.renew(["a"])) for _ in range(3)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert world.reads == 1 and len(world.told.readings) == 1
+
+
+async def test_several_outlooks_are_one() -> None:
+    class Spent(Outlook):
+        doubts = 0
+
+        def obstacle(self, feed: str) -> Obstacle | None:
+            return Obstacle(ObstacleKind.BUDGET, "", "spent", "")
+
+        def doubt(self) -> None:
+            self.doubts += 1
+
+    world, spent = World(), Spent()
+    world.there = [PAUSED]
+    both = Outlooks([world.outlook, spent])
+    await both.renew(["a"])
+    assert [both.obstacle(feed) for feed in "ab"] == [PAUSED, spent.obstacle("b")]
+    both.doubt()
+    assert spent.doubts == 1
+
+
+async def test_it_goes_on_reading_while_nothing_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def sleeping(seconds: float) -> None:
+        if seconds:
+            slept.append(seconds)
+            world.now += seconds
+            world.there = [PAUSED]
+            if len(slept) == 3:
+                raise asyncio.CancelledError
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", sleeping)
+    with pytest.raises(asyncio.CancelledError):
+        await world.outlook.run(["a", "b"], 15.0)
+    assert slept == [15.0, READ_LAST_S, READ_LAST_S] and world.told.told == ["+pauseda"]
