@@ -10,6 +10,7 @@ and in header values only, so that nobody has to write down the keys of paid ser
 from __future__ import annotations
 
 from oracle.config.adapters import AdapterConfig
+from oracle.config.budget import BudgetConfig
 from oracle.config.chain import ChainConfig
 from oracle.config.committees import DEFAULT_COMMITTEE, CommitteeConfig, reporters_problems, unreachable
 from oracle.config.deploy import DeployConfig
@@ -39,6 +40,7 @@ __all__ = [
     "DENOMINATIONS",
     "MAX_AGE",
     "AdapterConfig",
+    "BudgetConfig",
     "CallerConfig",
     "ChainConfig",
     "CommitteeConfig",

@@ -11,6 +11,7 @@ OracleError
 │   ├── SrsUnavailable             the public ceremony's SRS was not downloaded completely
 │   ├── TransactionPending         a transaction was sent, and is not mined within the deadline
 │   ├── FeesTooHigh                gas costs more than the configuration allows
+│   ├── BudgetSpent                the daily limit leaves too little for a transaction
 │   ├── PayerEmpty                 the account that pays has too little
 │   ├── StateMoved                 the feed's state changed under a proof: derive and prove again
 │   └── ProverUnavailable          the prover can't take or finish a job now
@@ -91,6 +92,10 @@ class TransactionPending(Retryable):
 
 class FeesTooHigh(Retryable):
     """Gas costs more than the configuration allows."""
+
+
+class BudgetSpent(Retryable):
+    """The daily limit leaves too little for a transaction. With time, older payments do not count any more."""
 
 
 class PayerEmpty(Retryable):

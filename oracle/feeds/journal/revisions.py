@@ -50,8 +50,8 @@ def _revision(store: Store, connection: sa.Connection, tables: set[str]) -> str 
     version = connection.scalar(sa.select(schema.schema_version.c.version))
     if version is not None and version < schema.FIRST_VERSION:
         raise JournalError(
-            f"{store.name}: has schema version {version}, of a release whose hub had another signature; "
-            "begin another journal for the new hub, and keep this one as it is"
+            f"{store.name}: has schema version {version}, of a release whose journals are of another form; "
+            "begin another journal, and keep this one as it is"
         )
     revision = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
     if version is None or version > schema.SCHEMA_VERSION or revision > schema.REVISION:

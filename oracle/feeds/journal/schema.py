@@ -8,6 +8,8 @@
     outcomes       at most one row for each observation: how it ended; a chain of hashes
     leader         one row: which daemon may write, and its epoch
     compactions    one row for each time that steps of ended reports were dropped
+    expenses       one row for each transaction that was signed: the most that it can cost
+    settlements    one row for each nonce that was used up: what it did cost
     network        the tables of a node that signs with others: see `network_tables`
 
 The triggers are the last line of defence: they hold whatever program writes. Rows are never changed. The steps of a
@@ -26,8 +28,8 @@ from oracle.feeds.journal.network_tables import APPEND_ONLY, MAY_BE_FORGOTTEN, N
 REVISION = "0001"
 """The newest migration; the tests compare it with the scripts."""
 
-SCHEMA_VERSION = FIRST_VERSION = 4
-"""The schema's number, and that of the first schema with reports. An older one is refused."""
+SCHEMA_VERSION = FIRST_VERSION = 5
+"""The schema's number, and that of the first schema with expenses. An older one is refused."""
 
 METADATA = sa.MetaData()
 
@@ -133,6 +135,39 @@ compactions = sa.Table(
     sa.Column("rows", _Integer, nullable=False),
 )
 
+expenses = sa.Table(
+    "expenses",
+    METADATA,
+    sa.Column("id", _Integer, primary_key=True),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("nonce", _Integer, nullable=False),
+    sa.Column("tx_hash", sa.LargeBinary, nullable=False),
+    sa.Column("gas_limit", _Integer, nullable=False),
+    # Wei, as text: they fit neither database's integers.
+    sa.Column("max_fee", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    # The names of the feeds, as JSON.
+    sa.Column("feeds", sa.Text, nullable=False),
+    sa.Column("at", _Double, nullable=False),
+    sa.Index("expenses_nonces", "account", "nonce"),
+)
+
+settlements = sa.Table(
+    "settlements",
+    METADATA,
+    sa.Column("id", _Integer, primary_key=True),
+    # The last expense of the nonce: a chain that was begun anew has the same nonces again.
+    sa.Column("expense", _Integer, sa.ForeignKey("expenses.id"), nullable=False, unique=True),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("nonce", _Integer, nullable=False),
+    # None if nobody can say which transaction was mined.
+    sa.Column("tx_hash", sa.LargeBinary),
+    sa.Column("gas_used", _Integer, nullable=False),
+    sa.Column("paid", sa.Text, nullable=False),
+    sa.Column("at", _Double, nullable=False, index=True),
+    sa.Index("settlements_nonces", "account", "nonce"),
+)
+
 compaction_permit = sa.Table(
     "compaction_permit",
     METADATA,
@@ -145,7 +180,18 @@ network = NetworkTables(METADATA, _Integer, _Double)
 ALWAYS_THERE = frozenset({"schema_version", "observations", "outcomes"})
 """Tables that a journal of any release has."""
 
-_APPEND_ONLY = ("decisions", "observations", "reports", "members", "steps", "outcomes", "compactions", *APPEND_ONLY)
+_APPEND_ONLY = (
+    "decisions",
+    "observations",
+    "reports",
+    "members",
+    "steps",
+    "outcomes",
+    "compactions",
+    "expenses",
+    "settlements",
+    *APPEND_ONLY,
+)
 _ENDED = "the observation has ended"
 _REFUSED = "the journal is append-only"
 _HAS_ENDED = {

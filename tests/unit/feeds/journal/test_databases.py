@@ -543,7 +543,7 @@ def test_a_journal_of_another_hub_s_release_is_refused_and_left_as_it_is(tmp_pat
     )
     connection.close()
     for options in ({}, {"read_only": True}):
-        with pytest.raises(JournalError, match="has schema version 3, of a release whose hub had another signature"):
+        with pytest.raises(JournalError, match="has schema version 3, of a release whose journals are of another form"):
             Journal(path, **options)  # type: ignore[arg-type]
 
 
@@ -571,7 +571,7 @@ def test_a_newer_schema_is_refused(place: Place) -> None:
     place.open().close()
     place.execute("UPDATE alembic_version SET version_num = '0099'")
     for options in ({}, {"read_only": True}):
-        with pytest.raises(JournalError, match=r"\(0099\), this release knows 4; use the release that wrote it"):
+        with pytest.raises(JournalError, match=r"\(0099\), this release knows 5; use the release that wrote it"):
             place.open(**options)
 
 

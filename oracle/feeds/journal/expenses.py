@@ -1,0 +1,133 @@
+"""The expenses of a node, in its journal's database: so only the journal's leader writes them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from oracle.core.money import Expense, ExpenseKind, Settlement
+from oracle.feeds.budget import Spent
+from oracle.feeds.journal.schema import expenses, settlements
+from oracle.feeds.journal.store import Store, naming
+
+__all__ = ["ExpenseBook"]
+
+
+class ExpenseBook:
+    """Writes expenses and settlements down, and reads them; see `oracle.feeds.budget`."""
+
+    def __init__(self, store: Store, now: Callable[[], float] = time.time) -> None:
+        """Use a journal's database.
+
+        Args:
+            store: The database.
+            now: Unix seconds.
+        """
+        self._store = store
+        self._now = now
+
+    def reserve(self, expense: Expense) -> None:
+        """Write down that a transaction was signed.
+
+        Raises:
+            JournalError, JournalUnavailable: It can't be written.
+        """
+        with self._store.transaction() as connection:
+            connection.execute(
+                expenses.insert().values(
+                    account=expense.account,
+                    nonce=expense.nonce,
+                    tx_hash=expense.tx_hash,
+                    gas_limit=expense.gas_limit,
+                    max_fee=str(expense.max_fee),
+                    kind=expense.kind.value,
+                    feeds=json.dumps(expense.feeds),
+                    at=float(self._now()),
+                )
+            )
+
+    def settle(self, settlement: Settlement) -> None:
+        """Write down what a nonce did cost: all expenses that it has until now are settled.
+
+        Raises:
+            JournalError, JournalUnavailable: It can't be written.
+        """
+        with self._store.transaction() as connection:
+            mine = (expenses.c.account == settlement.account) & (expenses.c.nonce == settlement.nonce)
+            last = connection.scalar(sa.select(sa.func.max(expenses.c.id)).where(mine))
+            connection.execute(
+                settlements.insert().values(
+                    expense=last,
+                    account=settlement.account,
+                    nonce=settlement.nonce,
+                    tx_hash=settlement.tx_hash,
+                    gas_used=settlement.gas_used,
+                    paid=str(settlement.paid),
+                    at=float(self._now()),
+                )
+            )
+
+    def spent(self, since: float, reports: int) -> Spent:
+        """Return what is open, what was settled since a time, and the gas limits of so many of the latest reports.
+
+        Raises:
+            JournalError: A row does not say what it should.
+            JournalUnavailable: It can't be read.
+        """
+        settled = sa.exists().where(
+            settlements.c.account == expenses.c.account,
+            settlements.c.nonce == expenses.c.nonce,
+            settlements.c.expense >= expenses.c.id,
+        )
+        latest = (
+            sa.select(expenses.c.gas_limit)
+            .where(expenses.c.kind == ExpenseKind.REPORT.value)
+            .order_by(expenses.c.id.desc())
+            .limit(reports)
+        )
+        recent = sa.select(settlements).where(settlements.c.at > since).order_by(settlements.c.id)
+        with self._store.transaction(read=True) as connection, naming(self._store.name, "an expense"):
+            rows = connection.execute(sa.select(expenses).where(~settled).order_by(expenses.c.id)).all()
+            return Spent(
+                tuple(_expense(row) for row in rows),
+                tuple((row.at, _settlement(row)) for row in connection.execute(recent)),
+                tuple(reversed(connection.scalars(latest).all())),
+            )
+
+    def settled(self, since: float) -> list[tuple[float, Settlement, Expense]]:
+        """Return what was settled since a time: when, and with the latest transaction that was signed for the nonce.
+
+        Raises:
+            JournalError: A row does not say what it should.
+            JournalUnavailable: It can't be read.
+        """
+        query = (
+            sa.select(settlements.c.at.label("settled_at"), settlements.c.paid, settlements.c.gas_used,
+                      settlements.c.tx_hash.label("mined"), expenses)
+            .join(expenses, expenses.c.id == settlements.c.expense)
+            .where(settlements.c.at > since)
+            .order_by(settlements.c.id)
+        )  # fmt: skip
+        with self._store.transaction(read=True) as connection, naming(self._store.name, "an expense"):
+            found = []
+            for row in connection.execute(query):
+                settlement = Settlement(row.account, row.nonce, row.mined, row.gas_used, int(row.paid))
+                found.append((row.settled_at, settlement, _expense(row)))
+        return found
+
+
+def _expense(row: Any) -> Expense:
+    feeds = json.loads(row.feeds)
+    if not isinstance(feeds, list) or not all(isinstance(each, str) for each in feeds):
+        raise ValueError("feeds is not a list of names")
+    return Expense(
+        row.account, row.nonce, row.tx_hash, row.gas_limit, int(row.max_fee), ExpenseKind(row.kind), tuple(feeds)
+    )
+
+
+def _settlement(row: Any) -> Settlement:
+    return Settlement(row.account, row.nonce, row.tx_hash, row.gas_used, int(row.paid))
