@@ -134,9 +134,8 @@ def evaluate(
     Each detector is compared with the static cap that has as many false holds on the same ticks. If there is a model
     card beside a model (NAME.card.json), the feed has the card's sigma, heartbeat and peers' sigmas.
     """
-    from rich.console import Console
-
     from oracle.cli.render.evaluation import print_comparison
+    from oracle.cli.render.tables import new_console
     from oracle.detectors.evaluation import plots
     from oracle.detectors.evaluation.comparison import BUDGET, compare
     from oracle.detectors.evaluation.figures import document
@@ -150,7 +149,7 @@ def evaluate(
     prepared = prepare(settled.recording, settled.options, part)
     faults = _faults(names, faults_file)
     detectors = [_detector(model) for model in models]
-    console = Console(stderr=as_json)
+    console = new_console(stderr=as_json)
     comparison = compare(
         detectors,
         prepared,
@@ -239,9 +238,8 @@ def nab(path: Path, models: tuple[str, ...], out: Path | None, as_json: bool) ->
 
     The data are not shipped: github.com/numenta/NAB has them. The detectors are compared with a cap on a move's size.
     """
-    from rich.console import Console
-
     from oracle.cli.render.evaluation import print_nab
+    from oracle.cli.render.tables import new_console
     from oracle.detectors.evaluation import nab as nab_benchmark
     from oracle.detectors.evaluation.caps import StaticCap
     from oracle.detectors.evaluation.figures import nab_document
@@ -264,4 +262,4 @@ def nab(path: Path, models: tuple[str, ...], out: Path | None, as_json: bool) ->
     if as_json:
         click.echo(json.dumps(document, indent=2))
     else:
-        print_nab(results, Console())
+        print_nab(results, new_console())

@@ -23,7 +23,7 @@ from oracle.audit.report import (
 )
 from oracle.cli.render.audit_document import audit_document, value_of
 from oracle.cli.render.json_output import print_json
-from oracle.cli.render.tables import new_table
+from oracle.cli.render.tables import new_console, new_table
 from oracle.core.formats import utc
 from oracle.core.types import Outcome
 
@@ -62,7 +62,7 @@ def print_audit(report: AuditReport, *, as_json: bool, every: bool = False) -> N
     if as_json:
         print_json(audit_document(report))
         return
-    console = Console()
+    console = new_console()
     for feed, findings in _by_feed(report.findings):
         _print_feed(console, feed, findings, every)
     if report.readings is not None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from oracle.chain.deploy import Deployment
-from oracle.cli.render.tables import new_table
+from oracle.cli.render.tables import new_console, new_table
 
 
 def print_deployment(deployment: Deployment) -> None:
@@ -22,4 +20,4 @@ def print_deployment(deployment: Deployment) -> None:
             table.add_row(f"{feed.description}, {adapter.mode}{bound}{guard}", adapter.address)
     if deployment.registry is not None:
         table.add_row("registry of feeds by pair", deployment.registry)
-    Console().print(table)
+    new_console().print(table)

@@ -13,7 +13,7 @@ from oracle.audit.deployment.manifest import SignedManifest
 from oracle.audit.deployment.report import DeploymentReport, Difference, Severity, Weakness
 from oracle.audit.deployment.statement import DeploymentStatement
 from oracle.cli.render.json_output import print_json
-from oracle.cli.render.tables import new_table
+from oracle.cli.render.tables import new_console, new_table
 from oracle.core.formats import one_line, utc
 from oracle.core.version import __version__
 
@@ -31,7 +31,7 @@ def print_deployment_report(report: DeploymentReport, *, as_json: bool) -> None:
     if as_json:
         print_json(_document(report))
         return
-    console = Console(highlight=False)
+    console = new_console()
     if report.statement is not None:
         _print_statement(console, report.statement)
     for note in report.notes:
@@ -53,7 +53,7 @@ def print_deployment_report(report: DeploymentReport, *, as_json: bool) -> None:
 
 def print_weaknesses(found: Sequence[Weakness], console: Console | None = None) -> None:
     """Print what is weak, and what to do about it."""
-    to = console or Console(highlight=False)
+    to = console or new_console()
     for each in found:
         colour = _COLOURS[each.severity]
         to.print(f"[{colour}]weak ({each.severity.value})[/] {_plain(each.subject)}: {_plain(each.reason)}")
@@ -73,7 +73,7 @@ def print_manifest_check(manifest: SignedManifest, found: Sequence[Difference], 
 
 def print_differences(found: Sequence[Difference], console: Console | None = None) -> None:
     """Print what differs, what was expected instead, and what it means."""
-    to = console or Console(highlight=False)
+    to = console or new_console()
     for each in found:
         to.print(f"[red]differs[/] {_plain(each.subject)}")
         to.print(f"    expected {_plain(each.expected)}")

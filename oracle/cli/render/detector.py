@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from oracle.cli.render.json_output import print_json
-from oracle.cli.render.tables import new_table
+from oracle.cli.render.tables import new_console, new_table
 from oracle.cli.render.warnings import print_warnings
 from oracle.detectors.drift import DriftReport, lines
 from oracle.detectors.training.card_text import reasons_text
@@ -21,7 +21,7 @@ def print_training_card(card: Mapping[str, Any], files: Mapping[str, Path], *, a
     if as_json:
         print_json({"card": card, "files": files})
         return
-    console = Console()
+    console = new_console()
     for section in card["series"]:
         _print_series(section, console)
     print_warnings(card["warnings"], console)

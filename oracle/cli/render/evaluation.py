@@ -32,7 +32,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 def _print_evaluation(comparison: Comparison, evaluation: Evaluation, console: Console) -> None:
     console.print()
-    console.rule(f"[bold]{escape(evaluation.name)}[/bold]", align="left")
+    console.print(f"[bold]── {escape(evaluation.name)} ──[/bold]", highlight=False)
     print_warnings(evaluation.warnings, console)
     facts = new_table("the recording as it is: all of it must pass", "the detector", "its cap")
     for row in fact_rows(comparison, evaluation):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from rich.console import Console
 from rich.table import Table
 
 from oracle.app.beginning import Begun
 from oracle.cli.render.json_output import print_json
-from oracle.cli.render.tables import new_table
+from oracle.cli.render.tables import new_console, new_table
 
 SHOWN = ("1", "2", "3", "5", "10")
 """Sizes of spikes that are shown: per cent, or sigmas."""
@@ -20,7 +19,7 @@ def print_begun(found: Begun, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found))
         return
-    console = Console()
+    console = new_console()
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

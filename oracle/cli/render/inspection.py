@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from oracle.cli.render.json_output import print_json
-from oracle.cli.render.tables import new_table
+from oracle.cli.render.tables import new_console, new_table
 from oracle.proving.inspect.views import Inspection
 
 
@@ -18,7 +17,7 @@ def print_inspection(found: Inspection, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found))
         return
-    console = Console()
+    console = new_console()
     circuit, cost, graph = found.circuit, found.cost, found.graph
     facts = Table(box=None, pad_edge=False, show_header=False)
     facts.add_column(style="bold")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from rich.console import Console
-
 from oracle.app.deployed_models import ModelContractReport
 from oracle.app.models import BuiltModel
 from oracle.app.publishing import PublishedModel
 from oracle.cli.render.json_output import print_json
-from oracle.cli.render.tables import new_table
+from oracle.cli.render.tables import new_console, new_table
 from oracle.proving.inspect.model import GraphReport
 from oracle.proving.split import ArtifactChain, ModelProof, estimated_cost
 from oracle.proving.split.pieces import Plan
@@ -22,7 +20,7 @@ def print_graph(report: GraphReport, *, as_json: bool) -> None:
     if as_json:
         print_json(report.document())
         return
-    console = Console()
+    console = new_console()
     operators = ", ".join(f"{count} {name}" for name, count in sorted(report.operators.items()))
     console.print(f"{report.name}: {operators}", markup=False, highlight=False)
     for problem in report.problems:
@@ -55,7 +53,7 @@ def print_model(built: BuiltModel, *, as_json: bool) -> None:
     if as_json:
         print_json({"path": path, "manifest": manifest.document(), "tuning": built.tuning})
         return
-    console = Console()
+    console = new_console()
     table = new_table("", "scales", "digits", "columns", "k", "gas, about", "seconds", "measured", "proof")
     for each in built.tuning["candidates"]:
         chosen, estimated = each["settings"], each["estimated"]
@@ -101,7 +99,7 @@ def print_split(chain: ArtifactChain, plan: Plan | None = None, *, as_json: bool
         estimated = [asdict(each) for each in costs]
         print_json({"path": str(chain.path), "manifest": manifest, "estimated": estimated, "plan": planned})
         return
-    console = Console()
+    console = new_console()
     table = new_table("", "from", "to", "takes", "gives", "rows", "k", "proof", "gas", "seconds", "memory")
     assert chain.manifest is not None
     for at, (link, each, cost) in enumerate(zip(chain.manifest.segments, chain.artifacts, costs, strict=True), 1):

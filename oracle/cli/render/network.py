@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 
 from oracle.app.standings import CheckedEvidence
 from oracle.cli.render.json_output import print_json
-from oracle.cli.render.tables import new_table
+from oracle.cli.render.tables import new_console, new_table
 from oracle.config import Config
 from oracle.core.formats import to_hex
 from oracle.network.casebook import Case
@@ -32,7 +31,7 @@ def print_network(view: NetworkView, *, as_json: bool) -> None:
     if as_json:
         print_json(view.document())
         return
-    console, turn = Console(), view.turn
+    console, turn = new_console(), view.turn
     console.print(
         f"chain {view.chain_id}, hub {view.hub}, committee {view.committee}, at most {view.faulty} faulty; terms "
         f"{view.terms}",
@@ -61,7 +60,7 @@ def print_evidence(config: Config, cases: Sequence[Case], exported: Path | None,
         print_json([asdict(each) for each in cases])
         return
     names = {each.reporter: each.name for each in (config.network.members if config.network is not None else ())}
-    console = Console()
+    console = new_console()
     if cases:
         table = new_table("", "noted", "member", "kind", "turn", "fault")
         for each in cases:
@@ -98,7 +97,7 @@ def print_checked(found: CheckedEvidence, *, as_json: bool) -> None:
             }
         )
         return
-    console = Console()
+    console = new_console()
     console.print(
         f"hub {file.hub} on chain {file.chain_id}, committee {file.committee}; terms {to_hex(file.terms)}, "
         f"{'which the members use' if found.is_known else 'which nobody here knows'}",

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rich.console import Console
-
 from oracle.cli.render.json_output import print_json
-from oracle.cli.render.tables import new_table
+from oracle.cli.render.tables import new_console, new_table
 from oracle.proving.srs.check import SrsFinding
 from oracle.proving.srs.files import SrsFile
 
@@ -21,7 +19,7 @@ def print_srs(entries: Sequence[SrsFile], *, as_json: bool) -> None:
     table = new_table("k", "origin", "file", "sha256")
     for entry in entries:
         table.add_row(str(entry.k), str(entry.origin), str(entry.path), entry.sha256)
-    Console().print(table)
+    new_console().print(table)
 
 
 def print_srs_findings(findings: Sequence[SrsFinding], *, as_json: bool) -> None:
@@ -35,7 +33,7 @@ def print_srs_findings(findings: Sequence[SrsFinding], *, as_json: bool) -> None
         origin = finding.origin if finding.origin == "public-ceremony" else f"[yellow]{finding.origin}[/]"
         where = finding.path if finding.cached else f"{finding.path} (not in the cache)"
         table.add_row(mark, str(finding.k), origin, where, finding.sha256[:16], "\n".join(finding.used_by) or "–")
-    console = Console()
+    console = new_console()
     console.print(table)
     for finding in findings:
         if finding.problem:

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from oracle.app.status import CommitteeStatus, OracleStatus
 from oracle.cli.render.json_output import print_json
-from oracle.cli.render.tables import new_table
+from oracle.cli.render.tables import new_console, new_table
 
 
 def print_status(status: OracleStatus, *, as_json: bool) -> None:
@@ -17,7 +17,7 @@ def print_status(status: OracleStatus, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(status))
         return
-    console = Console()
+    console = new_console()
     left = "" if status.reports_left is None else f", enough for {status.reports_left:,} reports at the present price"
     console.print(
         f"chain {status.chain_id}, block {status.head:,} of {status.head_at}; hub {status.hub}", highlight=False

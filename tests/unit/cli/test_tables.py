@@ -1,0 +1,70 @@
+"""Tests that a table breaks no hash, address, number or time, in narrow terminals and in pipes."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from oracle.cli.render.tables import new_console, new_table
+
+ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+TX = f"0x{18:064x}"
+ANSWER = "-170141183460469231731687303715884105.728"
+AT = "2026-11-30T07:41:00Z"
+WORDS = "words that may well fold where the terminal ends, as nobody copies them"
+
+
+def printed(width: int | None, *cells: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the lines of a table with one row, on a terminal of this width; None: in a pipe."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    console = new_console()
+    console.file = file = io.StringIO()
+    if width is not None:
+        console.width = width
+    table = new_table(*(f"column {at}" for at in range(len(cells))))
+    table.add_row(*cells)
+    console.print(table)
+    console.print(f"hub {TX}{ADDRESS[2:]} at {AT}: {WORDS}")
+    console.print(f"{WORDS} and {WORDS}")
+    return file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_what_somebody_copies_is_never_broken(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed(width, ADDRESS, WORDS, TX, f"[red]{ANSWER}[/]", AT, monkeypatch=monkeypatch)
+    for whole in (ADDRESS, TX, ANSWER, AT, f"{TX}{ADDRESS[2:]}"):
+        assert any(whole in line for line in lines), whole
+    assert f"{WORDS} and {WORDS}" not in lines  # words fold
+
+
+def test_a_row_is_one_line_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    header, row, line, _ = printed(None, ADDRESS, WORDS, TX, ANSWER, AT, monkeypatch=monkeypatch)
+    assert header.split() == ["column", "0", "column", "1", "column", "2", "column", "3", "column", "4"]
+    assert row.split() == [ADDRESS, *WORDS.split(), TX, ANSWER, AT]
+    assert line.endswith(WORDS) and row == row.rstrip()
+
+
+def test_a_pipe_that_says_how_wide_it_is_gets_folded_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert new_console().width == 60
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, False), ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False)])
+def test_a_pipe_has_no_colours(
+    variables: dict[str, str], coloured: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    new_console().print("[red]HELD[/]")
+    assert ("\x1b[31m" in capsys.readouterr().out) is coloured
+
+
+def test_a_plain_console_would_break_them() -> None:
+    """The rule is needed: a table of the library breaks an address in 20 columns."""
+    file = io.StringIO()
+    table = new_table("a")
+    table.add_row(ADDRESS)
+    Console(file=file, width=20).print(table)
+    assert ADDRESS not in file.getvalue()
