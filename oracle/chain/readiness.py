@@ -1,123 +1,22 @@
-"""Readiness: ask the chain whether it would take the next report of each feed of a node, and say why if it would not.
+"""Readiness: ask the chain whether it would take the next report of each feed of a node.
 
-`obstacles_of` judges, and is pure. `ReadinessReader` reads what it judges by in a few calls, whatever the number of
-feeds. Nothing here signs, proves or sends.
+What it is judged by is read in a few calls, whatever the number of feeds. Nothing here signs, proves or sends.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from oracle.chain.deploy.terms import AdapterTerms
-from oracle.chain.hub import Committee, Hub, HubFeedConfig, HubModel
-from oracle.chain.transport.answers import Block, Market
-from oracle.chain.tx.fees import FeePolicy
-from oracle.core.obstacles import Obstacle
+from oracle.chain.hub import Hub, HubFeedConfig, HubModel
+from oracle.chain.obstacles import OTHER_ADDRESS, ChainFacts, NodeFacts, obstacles_of
+from oracle.core.concurrency import together
+from oracle.core.errors import ContractRejected, DeploymentError, FeesTooHigh, OracleError
+from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.core.types import FeedState
 
-__all__ = [
-    "NOT_DEPLOYED",
-    "TYPICAL_GAS",
-    "ChainFacts",
-    "NodeFacts",
-    "Readiness",
-    "ReadinessReader",
-    "ReportedFeed",
-    "obstacles_of",
-]
-
-NOT_DEPLOYED = "not deployed: run `oracle deploy`"
-"""The status of a configured feed that the hub does not have."""
-
-TYPICAL_GAS = 600_000
-"""The gas of a submission, until one was measured."""
-
-SHARED_CLOCK_S = 5
-"""Seconds that a report may be ahead of this machine's clock: another reporter's clock is never quite the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReportedFeed:
-    """A configured feed of this node.
-
-    Attributes:
-        name: Its name in the configuration.
-        feed_id: Its id; None if the deployment file does not have it.
-        committee: The name of its committee.
-        adapters: The configured adapters with their addresses in the deployment file; None where it has none.
-        is_recorded: True if its observations have the times of a recording: then no clock is compared.
-    """
-
-    name: str
-    feed_id: bytes | None
-    committee: str
-    adapters: Mapping[AdapterTerms, str | None] = field(default_factory=dict)
-    is_recorded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NodeFacts:
-    """The facts about a node that decide whether the chain would take its reports.
-
-    Attributes:
-        feeds: The configured feeds.
-        names: The names of all deployed feeds, by id.
-        reporter: The address of the reporter key; None if it is not here.
-        keyless: Why the reporter key is not here; empty if it is.
-        members: The addresses of those who sign with it in a network, by the committee's name.
-        silent: Why members of the network give no answer now, by their addresses.
-        unprovable: Returns why reports of a model can't be proven here, by the hub's number of it; empty if they can.
-            None: this node proves nothing.
-        payer: The address of the account that pays; None: this node sends nothing.
-        fees: The limits of what may be paid.
-        gas: The gas limit of the next report.
-        artifacts: The hash of each deployed model's artifact by the hub's number of it, 32 bytes.
-    """
-
-    feeds: Sequence[ReportedFeed]
-    names: Mapping[bytes, str] = field(default_factory=dict)
-    reporter: str | None = None
-    keyless: str = ""
-    members: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    silent: Mapping[str, str] = field(default_factory=dict)
-    unprovable: Callable[[int], str] | None = None
-    payer: str | None = None
-    fees: FeePolicy = field(default_factory=FeePolicy)
-    gas: int = TYPICAL_GAS
-    artifacts: Mapping[int, bytes] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ChainFacts:
-    """What the chain says of a node's feeds at one moment.
-
-    Attributes:
-        head: The latest block.
-        next_at: The time of the next block, as far as the node tells, unix seconds.
-        states: The states of the feeds that the hub has, by id.
-        terms: Their terms, and those of their peers; an id that the hub does not have is missing.
-        committees: Their committees, by number.
-        linked: The adapter that the hub links to each feed; None if there is none.
-        coded: Addresses of adapters that have code.
-        unpaused_from: From when on each paused feed can be unpaused; None if nobody has proposed it.
-        models: The models that are active, by number.
-        market: The price of gas; None if this node pays nothing.
-        balance: The payer's balance in wei; None likewise.
-    """
-
-    head: Block
-    next_at: int
-    states: Mapping[bytes, FeedState]
-    terms: Mapping[bytes, HubFeedConfig]
-    committees: Mapping[int, Committee]
-    linked: Mapping[bytes, str | None] = field(default_factory=dict)
-    coded: frozenset[str] = frozenset()
-    unpaused_from: Mapping[bytes, int | None] = field(default_factory=dict)
-    models: Mapping[int, HubModel] = field(default_factory=dict)
-    market: Market | None = None
-    balance: int | None = None
+__all__ = ["Readiness", "ReadinessReader", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +62,95 @@ class ReadinessReader:
         Args:
             node: The node, as it is now.
         """
-        raise NotImplementedError
+        try:
+            facts = await self._facts(node)
+        except DeploymentError as error:
+            return Readiness((Obstacle(ObstacleKind.DEPLOYMENT, "", str(error), OTHER_ADDRESS),))
+        except OracleError as error:
+            return Readiness((unreadable(error),))
+        return Readiness(obstacles_of(node, facts, self._clock()), facts, _cost(node, facts))
+
+    async def _facts(self, node: NodeFacts) -> ChainFacts:
+        hub, rpc = self._hub, self._hub.rpc
+        head, following = await together(rpc.block(), rpc.block("pending"))
+        market, balance = None, None
+        if node.payer is not None:
+            market, balance = await together(rpc.market(), rpc.balance(node.payer))
+        states = await self._states([each.feed_id for each in node.feeds if each.feed_id is not None])
+        ids = {*states, *(peer for state in states.values() for peer in state.peers)}
+        terms = {each: found for each in sorted(ids) if (found := await self._terms(each)) is not None}
+        numbers = sorted({state.committee for state in states.values()})
+        committees = await together(*map(hub.committee, numbers))
+        return ChainFacts(
+            head=head,
+            next_at=max(head.timestamp, following.timestamp),
+            states=states,
+            terms=terms,
+            committees=dict(zip(numbers, committees, strict=True)),
+            linked={each: await self._adapter(each) for each in states},
+            coded=await self._with_code(node),
+            unpaused_from={
+                each: (await hub.proposals(each)).unpause_from for each, state in states.items() if state.paused
+            },
+            models={
+                number: await self._model(number)
+                for number in sorted({state.model_number for state in states.values()} & node.artifacts.keys())
+            },
+            market=market,
+            balance=balance,
+        )
+
+    async def _states(self, feed_ids: Sequence[bytes]) -> dict[bytes, FeedState]:
+        """Return the states of the feeds that the hub has."""
+        try:
+            return {state.feed_id: state for state in await self._hub.feed_states(feed_ids)}
+        except ContractRejected as error:
+            if error.name != "UnknownFeed":
+                raise
+        return {each: await self._hub.feed_state(each) for each in feed_ids if await self._terms(each) is not None}
+
+    async def _terms(self, feed_id: bytes) -> HubFeedConfig | None:
+        """Return a feed's terms; None if the hub does not have it. The hub's reader keeps them: they never change."""
+        try:
+            return await self._hub.feed_config(feed_id)
+        except ContractRejected as error:
+            if error.name != "UnknownFeed":
+                raise
+            return None
+
+    async def _adapter(self, feed_id: bytes) -> str | None:
+        """Return the adapter that the hub links to a feed. It is linked once, for ever."""
+        if feed_id not in self._linked:
+            found = await self._hub.aggregator(feed_id)
+            if found is None:
+                return None
+            self._linked[feed_id] = found
+        return self._linked[feed_id]
+
+    async def _with_code(self, node: NodeFacts) -> frozenset[str]:
+        """Return the addresses of configured adapters that have code. Code that was there once stays."""
+        for feed in node.feeds:
+            for address in feed.adapters.values():
+                if address is not None and address not in self._coded and await self._hub.rpc.code(address):
+                    self._coded.add(address)
+        return frozenset(self._coded)
+
+    async def _model(self, number: int) -> HubModel:
+        """Return a model, which never changes."""
+        if number not in self._models:
+            self._models[number] = await self._hub.model(number)
+        return self._models[number]
 
 
-def obstacles_of(node: NodeFacts, chain: ChainFacts, now: float) -> tuple[Obstacle, ...]:
-    """Return the obstacles of a node's next reports: those of all feeds first, then by feed.
+def unreadable(error: OracleError) -> Obstacle:
+    """Return the obstacle of a chain that can't be read."""
+    return Obstacle(ObstacleKind.CHAIN, "", str(error), "`oracle doctor` looks at each endpoint of [chain]")
 
-    Args:
-        node: The node.
-        chain: What the chain says.
-        now: Unix seconds, by the clock that observations get their times from.
-    """
-    raise NotImplementedError
+
+def _cost(node: NodeFacts, chain: ChainFacts) -> int | None:
+    if chain.market is None:
+        return None
+    try:
+        return node.gas * node.fees.fresh(chain.market, node.gas).max_fee
+    except FeesTooHigh:
+        return None

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Obstacle", "ObstacleKind", "obstacles_for"]
+__all__ = ["Obstacle", "ObstacleKind", "grouped", "obstacles_for"]
 
 
 class ObstacleKind(StrEnum):
@@ -38,6 +38,11 @@ class ObstacleKind(StrEnum):
     """The paying account can't pay for the next report."""
     BUDGET = "budget"
     """The daily limit is spent."""
+
+    @property
+    def stops_reports(self) -> bool:
+        """True if no report is taken while it lasts. A feed without its adapter takes them, but not all read it."""
+        return self is not ObstacleKind.ADAPTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +72,14 @@ class Obstacle:
 def obstacles_for(feed: str, obstacles: Iterable[Obstacle]) -> tuple[Obstacle, ...]:
     """Return the obstacles of a feed's next report, those of all feeds included, in the order given."""
     return tuple(obstacle for obstacle in obstacles if obstacle.concerns(feed))
+
+
+def grouped(obstacles: Iterable[Obstacle]) -> tuple[tuple[tuple[str, ...], Obstacle], ...]:
+    """Return each reason once, with the names of the feeds that it concerns; no names: it concerns all feeds.
+
+    Feeds of one committee have the same reason more often than not.
+    """
+    feeds: dict[tuple[ObstacleKind, str, str], list[Obstacle]] = {}
+    for each in obstacles:
+        feeds.setdefault((each.kind, each.detail, each.remedy), []).append(each)
+    return tuple((tuple(each.feed for each in same if each.feed), same[0]) for same in feeds.values())
