@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from oracle.chain.activation import Activation, Change, activation, moment, try_change
 from oracle.chain.admin import committee_number, feed_id
 from oracle.chain.deploy import Deployment
 from oracle.chain.hub import CHANGE_WINDOW, Committee, Hub, HubFeedConfig, Proposals, ShadowTally
@@ -25,9 +25,13 @@ __all__ = [
     "look",
     "moment",
     "overview",
+    "pace",
     "proposal_window",
     "proposed_reporters",
 ]
+
+PACE_ROUNDS = 20
+"""The latest rounds of a feed by whose times its pace is estimated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +137,16 @@ class FeedOverview(FeedView):
         change_delay: Seconds from a proposal to its activation.
         proposals: The open proposals.
         shadow: The proposed model's tally so far; None if no model is proposed.
+        model_activation: Whether the proposed model can be activated; None if no model is proposed.
+        unpause_activation: Whether the feed can be unpaused; None if that is not proposed.
     """
 
     hub: str
     change_delay: int
     proposals: Proposals
     shadow: ShadowTally | None
+    model_activation: Activation | None
+    unpause_activation: Activation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,7 @@ class CommitteeOverview:
         change_delay: Seconds from a proposal to its activation.
         committee: What the hub has of it.
         now: The time of the chain's latest block.
+        activation: Whether the proposed reporters can be activated; None if none are proposed.
     """
 
     name: str
@@ -159,6 +168,7 @@ class CommitteeOverview:
     change_delay: int
     committee: Committee
     now: int
+    activation: Activation | None
 
 
 async def look(hub: Hub, deployment: Deployment, name: str, state: FeedState, now: int) -> FeedView:
@@ -187,25 +197,49 @@ async def overview(hub: Hub, deployment: Deployment, name: str) -> FeedOverview:
     """
     of = feed_id(deployment, name)
     now = (await hub.rpc.block()).timestamp
-    seen = await look(hub, deployment, name, await hub.feed_state(of), now)
+    state = await hub.feed_state(of)
+    seen = await look(hub, deployment, name, state, now)
+    proposals, shadow = await hub.proposals(of), await hub.shadow(of)
+    model, unpause = proposals.model_from, proposals.unpause_from
     return FeedOverview(
         **{each.name: getattr(seen, each.name) for each in fields(FeedView)},
         hub=hub.address,
         change_delay=await hub.read("changeDelay"),
-        proposals=await hub.proposals(of),
-        shadow=await hub.shadow(of),
+        proposals=proposals,
+        shadow=shadow,
+        model_activation=None
+        if model is None
+        else activation(model, now, await try_change(hub, Change.MODEL, of), shadow, await pace(hub, state)),
+        unpause_activation=None
+        if unpause is None
+        else activation(unpause, now, await try_change(hub, Change.UNPAUSE, of)),
     )
+
+
+async def pace(hub: Hub, state: FeedState) -> float | None:
+    """Return the mean seconds between the feed's latest rounds; None if there are less than two, or it is paused."""
+    if state.paused or state.round_id < 2:
+        return None
+    first = await hub.round(state.feed_id, max(1, state.round_id - PACE_ROUNDS))
+    if first is None:
+        return None
+    return (state.observed_at - first.observed_at) / (state.round_id - first.round_id)
 
 
 async def committee_overview(hub: Hub, deployment: Deployment, name: str) -> CommitteeOverview:
     """Read a committee and what is proposed for it. Raises as `overview`."""
+    found = await hub.committee(committee_number(deployment, name))
+    now, since = (await hub.rpc.block()).timestamp, found.active_from
     return CommitteeOverview(
         name=name,
         hub=hub.address,
         feeds=tuple(each for each, feed in deployment.feeds.items() if feed.committee == name),
         change_delay=await hub.read("changeDelay"),
-        committee=await hub.committee(committee_number(deployment, name)),
-        now=(await hub.rpc.block()).timestamp,
+        committee=found,
+        now=now,
+        activation=None
+        if since is None
+        else activation(since, now, await try_change(hub, Change.REPORTERS, found.number)),
     )
 
 
@@ -226,10 +260,10 @@ def _value(answer: int, terms: HubFeedConfig) -> str:
 
 def lines(found: FeedOverview) -> Mapping[str, str]:
     """Return the overview of a feed as lines of text by their labels."""
-    now, proposed, shadow, last = found.now, found.proposals, found.shadow, found.last
+    proposed, shadow, last = found.proposals, found.shadow, found.last
     told = {
         "feed": f"{found.name} ({to_hex(found.feed_id)}) of hub {found.hub}",
-        "model": f"{found.model}{_before(proposed, now)}",
+        "model": f"{found.model}{_before(proposed, found.now)}",
         "committee": found.committee,
         "peers": ", ".join(found.peers) or "none",
         "paused": "yes" if found.paused else "no",
@@ -243,15 +277,15 @@ def lines(found: FeedOverview) -> Mapping[str, str]:
         )
     if found.held is not None:
         told["held"] = str(found.held)
-    if proposed.model:
-        told["proposed model"] = f"{proposed.model}, {proposal_window(proposed.model_from, now)}"
+    if found.model_activation is not None:
+        told["proposed model"] = f"{proposed.model}, {found.model_activation}"
     if shadow is not None and shadow.min_compared:
         told["its shadow"] = (
             f"{shadow.compared} of {shadow.min_compared} reports compared, {shadow.disagreements} verdicts differ, "
             f"{shadow.max_disagreements} may"
         )
-    if proposed.unpause_from:
-        told["unpause"] = proposal_window(proposed.unpause_from, now)
+    if found.unpause_activation is not None:
+        told["unpause"] = str(found.unpause_activation)
     return told
 
 
@@ -264,34 +298,32 @@ def committee_lines(found: CommitteeOverview) -> Mapping[str, str]:
         "feeds": ", ".join(found.feeds) or "none",
         "change delay": f"{found.change_delay:,} s",
     }
-    proposed = proposed_reporters(committee, found.now)
+    proposed = proposed_reporters(committee, found.now, found.activation)
     return told | ({"proposed reporters": proposed} if proposed else {})
 
 
-def proposed_reporters(committee: Committee, now: int) -> str:
-    """Say which reporters are proposed, and when they can be activated; empty if none are."""
+def proposed_reporters(committee: Committee, now: int, tried: Activation | None = None) -> str:
+    """Say which reporters are proposed, and when they can be activated; empty if none are.
+
+    Args:
+        now: The time of the chain's latest block.
+        tried: What came of a simulated activation; None: none was made.
+    """
     if committee.active_from is None:
         return ""
-    return (
-        f"{committee.proposed_quorum} of {len(committee.proposed)}: {', '.join(committee.proposed)}, "
-        f"{proposal_window(committee.active_from, now)}"
-    )
+    window = proposal_window(committee.active_from, now) if tried is None else str(tried)
+    return f"{committee.proposed_quorum} of {len(committee.proposed)}: {', '.join(committee.proposed)}, {window}"
 
 
 def proposal_window(since: int | None, now: int) -> str:
-    """Say from when on, and until when, a proposal can be activated."""
+    """Say from when on, and until when, the hub's delay allows to activate a proposal. Nothing is simulated."""
     since = since or 0
     until = since + CHANGE_WINDOW
     if since > now:
         return f"can be activated in {since - now:,} s, until {moment(until)}"
     if now <= until:
-        return f"can be activated now, until {moment(until)}"
+        return f"has passed its delay, and has to be activated until {moment(until)}"
     return f"has expired at {moment(until)}: propose it again"
-
-
-def moment(seconds: int) -> str:
-    """Return unix seconds as text for people."""
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="seconds")
 
 
 def _before(proposed: Proposals, now: int) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from oracle.chain.activation import Trial, activation
 from oracle.chain.hub import CHANGE_WINDOW, Committee, Proposals, ShadowTally
 from oracle.chain.overview import (
     CommitteeOverview,
@@ -21,6 +22,7 @@ from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Status
 from tests.stubs import feed_config
 
 NOW = 1_800_000_000
+EARLY = Trial(succeeds=False, refusal="the change takes effect later", name="TooEarly")
 HELD = HeldAnswer(
     reason=HoldReason.ANOMALOUS,
     answer=2_910 * 10**8,
@@ -64,12 +66,12 @@ def test_an_answer_that_no_report_can_confirm_is_told_to_be_one() -> None:
     ("since", "told"),
     [
         (NOW + 3_600, "can be activated in 3,600 s, until 2027-02-14T09:00:00+00:00"),
-        (NOW, "can be activated now, until 2027-02-14T08:00:00+00:00"),
-        (NOW - CHANGE_WINDOW, "can be activated now, until 2027-01-15T08:00:00+00:00"),
+        (NOW, "has passed its delay, and has to be activated until 2027-02-14T08:00:00+00:00"),
+        (NOW - CHANGE_WINDOW, "has passed its delay, and has to be activated until 2027-01-15T08:00:00+00:00"),
         (NOW - CHANGE_WINDOW - 1, "has expired at 2027-01-15T07:59:59+00:00: propose it again"),
     ],
 )
-def test_a_proposal_is_open_for_thirty_days(since: int, told: str) -> None:
+def test_a_proposal_is_open_for_thirty_days_and_nothing_is_now_without_a_trial(since: int, told: str) -> None:
     assert proposal_window(since, NOW) == told
 
 
@@ -88,6 +90,8 @@ def feed(**changes: object) -> FeedOverview:
         change_delay=3_600,
         proposals=Proposals(None, None, None, 1, NOW - 1),
         shadow=None,
+        model_activation=None,
+        unpause_activation=None,
     )
     return replace(found, **changes)  # type: ignore[arg-type]
 
@@ -107,8 +111,18 @@ def test_a_feed_is_told_with_its_committee_its_peers_and_its_latest_round() -> N
 
 def test_what_is_proposed_for_a_feed_is_told_with_its_shadow() -> None:
     tally = ShadowTally(3, 9, 8, 1, 10, 4)
-    told = lines(feed(proposals=Proposals(3, NOW + 10, NOW - 10, 1, NOW + 60), shadow=tally))
-    assert told["proposed model"].startswith("3, can be activated in 10 s")
+    told = lines(
+        feed(
+            proposals=Proposals(3, NOW + 10, NOW - 10, 1, NOW + 60),
+            shadow=tally,
+            model_activation=activation(NOW + 10, NOW, EARLY, tally, 30),
+            unpause_activation=activation(NOW - 10, NOW, Trial(succeeds=True)),
+        )
+    )
+    assert told["proposed model"] == (
+        "3, can't be activated yet: its delay ends in 10 s; 2 more of 10 reports have to be compared; expected at "
+        "2027-01-15T08:01:00+00:00"
+    )
     assert told["its shadow"].startswith("8 of 10 reports compared, 1 verdicts differ, 4 may")
     assert told["unpause"].startswith("can be activated now")
     assert told["model"] == "2, before it 1, to which it can be rolled back until 2027-01-15T08:01:00+00:00"
@@ -116,7 +130,7 @@ def test_what_is_proposed_for_a_feed_is_told_with_its_shadow() -> None:
 
 def test_a_committee_is_told_with_its_epoch_and_what_is_proposed() -> None:
     committee = Committee(1, ("0xA", "0xB"), 1, 4)
-    found = CommitteeOverview("default", "0xHub", ("eth-usd",), 3_600, committee, NOW)
+    found = CommitteeOverview("default", "0xHub", ("eth-usd",), 3_600, committee, NOW, None)
     told = committee_lines(found)
     assert told["committee"] == "default (number 1, epoch 4) of hub 0xHub"
     assert told["reporters"] == "1 of 2: 0xA, 0xB"
@@ -124,3 +138,7 @@ def test_a_committee_is_told_with_its_epoch_and_what_is_proposed() -> None:
     proposed = replace(committee, proposed=("0xA", "0xB", "0xC"), proposed_quorum=3, active_from=NOW + 60)
     told = committee_lines(replace(found, committee=proposed))
     assert told["proposed reporters"].startswith("3 of 3: 0xA, 0xB, 0xC, can be activated in 60 s")
+    told = committee_lines(replace(found, committee=proposed, activation=activation(NOW + 60, NOW, EARLY)))
+    assert told["proposed reporters"].startswith(
+        "3 of 3: 0xA, 0xB, 0xC, can't be activated yet: its delay ends in 60 s"
+    )
