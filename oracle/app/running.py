@@ -26,11 +26,11 @@ from oracle.chain.keys.signer import AnyKey
 from oracle.chain.listener import ChainListener
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.heads import Heads
-from oracle.chain.tx.fees import GWEI, FeePolicy, fees_now
-from oracle.chain.tx.policy import SendPolicy
+from oracle.chain.tx.fees import fees_now
+from oracle.chain.tx.policy import SendPolicy, send_policy
 from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
-from oracle.config import ChainConfig, Config
+from oracle.config import Config
 from oracle.core.errors import ConfigError
 from oracle.core.types import SignedTransaction
 from oracle.feeds.desk import Desk, FeedListener
@@ -45,7 +45,7 @@ from oracle.feeds.waiting import BatchPolicy
 from oracle.proving.interface import OnEvent
 from oracle.web.tls import Certificate
 
-__all__ = ["RunningOracle", "open_oracle", "send_policy"]
+__all__ = ["RunningOracle", "open_oracle"]
 
 SIGNED_READ = 256
 """The latest transactions that are read from the journal before a nonce is chosen: more than can be unmined at once."""
@@ -248,20 +248,6 @@ def _models(
         rows = {batch: 1 << artifact.manifest.k for batch, artifact in circuits.items()}
         models[number] = DetectorWithProvers(detector_of(circuits[min(circuits)]), provers, rows)
     return models
-
-
-def send_policy(chain: ChainConfig) -> SendPolicy:
-    """Return how transactions are followed, and what they may cost."""
-    cost = chain.max_tx_cost_ether
-    return SendPolicy(
-        confirmations=chain.confirmations,
-        replace_after_s=chain.replace_after_s,
-        fees=FeePolicy(
-            max_fee=int(chain.max_fee_gwei * GWEI),
-            max_priority_fee=int(chain.max_priority_fee_gwei * GWEI),
-            max_cost=None if cost is None else int(cost * 10**18),
-        ),
-    )
 
 
 def _batching(config: Config, clock: Callable[[], float]) -> BatchPolicy:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from oracle.chain.tx.fees import FeePolicy
+from oracle.chain.tx.fees import GWEI, FeePolicy
+from oracle.config import ChainConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +27,17 @@ class SendPolicy:
     resend_s: float = 5.0
     resend_last_s: float = 60.0
     fees: FeePolicy = field(default_factory=FeePolicy)
+
+
+def send_policy(chain: ChainConfig) -> SendPolicy:
+    """Return how transactions are followed, and what they may cost."""
+    cost = chain.max_tx_cost_ether
+    return SendPolicy(
+        confirmations=chain.confirmations,
+        replace_after_s=chain.replace_after_s,
+        fees=FeePolicy(
+            max_fee=int(chain.max_fee_gwei * GWEI),
+            max_priority_fee=int(chain.max_priority_fee_gwei * GWEI),
+            max_cost=None if cost is None else int(cost * 10**18),
+        ),
+    )
