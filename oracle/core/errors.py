@@ -13,6 +13,8 @@ OracleError
 │   ├── FeesTooHigh                gas costs more than the configuration allows
 │   ├── BudgetSpent                the daily limit leaves too little for a transaction
 │   ├── PayerEmpty                 the account that pays has too little
+│   ├── ModelMissing               a feed's active model has no artifact here
+│   ├── Obstructed                 something stands in the way of a report: the chain would not take it now
 │   ├── StateMoved                 the feed's state changed under a proof: derive and prove again
 │   └── ProverUnavailable          the prover can't take or finish a job now
 │       ├── ProverBusy             its queue is full, and the caller would not wait
@@ -100,6 +102,14 @@ class BudgetSpent(Retryable):
 
 class PayerEmpty(Retryable):
     """The account that pays has too little. Somebody can send it more."""
+
+
+class ModelMissing(Retryable):
+    """A feed's active model has no artifact here. The feed can get another one, and the artifact can be brought."""
+
+
+class Obstructed(Retryable):
+    """Something stands in the way of a report: the chain would not take it now. See `oracle.core.obstacles`."""
 
 
 class StateMoved(Retryable):

@@ -44,7 +44,7 @@ class Outlook:
         """
 
     def doubt(self) -> None:
-        """Take note that a report was refused: what was read does not count as fresh any more."""
+        """Take note that a report was refused, or that something has changed: the next `renew` reads in any case."""
 
 
 class Outlooks(Outlook):
@@ -114,7 +114,7 @@ class ReadOutlook(Outlook):
 
     def obstacle(self, feed: str) -> Obstacle | None:
         """See `Outlook`. A chain that can't be read is none here: whatever asks it next says so, and tries again."""
-        concerning = (each for each in self.obstacles if each.concerns(feed))
+        concerning = (each for each in self.obstacles if each.concerns(feed) and each.kind.stops_reports)
         return next((each for each in concerning if each.kind is not ObstacleKind.CHAIN), None)
 
     async def renew(self, feeds: Collection[str]) -> None:
@@ -130,7 +130,7 @@ class ReadOutlook(Outlook):
     def doubt(self) -> None:
         """See `Outlook`."""
         self._doubts += 1
-        self._fresh_until = float("-inf")
+        self._fresh_until = self._again_at = float("-inf")
 
     async def run(self, feeds: Collection[str], interval: float) -> None:
         """Read again and again, until cancelled: an obstacle is told also while nothing is due.
@@ -158,9 +158,15 @@ class ReadOutlook(Outlook):
             return
         finally:
             self._reading = None
+        self.learn(found)
+        if doubts != self._doubts:
+            self._fresh_until = self._again_at = float("-inf")
+
+    def learn(self, found: Sequence[Obstacle]) -> None:
+        """Take note of all obstacles, as they were just read, here or elsewhere."""
         self._take(found)
         now = self._clock()
-        self._fresh_until = now + FRESH_S if doubts == self._doubts else now
+        self._fresh_until = now + FRESH_S
         if not found:
             self._backoff.reset()
             self._again_at = now + FRESH_S
@@ -168,9 +174,11 @@ class ReadOutlook(Outlook):
             self._again_at = now + self._backoff.pause()
 
     def _take(self, found: Iterable[Obstacle]) -> None:
-        """Take note of what was read, and tell what has begun and what has ended."""
+        """Tell what has begun and what has ended."""
         now, before = self._clock(), self._there
         there = {(each.kind, each.feed): each for each in found}
+        if any(kind is ObstacleKind.CHAIN for kind, _ in there):  # nothing else was read
+            there = {key: each for key, (each, _) in before.items()} | there
         self._there = {key: (each, before[key][1] if key in before else now) for key, each in there.items()}
         for key, (obstacle, since) in before.items():
             if key not in there:

@@ -15,6 +15,7 @@ from oracle.feeds.outlook import FRESH_S, READ_LAST_S, ObstacleListener, Outlook
 
 PAUSED = Obstacle(ObstacleKind.PAUSED, "a", "feed a is paused", "unpause it")
 EMPTY = Obstacle(ObstacleKind.FUNDS, "", "the payer has 0 ether", "send it ether")
+UNLINKED = Obstacle(ObstacleKind.ADAPTER, "a", "the adapter is not linked", "link it")
 SILENT = Obstacle(ObstacleKind.CHAIN, "", "the chain does not answer", "check the node")
 
 
@@ -126,8 +127,28 @@ async def test_a_chain_that_is_silent_makes_nothing_known_or_gone() -> None:
     assert world.reads == 2 and world.outlook.obstacle("a") == PAUSED
     world.there = [SILENT]
     await world.after(READ_LAST_S)
-    assert world.outlook.obstacles == [SILENT]
-    assert world.outlook.obstacle("a") is None, "whoever asks the chain next is told, and tries again"
+    assert world.outlook.obstacle("a") == PAUSED
+    assert world.outlook.obstacle("b") is None, "whoever asks the chain next is told, and tries again"
+    assert world.told.told == ["+pauseda", "+chain"]
+    world.there = []
+    await world.after(READ_LAST_S)
+    assert world.told.told[2:] == ["-pauseda 30", "-chain 10"]
+
+
+async def test_what_stops_no_report_holds_none_back_and_is_told() -> None:
+    world = World()
+    world.there = [UNLINKED]
+    await world.after(0)
+    assert world.outlook.obstacle("a") is None and world.told.told == ["+adaptera"]
+
+
+async def test_what_others_have_read_counts_as_well() -> None:
+    world = World()
+    await world.after(0)
+    world.outlook.learn([PAUSED])
+    assert world.outlook.obstacle("a") == PAUSED
+    assert await world.after(0) == 1
+    assert world.told.told == ["+pauseda"]
 
 
 async def test_a_refusal_during_a_reading_is_not_forgotten() -> None:
