@@ -8,6 +8,7 @@ from typing import Any
 from oracle.chain.contract import read
 from oracle.chain.hub import aggregator_interface
 from oracle.chain.rpc import Rpc
+from oracle.core.concurrency import together
 from oracle.core.errors import ChainUnavailable, ContractRejected
 
 
@@ -34,27 +35,27 @@ class ChainlinkFeed:
         self._rpc = rpc
         self._address = address
 
-    async def decimals(self) -> int:
-        """Return the number of an answer's digits behind the point.
+    async def latest(self) -> tuple[int, LatestRound]:
+        """Return the number of an answer's digits behind the point, and the latest round, both of the latest block.
+
+        A proxy may point to another feed, with other decimals, from one block to the next.
 
         Raises:
             ChainUnavailable: No answer, or none now.
             DeploymentError: There is no feed at the address.
             WrongChain: The endpoint serves another chain.
         """
-        return int(await self._read("decimals"))
-
-    async def latest_round(self) -> LatestRound:
-        """Return the latest round. Raises as `decimals`."""
-        return LatestRound(*(await self._read("latestRoundData")).values())
+        block = await self._rpc.block_number()
+        decimals, found = await together(self._read("decimals", block), self._read("latestRoundData", block))
+        return int(decimals), LatestRound(*found.values())
 
     async def close(self) -> None:
         """Close its connections."""
         await self._rpc.close()
 
-    async def _read(self, function: str) -> Any:
+    async def _read(self, function: str, block: int) -> Any:
         try:
-            return await read(self._rpc, aggregator_interface(), self._address, function)
+            return await read(self._rpc, aggregator_interface(), self._address, function, block=block)
         except ContractRejected as error:
             # A feed without an answer reverts; it may have one later.
             raise ChainUnavailable(f"{function} reverts: {error}") from error

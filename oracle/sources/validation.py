@@ -10,6 +10,7 @@ from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.types import Kind
 from oracle.sources.config import CheckedSourceConfig
 from oracle.sources.interface import check_value
+from oracle.sources.units import seconds_in
 
 __all__ = ["MAX_CLOCK_SKEW", "Checks"]
 
@@ -57,20 +58,20 @@ class Checks:
             raise DataError(f"{where}: {value} is above the configured maximum {self.most}")
         return value
 
-    def moment(self, observed_at: int, now: int, where: str) -> int:
+    def moment(self, observed_at: int, now: int, where: str, unit_remedy: str = "") -> int:
         """Return `observed_at` if it is neither in the future nor too long ago.
 
         Args:
             observed_at: When the value was observed, unix seconds.
             now: The present, unix seconds, by this machine's clock.
             where: Put in front of the error's message.
+            unit_remedy: What to do if it is in another unit; see `oracle.sources.units.seconds_in`.
 
         Raises:
-            DataError: It is not a unix time.
+            DataError: It is not a unix time in seconds.
             SourceUnavailable: It is in the future, or too long ago.
         """
-        if not 0 < observed_at < 2**32:
-            raise DataError(f"{where}: {observed_at} is not a unix time in seconds")
+        seconds_in(Decimal(observed_at), "s", now, where, unit_remedy)
         if observed_at > now + MAX_CLOCK_SKEW:
             raise SourceUnavailable(
                 f"{where}: the time is {observed_at - now} s ahead of this machine's clock; check both clocks"

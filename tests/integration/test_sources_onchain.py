@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from oracle.chain.chainlink import ChainlinkFeed, LatestRound
 from oracle.chain.connect import pool
@@ -29,9 +31,12 @@ from oracle.core.errors import ChainUnavailable, DataError, OracleError, SourceU
 from oracle.core.report import Report, SignedReport
 from oracle.core.stages import Decided, Observed, Proven, Scored
 from oracle.core.types import Kind
+from oracle.sources.interface import Reading
 from oracle.sources.onchain.source import OnchainSource
-from tests.chaos.proxy import Act, NodeProxy, answer, drop, http_error, rewrite
+from oracle.sources.trace import Trace
+from tests.chaos.proxy import Act, Call, NodeProxy, answer, drop, http_error, rewrite
 from tests.conformance import check_source
+from tests.fakenode import FakeNode
 from tests.stubs import feed_config, stub_artifact
 
 NOW = 1_600_000_000
@@ -202,15 +207,12 @@ class Liar:
     """A feed in memory."""
 
     def __init__(self, latest: LatestRound = GOOD, decimals: int = 2, error: OracleError | None = None) -> None:
-        self.latest, self.digits, self.error = latest, decimals, error
+        self.round, self.digits, self.error = latest, decimals, error
 
-    async def decimals(self) -> int:
-        return self.digits
-
-    async def latest_round(self) -> LatestRound:
+    async def latest(self) -> tuple[int, LatestRound]:
         if self.error is not None:
             raise self.error
-        return self.latest
+        return self.digits, self.round
 
     async def close(self) -> None: ...
 
@@ -227,15 +229,28 @@ def lying(liar: Liar, measure: Kind = Kind.RELATIVE) -> OnchainSource:
         (Liar(replace(GOOD, answer=0)), DataError, "is 0.00; a relative feed's values are above zero"),
         (Liar(replace(GOOD, answer=-1)), DataError, "above zero"),
         (Liar(replace(GOOD, answer=2**255 - 1)), DataError, "out of range"),
-        (Liar(replace(GOOD, updated_at=0)), SourceUnavailable, "has no answer yet"),
-        (Liar(replace(GOOD, round_id=0, answered_in_round=0)), SourceUnavailable, "has no answer yet"),
+        (Liar(replace(GOOD, answer=0, updated_at=0)), SourceUnavailable, "has no answer yet (updatedAt is 0)"),
+        (
+            Liar(replace(GOOD, updated_at=0)),
+            SourceUnavailable,
+            "answers 234567, but never at any time (updatedAt is 0)",
+        ),
+        (Liar(replace(GOOD, started_at=0)), SourceUnavailable, "its round was never begun (startedAt is 0)"),
+        (Liar(replace(GOOD, started_at=NOW + 61)), SourceUnavailable, "startedAt: the time is 61 s ahead"),
+        (
+            Liar(replace(GOOD, started_at=NOW + 1)),
+            SourceUnavailable,
+            "its round began 1 s after its answer was updated",
+        ),
+        (Liar(replace(GOOD, started_at=1, updated_at=NOW * 1_000)), DataError, "is a time in milliseconds (2020-09-13"),
+        (Liar(replace(GOOD, started_at=1, updated_at=NOW // 1_000)), SourceUnavailable, f"{NOW - NOW // 1_000} s old"),
         (
             Liar(replace(GOOD, answered_in_round=6)),
             SourceUnavailable,
             "of round 6, its round is 7: the answer is carried over",
         ),
         (Liar(replace(GOOD, updated_at=2**200)), DataError, "not a unix time"),
-        (Liar(replace(GOOD, updated_at=NOW - 61)), SourceUnavailable, "61 s old"),
+        (Liar(replace(GOOD, started_at=1, updated_at=NOW - 61)), SourceUnavailable, "61 s old"),
         (Liar(replace(GOOD, updated_at=NOW + 61)), SourceUnavailable, "ahead"),
         (Liar(decimals=255), DataError, "answers 255 decimals"),
         (Liar(error=ChainUnavailable("down")), SourceUnavailable, "down"),
@@ -247,27 +262,111 @@ async def test_what_no_consumer_should_believe(liar: Liar, error: type[OracleErr
     assert what in str(caught)
 
 
+@pytest.mark.parametrize(("round_id", "answered_in_round"), [(0, 0), (7, 0), (7, 7), (2**64, 2**64), (7, 8)], ids=str)
+async def test_an_adapter_that_counts_no_rounds_is_read(round_id: int, answered_in_round: int) -> None:
+    latest = replace(GOOD, round_id=round_id, answered_in_round=answered_in_round)
+    assert str((await lying(Liar(latest)).read()).value) == "2345.67"
+
+
+async def test_a_trial_shows_what_the_contract_answered() -> None:
+    trace = Trace()
+    with pytest.raises(SourceUnavailable):
+        await lying(Liar(replace(GOOD, answered_in_round=6))).probe(trace)
+    assert [(each.where, each.found) for each in trace.matches] == [
+        ("decimals", "2"),
+        ("latestRoundData", f"(7, 234567, {NOW}, {NOW}, 6)"),
+    ]
+
+
+# --- a contract on the chain that answers what it was told ---
+
+
+def _settable() -> str:
+    """Return the code of a contract whose `decimals` and `latestRoundData` answer what any other call has set."""
+    selector = "5f3560e01c"
+    decimals_at, rounds_at = 27 + 37 + 35, 27 + 37
+    jumps = f"8063313ce5671461{decimals_at:04x}57" + f"8063feaf968c1461{rounds_at:04x}57"
+    setting = "".join(f"60{4 + 32 * slot:02x}3560{slot:02x}55" for slot in range(6)) + "00"
+    rounds = "5b" + "".join(f"60{word + 1:02x}5460{32 * word:02x}52" for word in range(5)) + "60a05ff3"
+    decimals = "5b5f545f5260205ff3"
+    return "0x" + selector + jumps + setting + rounds + decimals
+
+
+class Settable:
+    """A feed on a chain. Its answers change with a block."""
+
+    address = "0x00000000000000000000000000000000000feed0"
+
+    def __init__(self, chain: Anvil) -> None:
+        self.chain = chain
+        chain.rpc("anvil_setCode", self.address, _settable())
+
+    def set(self, decimals: int, latest: tuple[int, int, int, int, int]) -> None:
+        data = "0xffffffff" + "".join(f"{word % 2**256:064x}" for word in (decimals, *latest))
+        sender = self.chain.rpc("eth_accounts")[3]
+        self.chain.rpc("eth_sendTransaction", {"from": sender, "to": self.address, "data": data})
+        self.chain.rpc("evm_mine")
+
+
+async def test_an_adapter_on_the_chain_is_read_as_it_changes(other: Other) -> None:
+    feed = Settable(other.chain)
+    feed.set(18, (0, 3141_590000000000000000, NOW, NOW, 0))
+    source = other.source(address=feed.address)
+    assert await source.read() == Reading(Decimal("3141.590000000000000000"), NOW, "other")
+    feed.set(8, (7, 3142_00000000, NOW + 1, NOW + 1, 0))
+    with capture_logs() as logs:
+        assert await source.read() == Reading(Decimal("3142.00000000"), NOW + 1, "other")
+    (told,) = logs
+    assert (told["event"], told["before"], told["now"]) == ("a feed has other decimals now", 18, 8)
+    await source.close()
+
+
+@pytest.mark.attack
+async def test_a_proxy_that_is_pointed_elsewhere_between_two_calls_mixes_nothing(
+    other: Other, two: list[NodeProxy]
+) -> None:
+    """The decimals of one feed with the answer of another would be a value ten orders of magnitude away."""
+    feed = Settable(other.chain)
+    feed.set(18, (1, 3141_590000000000000000, NOW, NOW, 1))
+    switched, lock = [False], threading.Lock()
+
+    def switch(call: Call) -> dict[str, Any]:
+        with lock:
+            found = call.forward()
+            if not switched[0]:
+                switched[0] = True
+                feed.set(8, (1, 3141_59000000, NOW, NOW, 1))
+            return found
+
+    two[0].on("eth_call", switch)
+    source = other.source(address=feed.address, rpc_url=two[0].url)
+    assert (await source.read()).value == Decimal("3141.59")
+    assert switched[0]
+    assert (await source.read()).value == Decimal("3141.59")
+    await source.close()
+
+
 async def test_nothing_is_asked_any_more_once_a_read_has_failed() -> None:
     """Otherwise a request would run while the source closes its connections, and open another one."""
 
-    class Slow(Liar):
+    class Slow(FakeNode):
         asking, ended = asyncio.Event(), False
 
-        async def decimals(self) -> int:
-            await self.asking.wait()
-            raise ChainUnavailable("down")
-
-        async def latest_round(self) -> LatestRound:
+        async def request(self, method: str, params: list[Any], *how: Any, **more: Any) -> Any:
+            if method == "eth_blockNumber":
+                return "0x1"
+            if params[0]["data"].startswith("0x313ce567"):
+                await self.asking.wait()
+                raise ChainUnavailable("down")
             self.asking.set()
             try:
                 await asyncio.Event().wait()
             finally:
                 self.ended = True
-            return self.latest
 
     slow = Slow()
-    with pytest.raises(SourceUnavailable, match="down"):
-        await lying(slow).read()
+    with pytest.raises(ChainUnavailable, match="down"):
+        await ChainlinkFeed(Rpc(slow), ADDRESS).latest()
     assert slow.ended
 
 

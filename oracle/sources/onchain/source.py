@@ -7,14 +7,18 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol
 
-from oracle.core.concurrency import together
+import structlog
+
 from oracle.core.errors import DataError, OracleError, Retryable, SourceUnavailable
 from oracle.core.types import Kind
 from oracle.sources.interface import Reading, closed
 from oracle.sources.onchain.config import OnchainSourceConfig
-from oracle.sources.validation import Checks
+from oracle.sources.trace import Match, Trace
+from oracle.sources.validation import MAX_CLOCK_SKEW, Checks
 
 __all__ = ["ChainlinkReader", "ChainlinkRound", "OnchainSource"]
+
+log = structlog.get_logger(__name__)
 
 MAX_DECIMALS = 36
 """No feed has more decimals; a contract that answers more is not a feed."""
@@ -28,6 +32,8 @@ class ChainlinkRound(Protocol):
     @property
     def answer(self) -> int: ...
     @property
+    def started_at(self) -> int: ...
+    @property
     def updated_at(self) -> int: ...
     @property
     def answered_in_round(self) -> int: ...
@@ -36,8 +42,7 @@ class ChainlinkRound(Protocol):
 class ChainlinkReader(Protocol):
     """Something that reads the other oracle's feed, as `oracle.chain.chainlink.ChainlinkFeed` does."""
 
-    async def decimals(self) -> int: ...
-    async def latest_round(self) -> ChainlinkRound: ...
+    async def latest(self) -> tuple[int, ChainlinkRound]: ...
     async def close(self) -> None: ...
 
 
@@ -66,6 +71,7 @@ class OnchainSource:
         self._name = name
         self._where = f"{name} (feed {config.address} of chain {config.chain_id})"
         self._now = now
+        self._decimals: int | None = None
         self._closed = False
 
     @property
@@ -75,32 +81,72 @@ class OnchainSource:
 
     async def read(self) -> Reading:
         """See `Source.read`."""
+        return await self.probe(Trace())
+
+    async def probe(self, trace: Trace) -> Reading:
+        """See `Traceable.probe`."""
         if self._closed:
             raise closed(self._name)
         try:
-            # Both are read each time: a proxy may point to another feed by now.
-            decimals, latest = await together(self._feed.decimals(), self._feed.latest_round())
+            # Both are read each time, and of one block: a proxy may point to another feed from the next block on.
+            decimals, latest = await self._feed.latest()
         except Retryable as error:
             raise SourceUnavailable(f"{self._where}: {error}") from error
         except OracleError as error:
             raise DataError(f"{self._where}: {error}") from error
+        trace.matches += [
+            Match("decimals", str(decimals)),
+            Match(
+                "latestRoundData",
+                f"({latest.round_id}, {latest.answer}, {latest.started_at}, {latest.updated_at}, "
+                f"{latest.answered_in_round})",
+            ),
+        ]
         if not 0 <= decimals <= MAX_DECIMALS:
             raise DataError(f"{self._where}: answers {decimals} decimals, at most {MAX_DECIMALS} are believed")
-        if latest.round_id == 0 or latest.updated_at == 0:
-            raise SourceUnavailable(f"{self._where}: has no answer yet")
-        if latest.answered_in_round < latest.round_id:
+        now = int(self._now())
+        self._check_round(latest, now)
+        # Digits and exponent: a division would round.
+        digits = Decimal(latest.answer).as_tuple()
+        value = Decimal((digits.sign, digits.digits, -decimals))
+        reading = Reading(
+            self._checks.value(value, f"{self._where}: answer"),
+            self._checks.moment(latest.updated_at, now, f"{self._where}: updatedAt"),
+            self._name,
+        )
+        self._note_decimals(decimals)
+        return reading
+
+    def _check_round(self, latest: ChainlinkRound, now: int) -> None:
+        """Refuse a round that is odd in itself.
+
+        Adapters of other oracles count no rounds: theirs are 0, and so is `answeredInRound`. That says nothing against
+        an answer whose value and times are sound.
+        """
+        if latest.updated_at == 0:
+            told = "has no answer yet" if latest.answer == 0 else f"answers {latest.answer}, but never at any time"
+            raise SourceUnavailable(f"{self._where}: {told} (updatedAt is 0)")
+        if latest.started_at == 0:
+            raise SourceUnavailable(f"{self._where}: its round was never begun (startedAt is 0)")
+        if latest.started_at > now + MAX_CLOCK_SKEW:
+            # It says in what unit the time is, if in another one.
+            self._checks.moment(latest.started_at, now, f"{self._where}: startedAt")
+        if 0 < latest.answered_in_round < latest.round_id:
             raise SourceUnavailable(
                 f"{self._where}: its answer is of round {latest.answered_in_round}, its round is {latest.round_id}: "
                 "the answer is carried over"
             )
-        # Digits and exponent: a division would round.
-        digits = Decimal(latest.answer).as_tuple()
-        value = Decimal((digits.sign, digits.digits, -decimals))
-        return Reading(
-            self._checks.value(value, f"{self._where}: answer"),
-            self._checks.moment(latest.updated_at, int(self._now()), f"{self._where}: updatedAt"),
-            self._name,
-        )
+        if latest.started_at > latest.updated_at:
+            raise SourceUnavailable(
+                f"{self._where}: its round began {latest.started_at - latest.updated_at} s after its answer was "
+                "updated: the answer is carried over"
+            )
+
+    def _note_decimals(self, decimals: int) -> None:
+        """Log a change of the decimals: the proxy points to another feed."""
+        if self._decimals not in (None, decimals):
+            log.warning("a feed has other decimals now", source=self._where, before=self._decimals, now=decimals)
+        self._decimals = decimals
 
     async def close(self) -> None:
         """See `Source.close`."""
