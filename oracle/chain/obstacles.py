@@ -31,7 +31,7 @@ OTHER_ADDRESS = "check the RPC URL and the deployment file, or run `oracle deplo
 _KEYS = "name it in [keys] reporter; docs/operations.md, Keys, has the ways"
 _COMMITTEE = (
     "name the right key in [keys] reporter, or let the admin propose it: `oracle committee propose-reporters`; "
-    "docs/operations.md, Incident: a key is lost, has the steps"
+    "see docs/operations.md, Incident: a key is lost"
 )
 _CLOCK = "set it by NTP (chrony, systemd-timesyncd)"
 
@@ -201,7 +201,9 @@ def _signers(feed: ReportedFeed, node: NodeFacts, committee: Committee, now: int
     if silent and answering < committee.quorum:
         who = "; ".join(node.silent[each] for each in silent)
         detail = f"committee {feed.committee}: {answering} members answer, and the quorum is {committee.quorum}: {who}"
-        yield Obstacle(ObstacleKind.QUORUM, feed.name, detail, "`oracle network status` shows the members; tell them")
+        yield Obstacle(
+            ObstacleKind.SILENT, feed.name, detail, "`oracle doctor` asks each of them; call their operators"
+        )
 
 
 def _peers(feed: ReportedFeed, state: FeedState, node: NodeFacts, chain: ChainFacts) -> Iterator[Obstacle]:

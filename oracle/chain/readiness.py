@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from oracle.chain.hub import Hub, HubFeedConfig, HubModel
-from oracle.chain.obstacles import OTHER_ADDRESS, ChainFacts, NodeFacts, obstacles_of
+from oracle.chain.obstacles import OTHER_ADDRESS, TYPICAL_GAS, ChainFacts, NodeFacts, obstacles_of
 from oracle.core.concurrency import together
 from oracle.core.errors import ContractRejected, DeploymentError, FeesTooHigh, OracleError
 from oracle.core.obstacles import Obstacle, ObstacleKind
@@ -26,19 +26,22 @@ class Readiness:
     Attributes:
         obstacles: All obstacles; none: the chain would take the next report of each feed.
         facts: What the chain said; None if it could not be read.
-        cost: The most that the next report may cost, in wei; None if this node pays nothing, or may not at this price.
+        max_fee: The most that the next report would pay for a unit of gas, in wei; None if this node pays nothing, or
+            may not at this price.
+        gas: The gas limit of the next report.
     """
 
     obstacles: tuple[Obstacle, ...]
     facts: ChainFacts | None = None
-    cost: int | None = None
+    max_fee: int | None = None
+    gas: int = TYPICAL_GAS
 
     @property
     def reports_left(self) -> int | None:
         """The number of reports that the balance pays for at the present price; None if that is not known."""
-        if self.facts is None or self.facts.balance is None or not self.cost:
+        if self.facts is None or self.facts.balance is None or self.max_fee is None:
             return None
-        return self.facts.balance // self.cost
+        return self.facts.balance // (self.gas * max(1, self.max_fee))
 
 
 class ReadinessReader:
@@ -68,7 +71,7 @@ class ReadinessReader:
             return Readiness((Obstacle(ObstacleKind.DEPLOYMENT, "", str(error), OTHER_ADDRESS),))
         except OracleError as error:
             return Readiness((unreadable(error),))
-        return Readiness(obstacles_of(node, facts, self._clock()), facts, _cost(node, facts))
+        return Readiness(obstacles_of(node, facts, self._clock()), facts, _max_fee(node, facts), node.gas)
 
     async def _facts(self, node: NodeFacts) -> ChainFacts:
         hub, rpc = self._hub, self._hub.rpc
@@ -147,10 +150,10 @@ def unreadable(error: OracleError) -> Obstacle:
     return Obstacle(ObstacleKind.CHAIN, "", str(error), "`oracle doctor` looks at each endpoint of [chain]")
 
 
-def _cost(node: NodeFacts, chain: ChainFacts) -> int | None:
+def _max_fee(node: NodeFacts, chain: ChainFacts) -> int | None:
     if chain.market is None:
         return None
     try:
-        return node.gas * node.fees.fresh(chain.market, node.gas).max_fee
+        return node.fees.fresh(chain.market, node.gas).max_fee
     except FeesTooHigh:
         return None

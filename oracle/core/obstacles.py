@@ -27,9 +27,11 @@ class ObstacleKind(StrEnum):
     REPORTER = "reporter"
     """The reporter key is not in the feed's committee."""
     QUORUM = "quorum"
-    """The feed's quorum is out of reach for this node and the members that it reaches."""
+    """The feed's quorum is out of reach for this node and the members of its network."""
+    SILENT = "silent"
+    """So many members of the network give no answer now that the quorum is missed."""
     PEER = "peer"
-    """A member that the quorum needs does not answer, or has another committee."""
+    """A peer of the feed, which each of its reports lists, is not configured, not deployed, or of another committee."""
     MODEL = "model"
     """The feed's active model is unknown, or its artifact is not here."""
     ADAPTER = "adapter"
@@ -41,8 +43,12 @@ class ObstacleKind(StrEnum):
 
     @property
     def stops_reports(self) -> bool:
-        """True if no report is taken while it lasts. A feed without its adapter takes them, but not all read it."""
-        return self is not ObstacleKind.ADAPTER
+        """True if it is in vain to begin a report while it lasts.
+
+        Without its adapter a feed takes reports all the same, but not all consumers read them. Whether silent members
+        answer shows when they are asked, before anything is proven.
+        """
+        return self not in {ObstacleKind.ADAPTER, ObstacleKind.SILENT}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,294 @@
+"""Readiness of a node, put together: its configuration, keys, artifacts and journal against what the chain says.
+
+`oracle doctor`, `oracle config check --chain` and `oracle status` ask once, with `ask_readiness`. A running node asks
+again and again, with one `NodeReadiness` for its feeds, its health and its metrics.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
+
+from oracle.app.adapters import adapter_terms
+from oracle.app.budget import budget_obstacle
+from oracle.app.keys import address_of
+from oracle.app.node import Node
+from oracle.chain.connect import connect
+from oracle.chain.deploy import Deployment, load_deployment
+from oracle.chain.deploy.terms import PLAIN
+from oracle.chain.hub import Hub
+from oracle.chain.obstacles import TYPICAL_GAS, NodeFacts, ReportedFeed
+from oracle.chain.reach import own_problem
+from oracle.chain.readiness import Readiness, ReadinessReader, unreadable
+from oracle.chain.rpc import Rpc
+from oracle.chain.tx.policy import send_policy
+from oracle.chain.tx.sender import GAS_MARGIN
+from oracle.config import Config, FeedConfig
+from oracle.core.errors import (
+    ArtifactError,
+    ConfigError,
+    DeploymentError,
+    JournalError,
+    JournalUnavailable,
+    KeystoreError,
+    OracleError,
+)
+from oracle.core.formats import from_hex
+from oracle.core.obstacles import Obstacle, ObstacleKind, obstacles_for
+from oracle.feeds.journal import Journal, open_journal
+from oracle.network.asking import ask_members, trusted
+
+__all__ = ["NodeReadiness", "ask_readiness", "gas_of_reports", "node_facts", "node_readiness", "silent_members"]
+
+ASK_MEMBERS_S = 15.0
+"""Seconds between two times that a running node asks the members of its network who they are."""
+
+_LATEST = 20
+"""The latest observations: their gas says how much the next report needs."""
+
+_KEYS = "see docs/operations.md, Keys"
+
+
+def node_facts(config: Config, deployment: Deployment) -> NodeFacts:
+    """Return the facts about a node that its configuration and its deployment file tell."""
+    return NodeFacts(
+        feeds=[_reported(feed, deployment) for feed in config.feeds],
+        names={feed.feed_id: name for name, feed in deployment.feeds.items()},
+        members={name: config.members_of(name) for name in deployment.committees},
+        fees=send_policy(config.chain).fees,
+        artifacts={
+            number: from_hex(f"0x{model.artifact_hash.removeprefix('0x')}")
+            for number, model in deployment.models.items()
+        },
+    )
+
+
+def _reported(feed: FeedConfig, deployment: Deployment) -> ReportedFeed:
+    is_recorded = any(getattr(each, "timestamps", None) == "recorded" for each in feed.sources)
+    there = deployment.feeds.get(feed.name)
+    if there is None:
+        return ReportedFeed(feed.name, None, feed.committee, is_recorded=is_recorded)
+    deployed = {(each.mode, each.bound, each.uptime_feed, each.grace): each.address for each in there.adapters}
+    adapters: dict[object, str | None] = {PLAIN: there.aggregator}
+    for each in feed.adapters:
+        adapters[adapter_terms(each)] = deployed.get((each.mode, each.bound or 0, each.uptime_feed, each.grace_s))
+    return ReportedFeed(feed.name, there.feed_id, there.committee, adapters, is_recorded)  # type: ignore[arg-type]
+
+
+def gas_of_reports(journal: Journal | None) -> int:
+    """Return the gas limit that the next report needs, by the gas of the latest ones; a typical one without any."""
+    used: Counter[bytes] = Counter()
+    with contextlib.suppress(JournalError, JournalUnavailable):
+        for entry in journal.rows(limit=_LATEST) if journal is not None else ():
+            if entry.gas_used and entry.tx_hash is not None:
+                used[entry.tx_hash] += entry.gas_used  # an observation has its share of the transaction's
+    return int(max(used.values(), default=TYPICAL_GAS) * GAS_MARGIN)
+
+
+async def silent_members(config: Config, reporter: str | None, clock: Callable[[], float]) -> Mapping[str, str]:
+    """Ask all members of the node's network, and return why some give no answer, by their addresses.
+
+    Args:
+        config: The configuration.
+        reporter: The address of this node's own key: it is not asked.
+        clock: Unix seconds.
+    """
+    network = config.network
+    if network is None:
+        return {}
+    others = [each for each in network.believed if each.reporter != reporter]
+    asked = await ask_members(
+        others, timeout_s=network.request_timeout_s, authorities=trusted(network.ca_file), clock=clock
+    )
+    return {each.member.reporter: f"{each.member.name} {each.problem}" for each in asked if each.status is None}
+
+
+async def ask_readiness(
+    config: Config, env: Mapping[str, str], rpc: Rpc | None = None, *, clock: Callable[[], float] = time.time
+) -> Readiness:
+    """Ask chain and members once whether reports of the configured node would be taken.
+
+    Args:
+        config: The configuration.
+        env: The environment, for passwords.
+        rpc: The chain, if it is open already; None: it is opened and closed.
+        clock: Unix seconds.
+
+    Returns:
+        How ready the node is. Whatever can't be read is an obstacle: nothing is raised.
+    """
+    try:
+        deployment = load_deployment(config.chain.deployment)
+        async with contextlib.AsyncExitStack() as stack:
+            here = rpc if rpc is not None else await stack.enter_async_context(connect(config.chain))
+            if deployment.chain_id != (served := await here.chain_id()):
+                detail = f"{config.chain.deployment} is of chain {deployment.chain_id}, but the RPC serves {served}"
+                remedy = "name that chain's deployment file in [chain] deployment"
+                return Readiness((Obstacle(ObstacleKind.DEPLOYMENT, "", detail, remedy),))
+            journal = _journal(config, env, stack)
+            facts, found = await _own(config, deployment, here, env, clock)
+            facts = replace(facts, gas=gas_of_reports(journal))
+            read = await ReadinessReader(Hub(here, deployment.hub), clock).read(facts)
+            if facts.payer is not None and journal is not None and read.max_fee is not None:
+                spent = budget_obstacle(journal, config.budget.wei_per_day, read.max_fee, clock)
+                found += [] if spent is None else [spent]
+            return replace(read, obstacles=(*found, *read.obstacles))
+    except DeploymentError as error:
+        return Readiness((Obstacle(ObstacleKind.DEPLOYMENT, "", str(error), ""),))
+    except OracleError as error:
+        return Readiness((unreadable(error),))
+
+
+async def _own(
+    config: Config, deployment: Deployment, rpc: Rpc, env: Mapping[str, str], clock: Callable[[], float]
+) -> tuple[NodeFacts, list[Obstacle]]:
+    """Return the facts about this node, and the obstacles that keys and files show by themselves."""
+    found: list[Obstacle] = []
+    facts, transmits = node_facts(config, deployment), config.network is None or config.network.is_transmitter
+    try:
+        reporter = await address_of(config.keys.reporter, rpc, env)
+        facts = replace(facts, reporter=reporter)
+        if problem := own_problem(config, reporter):
+            found.append(Obstacle(ObstacleKind.REPORTER, "", problem, ""))
+    except KeystoreError as error:
+        facts = replace(facts, keyless=str(error))
+    if transmits:
+        try:
+            facts = replace(facts, payer=await address_of(config.keys.submitter, rpc, env))
+        except KeystoreError as error:
+            found.append(Obstacle(ObstacleKind.FUNDS, "", f"the submitter's key is not here: {error}", _KEYS))
+        facts = replace(facts, unprovable=cache(partial(_unprovable, config, deployment)))
+    try:
+        facts = replace(facts, silent=await silent_members(config, facts.reporter, clock))
+    except ConfigError as error:
+        found.append(Obstacle(ObstacleKind.SILENT, "", str(error), "correct [network] ca_file"))
+    return facts, found
+
+
+def _journal(config: Config, env: Mapping[str, str], stack: contextlib.AsyncExitStack) -> Journal | None:
+    """Open the journal to read it; None if there is none, or if it can't be read: `oracle journal check` says why."""
+    if config.journal.path is not None and not config.journal.path.exists():
+        return None
+    try:
+        return stack.enter_context(open_journal(config.journal, env, read_only=True))
+    except OracleError:
+        return None
+
+
+def _unprovable(config: Config, deployment: Deployment, number: int) -> str:
+    """Return why reports of a model can't be proven with the artifacts that are here; empty if they can."""
+    # Imported here, because a node that only answers needs nothing of what proves.
+    from oracle.app.circuits import deployed_artifact
+
+    if number not in deployment.models:
+        known = ", ".join(map(str, sorted(deployment.models))) or "none"
+        return (
+            f"the deployment file has {known} only. Take over the file of whoever deployed it, and its artifact; or "
+            "build the model, and run `oracle deploy`"
+        )
+    try:
+        deployed_artifact(config, deployment, number)
+    except ArtifactError as error:
+        return str(error)
+    return ""
+
+
+def node_readiness(
+    node: Node,
+    *,
+    payer: str | None = None,
+    models: Collection[int] | None = None,
+    more: Callable[[], Awaitable[Sequence[Obstacle]]] | None = None,
+) -> NodeReadiness:
+    """Return the readiness of a running node.
+
+    Args:
+        node: The node.
+        payer: The address of the account that pays; None: nothing is sent.
+        models: The models that have provers, by the hub's numbers of them; None: nothing is proven.
+        more: Returns further obstacles, which the chain does not know.
+    """
+    known = replace(node_facts(node.config, node.deployment), reporter=node.reporter, payer=payer)
+    if models is not None:
+        known = replace(known, unprovable=partial(_without_prover, models))
+    # Nobody would see which members are silent, and reports do not depend on it.
+    asks = node.config.network is not None and node.config.web.address is not None
+    return NodeReadiness(
+        node.hub,
+        lambda: replace(known, gas=gas_of_reports(node.journal)),
+        more=more,
+        silent=partial(silent_members, node.config, node.reporter, node.clock) if asks else None,
+        clock=node.clock,
+    )
+
+
+def _without_prover(models: Collection[int], number: int) -> str:
+    """Return why a running node can't prove reports of a model; empty if it can."""
+    if number in models:
+        return ""
+    here = ", ".join(map(str, sorted(models))) or "none"
+    return (
+        f"this process has started with provers for {here} only. Put its artifact and the new deployment file here, "
+        "and start it again"
+    )
+
+
+class NodeReadiness:
+    """The readiness of a running node, as last read.
+
+    Args:
+        hub: The hub.
+        facts: Returns the facts about the node, as they are now.
+        more: Returns further obstacles, which the chain does not know.
+        silent: Asks the members of the network, and returns why some give no answer, by their addresses; None: nobody
+            is asked.
+        clock: Unix seconds.
+        ticks: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        facts: Callable[[], NodeFacts],
+        *,
+        more: Callable[[], Awaitable[Sequence[Obstacle]]] | None = None,
+        silent: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._reader = ReadinessReader(hub, clock)
+        self._facts = facts
+        self._more = more
+        self._ask_members = silent
+        self._ticks = ticks
+        self._silent: Mapping[str, str] = {}
+        self._asked_at = float("-inf")
+        self.latest: Readiness | None = None
+        """The latest reading; None before the first."""
+
+    async def refresh(self, *, members: bool = False) -> Readiness:
+        """Read once, and return what was found. Never raises.
+
+        Args:
+            members: True asks the members of the network, too, unless that was done a moment ago.
+        """
+        if members and self._ask_members is not None and self._ticks() - self._asked_at >= ASK_MEMBERS_S:
+            self._asked_at = self._ticks()
+            with contextlib.suppress(OracleError):
+                self._silent = await self._ask_members()
+        read = await self._reader.read(replace(self._facts(), silent=self._silent))
+        more: Sequence[Obstacle] = ()
+        if self._more is not None:
+            with contextlib.suppress(OracleError):  # the chain, or the journal: both are told elsewhere
+                more = await self._more()
+        self.latest = replace(read, obstacles=(*read.obstacles, *more))
+        return self.latest
+
+    def obstacle(self, feed: str) -> Obstacle | None:
+        """Return the first obstacle of a feed's next report that makes it vain to begin it; None: none is known."""
+        known = () if self.latest is None else self.latest.obstacles
+        return next((each for each in obstacles_for(feed, known) if each.kind.stops_reports), None)
