@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from oracle.app.budget import NodeBudget
 from oracle.app.circuits import deployed_circuits
 from oracle.app.detectors import detector_of
 from oracle.app.keys import open_key
@@ -32,7 +33,9 @@ from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
 from oracle.config import Config
 from oracle.core.errors import ConfigError
+from oracle.core.money import ExpenseKind
 from oracle.core.types import SignedTransaction
+from oracle.feeds.budget import REPORT_GAS
 from oracle.feeds.desk import Desk, FeedListener
 from oracle.feeds.interface import ReportListener, ReportListeners, Signers
 from oracle.feeds.journal import Journal
@@ -50,9 +53,6 @@ __all__ = ["RunningOracle", "open_oracle"]
 SIGNED_READ = 256
 """The latest transactions that are read from the journal before a nonce is chosen: more than can be unmined at once."""
 
-SUBMISSION_GAS = 1_000_000
-"""Gas of a report of one feed at most, its margin included."""
-
 
 @dataclass(frozen=True)
 class RunningOracle:
@@ -67,6 +67,7 @@ class RunningOracle:
         shadows: Makes shadow reports; None: no account pays for them.
         shelf: Has the reports that are kept for whoever brings them.
         network: The node's part in its network; None: it is alone.
+        budget: Pays for all transactions, as far as the daily limit goes.
     """
 
     node: Node
@@ -76,6 +77,7 @@ class RunningOracle:
     payer: str
     shadows: Shadows | None
     shelf: Shelf
+    budget: NodeBudget
     network: NetworkNode | None = None
 
     @property
@@ -157,7 +159,9 @@ async def open_oracle(
         models = _models(config, node.deployment, stack, on_proof)
         heads = Heads(config.chain.ws_url)
         stack.push_async_callback(heads.close)
-        sending = _Sending(node, send_policy(config.chain), partial(node.journal.signed, SIGNED_READ), heads)
+        policy, limit = send_policy(config.chain), config.budget.wei_per_day
+        budget = NodeBudget(node.journal, limit, node.rpc, policy.fees, policy.confirmations, clock)
+        sending = _Sending(node, policy, partial(node.journal.signed, SIGNED_READ), heads, budget)
         submitter = sending.submitter(payer, on_chain, None if network is None else network.guard.pace.mined)
         batching, provers, shadows = _batching(config, clock), Provers(config.prover.workers), None
         if config.keys.shadow is not None:
@@ -174,7 +178,7 @@ async def open_oracle(
                 sending.shadow_submitter(purse),
                 node.journal,
                 provers,
-                can_pay=partial(_can_pay, node.rpc, str(purse.address)),
+                can_pay=partial(_can_pay, node.rpc, str(purse.address), budget),
                 slack=batching.slack,
                 wait_s=config.prover.shadow_wait_ms / 1_000,
                 listener=on_shadow,
@@ -198,7 +202,7 @@ async def open_oracle(
         )
         desk = Desk(reporting, node.journal, models, provers, batching, feeds, listeners, permission)
         stack.push_async_callback(desk.stop, 0.0)
-        yield RunningOracle(node, reporting, desk, models, str(payer.address), shadows, shelf, network)
+        yield RunningOracle(node, reporting, desk, models, str(payer.address), shadows, shelf, budget, network)
 
 
 @dataclass(frozen=True)
@@ -209,6 +213,7 @@ class _Sending:
     policy: SendPolicy
     known: Callable[[], Sequence[SignedTransaction]]
     heads: Heads
+    budget: NodeBudget
 
     def submitter(
         self, payer: AnyKey, listener: ChainListener | None, on_mined: Callable[[float], None] | None
@@ -220,15 +225,23 @@ class _Sending:
             known=self.known,
             heads=self.heads,
             listener=listener,
+            purse=self.budget,
             on_mined=on_mined or (lambda seconds: None),
         )
         return self._submitter(sender, shadow=False)
 
     def shadow_submitter(self, purse: AnyKey) -> Submitter:
         leading = replace(self.policy, fees=replace(self.policy.fees, leads=True))
-        return self._submitter(
-            Sender(self.node.rpc, purse, policy=leading, known=self.known, heads=self.heads), shadow=True
+        sender = Sender(
+            self.node.rpc,
+            purse,
+            policy=leading,
+            known=self.known,
+            heads=self.heads,
+            purse=self.budget,
+            pays_for=ExpenseKind.SHADOW,
         )
+        return self._submitter(sender, shadow=True)
 
     def _submitter(self, sender: Sender, *, shadow: bool) -> Submitter:
         deadline_s = self.node.config.chain.tx_deadline_s
@@ -259,6 +272,8 @@ def _batching(config: Config, clock: Callable[[], float]) -> BatchPolicy:
     )
 
 
-async def _can_pay(rpc: Rpc, address: str) -> bool:
-    """Return whether an account has enough for a submission."""
-    return await rpc.balance(address) >= (await fees_now(rpc)).max_fee * SUBMISSION_GAS
+async def _can_pay(rpc: Rpc, address: str, budget: NodeBudget) -> bool:
+    """Return whether an account has enough for a shadow report, and the daily limit room for it and for its report."""
+    price = (await fees_now(rpc)).max_fee
+    budget.priced(price)
+    return budget.has_room_for(2) and await rpc.balance(address) >= price * REPORT_GAS

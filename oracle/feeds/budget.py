@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -137,6 +137,10 @@ class Budget(Purse):
 
     def reserve(self, expense: Expense) -> None:
         """See `Purse`."""
+        if not expense.feeds and expense.kind is not ExpenseKind.FILLER:
+            # A replacement carries what the nonce's first transaction does.
+            before = [each for each in self.open() if (each.account, each.nonce) == (expense.account, expense.nonce)]
+            expense = replace(expense, feeds=next((each.feeds for each in before if each.feeds), ()))
         total = self._window.with_expense(expense.account, expense.nonce, expense.most, self._clock())
         if self.limit is not None and total > self.limit:
             others = total - expense.most

@@ -20,7 +20,8 @@ _QUANTITIES = frozenset({"eth_getTransactionCount", "eth_getBalance", "eth_getSt
 
 _ESSENTIAL: Mapping[str, tuple[str, ...]] = {
     "eth_getTransactionReceipt": (
-        "transactionHash", "blockHash", "blockNumber", "status", "gasUsed", "contractAddress", "logs"
+        "transactionHash", "blockHash", "blockNumber", "status", "gasUsed", "effectiveGasPrice", "contractAddress",
+        "logs",
     ),
     "eth_getBlockByNumber": ("number", "hash", "timestamp", "gasLimit", "baseFeePerGas"),
     "eth_getProof": ("address", "balance", "nonce", "codeHash", "storageHash"),

@@ -58,7 +58,12 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The result of a mined transaction."""
+    """The result of a mined transaction.
+
+    Attributes:
+        price: Wei that each unit of gas has cost; None where the node does not say it.
+        l1_fee: Wei that a rollup has charged beside the gas, for its data on the chain below.
+    """
 
     tx_hash: bytes
     block_number: int
@@ -67,6 +72,16 @@ class Receipt:
     contract_address: str | None
     logs: tuple[Log, ...]
     block_hash: bytes = b""
+    price: int | None = None
+    l1_fee: int = 0
+
+    def paid(self, max_fee: int) -> int:
+        """Return the wei that the transaction has cost.
+
+        Args:
+            max_fee: The most that a unit of gas could cost: taken where the node does not say what it did cost.
+        """
+        return self.gas_used * (max_fee if self.price is None else self.price) + self.l1_fee
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +242,10 @@ def receipt(found: Any) -> Receipt:
         contract_address=_maybe_address(found, "contractAddress", what),
         logs=logs,
         block_hash=data(field(found, "blockHash", what), what),
+        price=None
+        if (price := field(found, "effectiveGasPrice", what, optional=True)) is None
+        else number(price, what),
+        l1_fee=0 if (l1_fee := field(found, "l1Fee", what, optional=True)) is None else number(l1_fee, what),
     )
 
 

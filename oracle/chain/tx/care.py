@@ -23,8 +23,16 @@ from oracle.chain.tx.nonces import KEPT_BELOW, NonceRecord, Nonces
 from oracle.chain.tx.policy import SendPolicy
 from oracle.chain.tx.transactions import Content
 from oracle.core.backoff import Backoff
-from oracle.core.errors import ChainUnavailable, ContractRejected, FeesTooHigh, PayerEmpty, TransactionRejected
+from oracle.core.errors import (
+    BudgetSpent,
+    ChainUnavailable,
+    ContractRejected,
+    FeesTooHigh,
+    PayerEmpty,
+    TransactionRejected,
+)
 from oracle.core.formats import from_hex, to_hex
+from oracle.core.money import Expense, ExpenseKind, Purse
 from oracle.core.types import SignedTransaction
 
 log = structlog.get_logger(__name__)
@@ -47,6 +55,8 @@ class Care:
     Args:
         listener: Notified of what is sent again, replaced, and filled.
         clock: Monotonic seconds.
+        purse: Pays for replacements and fillers.
+        pays_for: The kind of transactions that are replaced.
     """
 
     def __init__(
@@ -57,6 +67,8 @@ class Care:
         nonces: Nonces,
         listener: ChainListener,
         clock: Callable[[], float],
+        purse: Purse,
+        pays_for: ExpenseKind,
     ) -> None:
         self._rpc = rpc
         self._key = key
@@ -64,6 +76,8 @@ class Care:
         self._nonces = nonces
         self._listener = listener
         self._clock = clock
+        self._purse = purse
+        self._pays_for = pays_for
         self._mending = asyncio.Lock()
         self._gaps: dict[int, float] = {}
 
@@ -137,6 +151,9 @@ class Care:
                 if error.name not in replaceable.passing:
                     raise
             signed = await transactions.sign(self._key, await self._rpc.chain_id(), content, fees)
+            if not self._pay(content, signed, fees, self._pays_for):
+                record.since = self._clock()  # looked at again when it would be due again
+                return None
             record.add(signed)
             record.is_due, record.since = False, self._clock()
         log.warning(
@@ -205,6 +222,8 @@ class Care:
             return
         content = Content(record.nonce, gas, from_hex(self._key.address), 0, b"")
         signed = await transactions.sign(self._key, await self._rpc.chain_id(), content, fees)
+        if not self._pay(content, signed, fees, ExpenseKind.FILLER):
+            return
         record.add(signed, filler=True)
         log.warning(
             "a nonce that nobody waits for holds up later ones: filled", nonce=record.nonce,
@@ -215,6 +234,17 @@ class Care:
             await self._rpc.send_raw(signed.raw)
         except (PayerEmpty, TransactionRejected) as error:
             log.warning("transaction not taken", nonce=record.nonce, reason=str(error))
+
+    def _pay(self, content: Content, signed: SignedTransaction, fees: Fees, kind: ExpenseKind) -> bool:
+        """Set aside what a transaction can cost. Return False, and say so, if the daily limit leaves too little."""
+        try:
+            self._purse.reserve(
+                Expense(self._key.address, content.nonce, signed.tx_hash, content.gas, fees.max_fee, kind)
+            )
+        except BudgetSpent as error:
+            log.error("stuck, and not replaced or filled yet", nonce=content.nonce, reason=str(error))
+            return False
+        return True
 
 
 def same_call(one: SignedTransaction, other: SignedTransaction) -> bool:

@@ -34,6 +34,7 @@ from oracle.core.errors import (
     TransactionRejected,
 )
 from oracle.core.formats import from_hex, to_hex
+from oracle.core.money import Expense, ExpenseKind, Purse, Settlement
 from oracle.core.types import SignedTransaction
 
 log = structlog.get_logger(__name__)
@@ -59,6 +60,8 @@ class Sender:
         known: See `oracle.chain.tx.nonces.Nonces`.
         heads: Tells of new blocks.
         listener: Notified of replacements.
+        purse: Pays: asked before a transaction can be sent, and told what it did cost.
+        pays_for: The kind of transactions that it sends.
         on_mined: Told how many seconds a transaction was waited for until it was in a block.
         clock: Monotonic seconds.
     """
@@ -74,6 +77,8 @@ class Sender:
         known: Callable[[], Iterable[SignedTransaction]] | None = None,
         heads: Heads | None = None,
         listener: ChainListener | None = None,
+        purse: Purse | None = None,
+        pays_for: ExpenseKind = ExpenseKind.REPORT,
         on_mined: Callable[[float], None] = lambda seconds: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -90,7 +95,11 @@ class Sender:
         self._clock = clock
         self._nonces = Nonces(rpc, self.address, known)
         self._needed: dict[Hashable, int] = {}
-        self._care = Care(rpc, self._key, policy, self._nonces, listener or ChainListener(), clock)
+        self._purse = Purse() if purse is None else purse
+        self._pays_for = pays_for
+        self._care = Care(
+            rpc, self._key, policy, self._nonces, listener or ChainListener(), clock, self._purse, pays_for
+        )
 
     def __repr__(self) -> str:
         return f"Sender({self.address})"
@@ -102,7 +111,13 @@ class Sender:
     # --- signing and sending -----------------------------------------------------------------------------------
 
     async def sign(
-        self, to: str | None, data: bytes, decode: ErrorDecoder | None = None, *, kind: Hashable | None = None
+        self,
+        to: str | None,
+        data: bytes,
+        decode: ErrorDecoder | None = None,
+        *,
+        kind: Hashable | None = None,
+        feeds: Sequence[str] = (),
     ) -> SignedTransaction:
         """Simulate, estimate and sign; nothing is sent. The nonce is taken as the last step, once the rest has held.
 
@@ -111,11 +126,13 @@ class Sender:
             decode: Decodes the contract's custom errors.
             kind: Transactions of one kind need about as much gas: only the first is estimated, which executes it many
                 times. The others are executed once, with that much gas.
+            feeds: The names of the feeds whose observations it carries.
 
         Raises:
             ContractRejected: It would revert; the message is the reason.
             TransactionRejected: It needs more gas than a block has.
             FeesTooHigh: It would cost more than it may.
+            BudgetSpent: The purse does not pay for it now.
             ChainUnavailable: No answer.
         """
         gas, (market, chain_id) = await together(
@@ -125,6 +142,10 @@ class Sender:
         async with self._nonces.lock:
             content = Content(await self._nonces.free(), gas, b"" if to is None else from_hex(to), 0, data)
             signed = await transactions.sign(self._key, chain_id, content, fees)
+            expense = Expense(
+                self.address, content.nonce, signed.tx_hash, gas, fees.max_fee, self._pays_for, tuple(feeds)
+            )
+            self._purse.reserve(expense)
             self._nonces.record(content.nonce).add(signed)
         return signed
 
@@ -247,6 +268,7 @@ class Sender:
                         self._on_mined(self._clock() - (until - deadline_s))
                     if await self._is_final(receipt):
                         record.first_watched = None
+                        self._settle(record, receipt)
                         return receipt
                 elif record.nonce >= 0 and self._clock() >= look_at_nonce:
                     look_at_nonce = self._clock() + 4 * self._policy.poll_s
@@ -296,6 +318,14 @@ class Sender:
         if found is not None and found.tx_hash in record.fillers:
             raise StateMoved(f"nonce {record.nonce} went to a transfer that made room for later ones")
         return found
+
+    def _settle(self, record: NonceRecord, receipt: Receipt) -> None:
+        """Tell the purse what a nonce did cost."""
+        if record.transactions:  # otherwise only a hash is known, of which nothing was set aside here
+            _, dearest = transactions.read(record.best.raw)
+            paid = receipt.paid(dearest.max_fee)
+            settlement = Settlement(self.address, record.nonce, receipt.tx_hash, receipt.gas_used, paid)
+            self._purse.settle(settlement)
 
     async def _is_final(self, receipt: Receipt) -> bool:
         if self._policy.confirmations <= 1:

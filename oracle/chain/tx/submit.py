@@ -63,7 +63,11 @@ class Submitter:
         calldata = encode_submission(submission, SubmitCall.SUBMIT_SHADOW if self._shadow else SubmitCall.SUBMIT)
         try:
             signed = await self._sender.sign(
-                self._hub.address, calldata, hub_interface().decode_error, kind=self._kind(proven)
+                self._hub.address,
+                calldata,
+                hub_interface().decode_error,
+                kind=self._kind(proven),
+                feeds=proven.feeds,
             )
         except ContractRejected as error:
             raise _by_name(error) from None

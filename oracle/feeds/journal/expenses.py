@@ -99,16 +99,23 @@ class ExpenseBook:
             )
 
     def settled(self, since: float) -> list[tuple[float, Settlement, Expense]]:
-        """Return what was settled since a time: when, and with the latest transaction that was signed for the nonce.
+        """Return what was settled since a time: when, and with the transaction that was mined, as it was signed.
+
+        If nobody can say which was mined, it is the nonce's latest one.
 
         Raises:
             JournalError: A row does not say what it should.
             JournalUnavailable: It can't be read.
         """
+        mined = sa.select(sa.func.max(expenses.c.id)).where(
+            expenses.c.account == settlements.c.account,
+            expenses.c.nonce == settlements.c.nonce,
+            expenses.c.tx_hash == settlements.c.tx_hash,
+        )
         query = (
             sa.select(settlements.c.at.label("settled_at"), settlements.c.paid, settlements.c.gas_used,
                       settlements.c.tx_hash.label("mined"), expenses)
-            .join(expenses, expenses.c.id == settlements.c.expense)
+            .join(expenses, expenses.c.id == sa.func.coalesce(mined.scalar_subquery(), settlements.c.expense))
             .where(settlements.c.at > since)
             .order_by(settlements.c.id)
         )  # fmt: skip
