@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from oracle.chain.rpc import Rpc
 from oracle.chain.tx.fees import FeePolicy
 from oracle.chain.tx.settling import settle_used
-from oracle.core.errors import FeesTooHigh
+from oracle.core.errors import ChainUnavailable, FeesTooHigh
 from oracle.core.obstacles import Obstacle
 from oracle.feeds.budget import Budget
 from oracle.feeds.journal import Journal
 from oracle.feeds.journal.expenses import ExpenseBook
 
-__all__ = ["NodeBudget", "budget_obstacle", "read_budget"]
+__all__ = ["NodeBudget", "budget_obstacle", "price_of_next", "read_budget"]
 
 SETTLE_S = 60.0
 """Seconds between two looks for nonces that are used up, and that nobody waits for."""
@@ -53,18 +54,20 @@ class NodeBudget(Budget):
         self._settle_at = float("-inf")
         self._missed: dict[tuple[str, int], int] = {}
 
-    async def renew(self) -> Obstacle | None:
-        """Read the price of gas, and settle what is used up; return what the daily limit stops then, as `obstacle`.
+    async def obstacles(self) -> Sequence[Obstacle]:
+        """Return the obstacle that the daily limit is for the next report, in a list; none if the report fits.
+
+        Nonces that are used up are settled first. While the chain does not answer, the last price counts.
 
         Raises:
-            ChainUnavailable: No answer.
             JournalError, JournalUnavailable: It can't be written down.
         """
-        await self.settle_used()
-        if self.limit is None:
-            return None
-        self.priced(await price_of_next(self._rpc, self._fees))
-        return self.obstacle()
+        with suppress(ChainUnavailable):
+            await self.settle_used()
+            if self.limit is not None:
+                self.priced(await price_of_next(self._rpc, self._fees))
+        found = self.obstacle()
+        return [] if found is None else [found]
 
     async def settle_used(self) -> None:
         """Settle the nonces that are used up, and that no report waits for, if it is time to look.
