@@ -127,7 +127,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --pytho
 lock: setup ## write the lock files again from pyproject.toml, requirements-*.in and package.json (UPGRADE=--upgrade)
 	$(UV_COMPILE) $(UPGRADE) --all-extras pyproject.toml -o requirements.lock
 	$(UV_COMPILE) requirements-uv.in -o requirements-uv.lock
-	$(UV_COMPILE) requirements-node.in -o requirements-node.lock
+	$(UV_COMPILE) requirements-node.in -o oracle/chain/local/pins/requirements-node.lock
 	$(UV_COMPILE) requirements-slither.in -o requirements-slither.lock
 	$(UV_COMPILE) requirements-symbolic.in -o requirements-symbolic.lock
 	$(UV_COMPILE) requirements-sbom.in -o requirements-sbom.lock
@@ -135,6 +135,7 @@ lock: setup ## write the lock files again from pyproject.toml, requirements-*.in
 	$(UV_COMPILE) -c requirements.lock $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
 		requirements-report.in -o requirements-report.lock
 	npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved=true
+	$(BIN)/python -m scripts.pin_tools
 	cd examples/pull && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved=true
 
 clean: ## remove everything that was built

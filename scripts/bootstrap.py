@@ -28,6 +28,9 @@ MIN_NODE = 20
 NPM_PROJECTS = (".", "examples/pull")
 """Folders with a package.json and a lock file. An example for others has its own, so that it can be copied."""
 
+NODE_LOCK = "oracle/chain/local/pins/requirements-node.lock"
+"""The release of Node.js from PyPI. It lies in the package, which installs it for its users too."""
+
 CHECKERS = {"slither": "`make check`", "symbolic": "`make symbolic`", "sbom": "`make check` and releases"}
 """Tools that need other versions of our packages, or many more, and what needs them: each has an environment."""
 
@@ -367,7 +370,7 @@ class Bootstrap:
             return [npm]
         if self.wheel_node() is None:
             self.say(f"no Node.js >= {MIN_NODE} with npm on the PATH: taking it from PyPI")
-            lock = self.root / "requirements-node.lock"
+            lock = self.root / NODE_LOCK
             if not self.uv_install(["install"], lock, "-r"):
                 self.pip_install(lock)
         wheel = self.wheel_node()

@@ -71,7 +71,8 @@ def environment() -> Path:
             return target
         uv = Path(sys.executable).with_name("uv")
         _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, target])
-        install = [uv, "pip", "install", "--quiet", "--python", target / "bin" / "python", "--constraint", lock]
+        install: list[str | Path] = [uv, "pip", "install", "--quiet", "--constraint", lock]
+        install += ["--python", target / "bin" / "python"]
         wanted = f"verifiable-oracle[{EXTRAS}] @ {wheel.as_uri()}"
         try:
             _run([*install, "--offline", wanted])

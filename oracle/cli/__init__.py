@@ -20,6 +20,7 @@ from oracle.cli.card import card_group
 from oracle.cli.chain import chain_group
 from oracle.cli.claim import claim_group
 from oracle.cli.committee import committee_group
+from oracle.cli.completion import completion_command
 from oracle.cli.config import config_group
 from oracle.cli.demo import demo_command
 from oracle.cli.deploy import deploy_command
@@ -27,6 +28,7 @@ from oracle.cli.detector import detector_group
 from oracle.cli.doctor import doctor_command
 from oracle.cli.explain import explain_command
 from oracle.cli.feed import feed_group
+from oracle.cli.history import history_command
 from oracle.cli.init import init_command
 from oracle.cli.journal import journal_group
 from oracle.cli.key import key_group
@@ -36,6 +38,7 @@ from oracle.cli.role import role_group
 from oracle.cli.run import run_command
 from oracle.cli.srs import srs_group
 from oracle.cli.status import status_command
+from oracle.cli.toolchain import toolchain_group
 from oracle.cli.verify import manifest_group, verify_deployment_command
 from oracle.core.errors import ConfigError, OracleError
 from oracle.core.version import __version__
@@ -59,6 +62,7 @@ for _command in (
     chain_group,
     claim_group,
     committee_group,
+    completion_command,
     config_group,
     demo_command,
     deploy_command,
@@ -66,6 +70,7 @@ for _command in (
     doctor_command,
     explain_command,
     feed_group,
+    history_command,
     init_command,
     journal_group,
     key_group,
@@ -76,6 +81,7 @@ for _command in (
     run_command,
     srs_group,
     status_command,
+    toolchain_group,
     verify_deployment_command,
 ):
     oracle.add_command(_command)

@@ -92,5 +92,5 @@ def test_a_damaged_executable_is_written_again(tmp_path: Path, monkeypatch: pyte
 
 def test_a_release_that_is_nowhere_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(solc_module.CHOICE_VARIABLE, "npm")
-    with pytest.raises(ToolMissing, match=r"npm's solc 0\.8\.1 is missing.*make setup"):
+    with pytest.raises(ToolMissing, match=r"solc 0\.8\.1 is missing.*make setup"):
         solc("0.8.1")

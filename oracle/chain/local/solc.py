@@ -1,7 +1,8 @@
 """The Solidity compiler: an executable for others, and a function that compiles and keeps results.
 
 A native solc is used where there is one. Otherwise npm's JavaScript build runs behind a small executable that answers
-`--version` and `--standard-json`, which is all that forge, py-solc-x and ezkl ask of it.
+`--version` and `--standard-json`, which is all that forge, py-solc-x and ezkl ask of it. Nothing is downloaded, unless
+the environment asks for it: `oracle toolchain install` brings npm's build.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,23 +64,46 @@ def solc(version: str) -> Path:
     """Return an executable solc of exactly `version`.
 
     It is looked for on the PATH, among py-solc-x's installed ones, and in npm's packages, in this order. A native one
-    is downloaded through py-solc-x only if npm's is absent or the environment says `ORACLE_SOLC=native`.
+    is downloaded through py-solc-x if the environment says `ORACLE_SOLC=native`.
 
     Raises:
-        ToolMissing: there is none, and it could not be downloaded.
+        ToolMissing: There is none, or it could not be downloaded.
         ConfigError: ORACLE_SOLC has an unknown value.
     """
     choice = os.environ.get(CHOICE_VARIABLE, "auto")
     if choice not in ("auto", "native", "npm"):
         raise ConfigError(f"{CHOICE_VARIABLE}={choice!r}: must be auto, native or npm")
     if choice == "npm":
-        return _npm_executable(version, _npm_package(version))
+        return _npm_executable(version, toolchain.npm_solc(version).path)
     try:
         tool = toolchain.solc(version, allow_npm=choice == "auto")
     except ToolMissing:
+        if choice == "auto":
+            raise
         _download(version)
         tool = toolchain.solc(version, allow_npm=False)
-    return _npm_executable(version, tool.path) if tool.origin == "npm" else tool.path
+    return tool.path if tool.path.is_file() else _npm_executable(version, tool.path)
+
+
+@dataclass(frozen=True)
+class Solc:
+    """A compiler of one release, as those who compile verifiers use it.
+
+    Attributes:
+        version: The exact release.
+        use_cache: False to compile anew each time, and keep nothing.
+    """
+
+    version: str = toolchain.VERIFIER_SOLC
+    use_cache: bool = True
+
+    def __call__(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Compile, or return the kept result. See `compile_standard`."""
+        return compile_standard(request, self.version, use_cache=self.use_cache)
+
+    def require(self) -> None:
+        """Make sure that the compiler is there, before the work begins whose end needs it. Raises: ToolMissing."""
+        solc(self.version)
 
 
 def standard_input(
@@ -171,13 +196,6 @@ def _compile(request: dict[str, Any], version: str) -> dict[str, Any]:
     return output
 
 
-def _npm_package(version: str) -> Path:
-    package = toolchain.project_root() / "node_modules" / f"solc-{version}"
-    if not (package / "soljson.js").is_file():
-        raise ToolMissing(f"npm's solc {version} is missing ({package}): run `make setup` in the project")
-    return package
-
-
 def _npm_executable(version: str, package: Path) -> Path:
     """Write the executable for npm's build, unless it is there already and runs the same files."""
     node = toolchain.node().path
@@ -197,7 +215,7 @@ def _npm_executable(version: str, package: Path) -> Path:
     if done.returncode != 0 or not done.stdout.startswith(version):
         raise ToolMissing(
             f"npm's solc {version} does not run ({done.stderr.strip()[-300:]}): "
-            "remove node_modules and run `make setup`"
+            f"remove {package} and {toolchain.remedy()}"
         )
     _write(code, body.replace("LONG_VERSION", json.dumps(done.stdout)) + stamp)
     _write(executable, script, mode=0o755)
@@ -224,7 +242,7 @@ def _download(version: str) -> None:
     if reason:
         raise ToolMissing(
             f"solc {version} is missing and could not be downloaded ({reason[:200]}): "
-            f"run `make setup` in the project, or put solc {version} on the PATH"
+            f"{toolchain.remedy()}, or put solc {version} on the PATH"
         )
 
 

