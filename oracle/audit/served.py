@@ -42,7 +42,7 @@ class ReadingsClient:
         self._rates: dict[str, AsyncLimiter] = {}
 
     async def __aenter__(self) -> Self:
-        self._session = http.open_session(keep_alive=True, decompress=False)
+        self._session = http.open_session(keep_alive=True, packed=False)
         return self
 
     async def __aexit__(

@@ -1,6 +1,7 @@
 """The rules that all HTTP requests of this package keep, for aiohttp.
 
-No cookie is kept. The environment is not read: neither proxies, unless `proxy_for` is asked, nor passwords from .netrc.
+Compressed answers are unpacked up to a limit, whatever was asked for; statuses are told as what they are. No cookie is
+kept. The environment is not read: neither proxies, unless `proxy_for` is asked, nor passwords from .netrc.
 No text of aiohttp gets into messages, as it may hold the URL, and with it an API key: `reason` has words of its own.
 """
 
@@ -10,17 +11,35 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.abc import ResolveResult
 
-__all__ = ["Answer", "BodyTooLarge", "ask", "is_loopback", "open_session", "proxy_for", "read_body", "reason", "run"]
+from oracle.core.documents import Numbers, decode_text, parse_json
+from oracle.core.formats import one_line
+from oracle.core.packing import ACCEPTED, PackedTooLarge, PackedWrong, unpacker
+
+__all__ = [
+    "Answer",
+    "BodyTooLarge",
+    "BodyUnreadable",
+    "ask",
+    "charset_of",
+    "is_loopback",
+    "open_session",
+    "proxy_for",
+    "read_body",
+    "reason",
+    "receive",
+    "run",
+]
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LONGEST_HEADER = 64 << 10
@@ -36,19 +55,85 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (ValueError, "a header is invalid"),
 )
 
+_HINTS = {
+    202: "the document is not ready yet",
+    204: "there is no document",
+    206: "a part of the document, which nobody asked for",
+    401: "it wants credentials, or other ones: see 'headers'",
+    403: "it refuses access: it may want credentials ('headers'), or not serve this machine's country",
+    404: "there is no such document: is the URL right?",
+    406: "it has no JSON there",
+    407: "the proxy wants credentials",
+    410: "the document is gone for good: configure another URL",
+    429: "too many requests: a longer 'poll_interval' makes fewer",
+    451: "it is withheld for legal reasons",
+}
+"""Words about statuses that are not 200, for who reads a document at a configured URL."""
+
 Result = TypeVar("Result")
 
 
 class BodyTooLarge(Exception):
-    """An answer's body is larger than is read."""
+    """An answer's body is larger than is read, as it comes or unpacked."""
+
+
+class BodyUnreadable(aiohttp.ClientPayloadError):
+    """An answer's body can't be unpacked. The message says why, in words of ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that was read to its end."""
+    """An answer that was read to its end.
+
+    Attributes:
+        status: The number.
+        body: The body, unpacked.
+        words: The words behind the status, the server's.
+        content_type: The header, empty if there is none.
+        location: The header; None if there is none.
+        retry_after: The header; None if there is none.
+    """
 
     status: int
     body: bytes
+    words: str = ""
+    content_type: str = ""
+    location: str | None = None
+    retry_after: str | None = None
+
+    def text(self, charset: str = "") -> str:
+        """Return the body as text. Raises `NotText`.
+
+        Args:
+            charset: The charset, whatever the answer states; empty: as it states.
+        """
+        return decode_text(self.body, charset or charset_of(self.content_type))
+
+    def json(self, *, numbers: Numbers = Numbers.FLOAT, charset: str = "") -> Any:
+        """Return the body's value. Raises `NotJson`.
+
+        Args:
+            numbers: The types that numbers get.
+            charset: The charset, whatever the answer states; empty: as it states.
+        """
+        return parse_json(self.body, numbers=numbers, charset=charset or charset_of(self.content_type))
+
+    def problem(self, url: str, show: Callable[[str], str]) -> str | None:
+        """Say what is wrong with the status, where a document was asked for; None if nothing is.
+
+        Args:
+            url: The URL that was asked.
+            show: Returns the form of a URL that may be shown.
+        """
+        if self.status == 200:
+            return None
+        said = f"HTTP {self.status} {one_line(self.words, 60)}".rstrip()
+        if 300 <= self.status < 400:
+            return f"{said}: {_elsewhere(self, url, show)}"
+        hint = _HINTS.get(self.status, "")
+        if self.retry_after and self.retry_after.strip().isdecimal():
+            hint += f"{'; it' if hint else 'it'} asks to wait {one_line(self.retry_after.strip(), 12)} s"
+        return f"{said}: {hint}" if hint else said
 
 
 class _Resolver(aiohttp.ThreadedResolver):
@@ -63,13 +148,15 @@ class _Resolver(aiohttp.ThreadedResolver):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
 
 
-def open_session(*, keep_alive: bool = False, decompress: bool = True, idle_s: float = 15.0) -> aiohttp.ClientSession:
+def open_session(*, keep_alive: bool = False, packed: bool = True, idle_s: float = 15.0) -> aiohttp.ClientSession:
     """Return a session for requests without a timeout: the caller limits the whole of a request.
+
+    Bodies come as they were sent. `receive` and `read_body` unpack them.
 
     Args:
         keep_alive: Use a connection for several requests. Otherwise, a connection that the other side has closed
             meanwhile is never taken for a good one.
-        decompress: Unpack compressed answers.
+        packed: Ask for compressed answers.
         idle_s: Seconds for which a connection without a request is kept, if any is.
     """
     if keep_alive:
@@ -80,7 +167,9 @@ def open_session(*, keep_alive: bool = False, decompress: bool = True, idle_s: f
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(),
-        auto_decompress=decompress,
+        headers={"Accept-Encoding": ACCEPTED if packed else "identity"},
+        # The library's own unpacking knows no limit on the whole.
+        auto_decompress=False,
         # The address of a redirect is used as it is written: it may be signed.
         requote_redirect_url=False,
         max_line_size=_LONGEST_HEADER,
@@ -109,18 +198,63 @@ async def ask(
         open_session() as session,
         session.request(method, url, json=json, proxy=proxy, allow_redirects=False) as response,
     ):
-        return Answer(response.status, await read_body(response, max_body))
+        return await receive(response, max_body)
+
+
+async def receive(response: aiohttp.ClientResponse, most: int) -> Answer:
+    """Return an answer, with its body, unpacked. Raises as `read_body`."""
+    headers = response.headers
+    return Answer(
+        response.status,
+        await read_body(response, most),
+        response.reason or "",
+        headers.get("Content-Type", ""),
+        headers.get("Location"),
+        headers.get("Retry-After"),
+    )
 
 
 async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """Return the body of an answer. Raises `BodyTooLarge` as soon as there are more than `most` bytes."""
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > most:
-            response.close()
-            raise BodyTooLarge
+    """Return the body of an answer, unpacked.
+
+    Args:
+        response: The answer, of a session of `open_session`.
+        most: The most bytes, as they come and unpacked.
+
+    Raises:
+        BodyTooLarge: There are more. Reading stops at once.
+        BodyUnreadable: It is compressed in a way that can't be read.
+    """
+    body, came = bytearray(), 0
+    try:
+        unpack = unpacker(response.headers.get("Content-Encoding", ""))
+        async for chunk in response.content.iter_any():
+            came += len(chunk)
+            body += chunk if unpack is None else unpack.feed(chunk, most - len(body))
+            if max(came, len(body)) > most:
+                raise BodyTooLarge
+        if unpack is not None:
+            unpack.end()
+    except PackedTooLarge:
+        response.close()
+        raise BodyTooLarge from None
+    except PackedWrong as error:
+        response.close()
+        raise BodyUnreadable(f"the answer is {error}") from None
+    except BodyTooLarge:
+        response.close()
+        raise
     return bytes(body)
+
+
+def charset_of(content_type: str) -> str:
+    """Return the charset that a Content-Type header states; empty if it states none."""
+    if "charset" not in content_type.lower():
+        return ""
+    header = Message()
+    header["Content-Type"] = content_type
+    found = header.get_param("charset", "")
+    return found if isinstance(found, str) else ""
 
 
 def is_loopback(url: str) -> bool:
@@ -146,6 +280,8 @@ def proxy_for(url: str) -> str | None:
 
 def reason(error: BaseException) -> str:
     """Say why a request failed, in the system's words where there are any."""
+    if isinstance(error, BodyUnreadable):
+        return str(error)
     inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
     if isinstance(inner, (ssl.SSLError, socket.gaierror)) and inner.strerror:
         return str(inner.strerror)
@@ -166,3 +302,24 @@ def run(request: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run(request)
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, request).result()
+
+
+# --- details -------------------------------------------------------------------------------------------------------
+
+
+def _elsewhere(answer: Answer, url: str, show: Callable[[str], str]) -> str:
+    """Say what an answer with a status of 3xx is: not each of them is a redirect."""
+    if answer.status == 304:
+        return "it says that nothing has changed, though nobody asked for changes; a cache on the way may be wrong"
+    if answer.location is None:
+        if answer.status == 300:
+            return "it offers several documents and names none; configure the address of one"
+        return "it sends elsewhere and does not say where to"
+    try:
+        target = urljoin(url, answer.location)
+        if target == url:
+            return "a redirect to itself, as servers do that want a cookie or other headers; see 'headers'"
+        shown = show(target)
+    except ValueError:
+        shown = "an invalid URL"
+    return f"a redirect to {shown}, which is not followed; configure the final address"

@@ -155,7 +155,7 @@ async def open_members(
         timeout_s: Seconds that a request may take, if nothing else is said.
         authorities: Those that are trusted for https, see `oracle.network.asking.trusted`; None: the system's.
     """
-    session = http.open_session(keep_alive=True, decompress=False, idle_s=IDLE_S)
+    session = http.open_session(keep_alive=True, packed=False, idle_s=IDLE_S)
     async with session:
         yield {
             reporter: MemberClient(session, name, reporter, url, timeout_s=timeout_s, authorities=authorities)

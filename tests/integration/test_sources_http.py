@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
+from pydantic import ValidationError
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
@@ -95,11 +98,11 @@ async def test_a_number_is_read_exactly(httpserver: HTTPServer, make: Make, numb
         ('{"data": {"price": -0.0}}', DataError, "a relative feed's values are above zero"),
         ('{"data": {"price": 1e400}}', DataError, "$.data.price: 1e+400 is out of range"),
         ('{"data": {"price": 1e-400}}', DataError, "$.data.price: 1e-400 is out of range"),
-        ('{"data": {"price": 1e99999999999999999999}}', DataError, "is out of any range"),
-        ('{"data": {"price": ' + "9" * 5_000 + "}}", DataError, "is out of range"),
-        ('{"data": {"price": NaN}}', DataError, "answered NaN, which is not a number in JSON"),
-        ('{"data": {"price": Infinity}}', DataError, "answered Infinity"),
-        ('{"data": {"price": 1}, "other": -Infinity}', DataError, "answered -Infinity"),
+        ('{"data": {"price": 1e99999999999999999999}}', DataError, "it has a number that is out of any range"),
+        ('{"data": {"price": ' + "9" * 5_000 + "}}", DataError, "it has a number that is out of any range"),
+        ('{"data": {"price": NaN}}', DataError, "it has NaN, which is not a number in JSON, at line 1, column 20"),
+        ('{"data": {"price": Infinity}}', DataError, "it has Infinity"),
+        ('{"data": {"price": 1}, "other": -Infinity}', DataError, "it has -Infinity"),
         ('{"data": {"price": true}}', DataError, "$.data.price: is a boolean, not a number"),
         ('{"data": {"price": null}}', DataError, "$.data.price: is null, not a number"),
         ('{"data": {"price": [1]}}', DataError, "$.data.price: is a list, not a number"),
@@ -109,14 +112,16 @@ async def test_a_number_is_read_exactly(httpserver: HTTPServer, make: Make, numb
         ("1.5", DataError, "there is no such value"),
         ('"text"', DataError, "there is no such value"),
         ("null", DataError, "there is no such value"),
-        ("", SourceUnavailable, "answered nothing"),
-        ("  \n", SourceUnavailable, "answered nothing"),
-        ("<!doctype html><title>Sorry</title>", SourceUnavailable, "answered HTML or XML instead of JSON"),
-        ('{"data": {"price": 1.5', SourceUnavailable, "answered invalid JSON: "),
-        ('{"data": {"price": 1.5}} trailing', SourceUnavailable, "answered invalid JSON: Extra data"),
-        ("{'data': 1}", SourceUnavailable, "answered invalid JSON: "),
-        (b'{"data": "\xff\xfe\xfd"}', SourceUnavailable, "answered bytes that are not text"),
-        ("[" * 100_000, SourceUnavailable, "answered JSON that is nested too deep"),
+        ("", SourceUnavailable, "the answer can't be read: it is empty"),
+        ("  \n", SourceUnavailable, "the answer can't be read: it is empty"),
+        ("<!doctype html><title>Sorry</title>", SourceUnavailable, "it is HTML or XML, not JSON"),
+        ('{"data": {"price": 1.5', SourceUnavailable, "it ends in the middle, at line 1, column 22"),
+        ('{"data": {"price": 1.5}} trailing', SourceUnavailable, "it is not JSON: trailing characters, at line 1"),
+        ("{'data': 1}", SourceUnavailable, "it is not JSON: key must be a string, at line 1, column 2"),
+        (b'{"data": "\xff\xfe\xfd"}', SourceUnavailable, "it is not text in UTF-8, at line 1, column 11"),
+        ('{"data": {"price": 1.5, "price": 1.5}}', DataError, "it has the key 'price' twice in one object, at line 1"),
+        ('{"data": {"price": 1.5}, "x": [{"y": {"z": 1, "z": 2}}]}', DataError, "it has the key 'z' twice"),
+        ("[" * 100_000, SourceUnavailable, "it is nested deeper than"),
         (" " * (MAX_BODY + 1), SourceUnavailable, f"the answer is larger than {MAX_BODY} bytes"),
     ],
     ids=lambda value: repr(value)[:40],
@@ -186,14 +191,142 @@ async def test_redirects_are_not_followed(httpserver: HTTPServer, make: Make) ->
     location = {"location": "http://elsewhere.example/price?key=s3cret"}
     httpserver.expect_request("/price").respond_with_data(status=302, headers=location)
     caught = await failure(make())
-    assert "answered HTTP 302, a redirect to http://elsewhere.example/…" in str(caught)
+    assert "answered HTTP 302 FOUND: a redirect to http://elsewhere.example/…, which is not followed" in str(caught)
     assert "s3cret" not in str(caught)
 
 
-async def test_compressed_answers_are_declined(httpserver: HTTPServer, make: Make) -> None:
-    bomb = gzip.compress(b'{"data": {"price": 1.5}}' + b" " * 10_000_000)
-    answer(httpserver, bomb, headers={"Content-Encoding": "gzip"})
-    assert "answered 'gzip' though asked for plain JSON" in str(await failure(make()))
+@pytest.mark.parametrize(
+    ("status", "headers", "says"),
+    [
+        (304, {}, "HTTP 304 NOT MODIFIED: it says that nothing has changed, though nobody asked for changes"),
+        (304, {"location": "/price"}, "HTTP 304 NOT MODIFIED: it says that nothing has changed"),
+        (300, {}, "HTTP 300 MULTIPLE CHOICES: it offers several documents and names none"),
+        (300, {"location": "/a"}, "HTTP 300 MULTIPLE CHOICES: a redirect to http://localhost:"),
+        (302, {}, "HTTP 302 FOUND: it sends elsewhere and does not say where to"),
+        (307, {"location": "/price"}, "HTTP 307 TEMPORARY REDIRECT: a redirect to itself, as servers do"),
+        (429, {"retry-after": "30"}, "HTTP 429 TOO MANY REQUESTS: too many requests: a longer 'poll_interval' makes"),
+        (429, {"retry-after": "30"}, "; it asks to wait 30 s"),
+        (503, {"retry-after": "7"}, "HTTP 503 SERVICE UNAVAILABLE: it asks to wait 7 s"),
+        (503, {"retry-after": "Fri"}, "HTTP 503 SERVICE UNAVAILABLE"),
+        (401, {}, "HTTP 401 UNAUTHORIZED: it wants credentials"),
+        (204, {}, "HTTP 204 NO CONTENT: there is no document"),
+        (206, {}, "HTTP 206 PARTIAL CONTENT: a part of the document"),
+    ],
+)
+async def test_a_status_is_told_as_what_it_is(
+    httpserver: HTTPServer, make: Make, status: int, headers: dict[str, str], says: str
+) -> None:
+    httpserver.expect_request("/price").respond_with_data(
+        '{"data": {"price": 1.5}}', status=status, headers={**headers, "set-cookie": "s3cret"}
+    )
+    caught = await failure(make())
+    assert type(caught) is SourceUnavailable
+    assert says in str(caught)
+    assert "s3cret" not in str(caught)
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+PACKERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "gzip": ("gzip", gzip.compress),
+    "x-gzip": ("X-GZip", gzip.compress),
+    "zlib": ("deflate", zlib.compress),
+    "deflate": ("deflate", raw_deflate),
+    "br": ("br", lambda data: brotli.compress(data, quality=4)),
+}
+
+
+@pytest.mark.parametrize("name", PACKERS)
+async def test_a_server_that_always_compresses_is_read(httpserver: HTTPServer, make: Make, name: str) -> None:
+    encoding, pack = PACKERS[name]
+    answer(httpserver, pack(b'{"data": {"price": 2345.67}}'), headers={"Content-Encoding": encoding})
+    source = make()
+    assert (await source.read()).value == Decimal("2345.67")
+    await source.close()
+
+
+@pytest.mark.parametrize("name", PACKERS)
+async def test_a_bomb_is_refused_before_it_is_unpacked(httpserver: HTTPServer, make: Make, name: str) -> None:
+    encoding, pack = PACKERS[name]
+    bomb = pack(b'{"data": {"price": 1.5}}' + b" " * 10_000_000)
+    assert len(bomb) < 20_000
+    answer(httpserver, bomb, headers={"Content-Encoding": encoding})
+    assert f"the answer is larger than {MAX_BODY} bytes" in str(await failure(make()))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "says"),
+    [
+        ("gzip", b'{"data": {"price": 1.5}}', "the answer is no gzip, though it says so"),
+        ("br", b'{"data": {"price": 1.5}}', "the answer is no Brotli, though it says so"),
+        ("gzip", gzip.compress(b'{"data": {"price": 1.5}}')[:-1], "the answer is gzip that is cut off"),
+        ("deflate", zlib.compress(b"1") + b"1", "the answer is deflate with something behind its end"),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"1")), "the answer is compressed several times over"),
+        ("zstd", b"1", "the answer is compressed as 'zstd', which is not read here"),
+    ],
+)
+async def test_what_does_not_unpack_is_refused(
+    httpserver: HTTPServer, make: Make, encoding: str, body: bytes, says: str
+) -> None:
+    answer(httpserver, body, headers={"Content-Encoding": encoding})
+    caught = await failure(make())
+    assert type(caught) is SourceUnavailable
+    assert says in str(caught)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "stated", "configured"),
+    [
+        ("utf-8", "", None),
+        ("utf-8-sig", "", None),
+        ("utf-8-sig", "charset=utf-8", None),
+        ("iso-8859-1", "charset=ISO-8859-1", None),
+        ("iso-8859-1", 'charset="latin1"', None),
+        ("iso-8859-1", "", "iso-8859-1"),
+        ("iso-8859-1", "charset=utf-8", "iso-8859-1"),
+        ("utf-16", "", None),
+        ("utf-16-le", "", None),
+        ("utf-16-be", "charset=utf-16", None),
+        ("utf-16-le", "charset=utf-16", None),
+        ("utf-32", "charset=utf-8", None),  # its mark decides
+        ("utf-32-be", "", None),
+        ("windows-1252", "boundary=x; charset=windows-1252", None),
+    ],
+)
+async def test_the_charset_is_the_one_of_the_document(
+    httpserver: HTTPServer, make: Make, encoding: str, stated: str, configured: str | None
+) -> None:
+    body = '{"währung": "€", "data": {"price": 2345.67}}'.replace("€", "e" if "8859" in encoding else "€")
+    answer(httpserver, body.encode(encoding), content_type=f"application/json; {stated}")
+    source = make(charset=configured)
+    assert (await source.read()).value == Decimal("2345.67")
+    await source.close()
+
+
+@pytest.mark.parametrize(
+    ("stated", "says"),
+    [
+        ("", "it is not text in UTF-8, at line 1, column 4; another encoding has to be stated"),
+        ("; charset=utf-7", "it is said to be in the charset 'utf-7', which is not read here"),
+        ("; charset=us-ascii", "it is not text in ASCII, as is stated: byte 3 can't be read"),
+        ("; charset=utf-16", "it is not text in UTF-16-BE, as is stated"),
+    ],
+)
+async def test_no_charset_is_guessed(httpserver: HTTPServer, make: Make, stated: str, says: str) -> None:
+    answer(
+        httpserver,
+        '{"währung": "e", "data": {"price": 1.5}}'.encode("iso-8859-1") + b" ",
+        content_type=f"text/json{stated}",
+    )
+    assert says in str(await failure(make()))
+
+
+def test_an_unknown_charset_is_told_with_the_configuration(make: Make) -> None:
+    with pytest.raises(ValidationError, match="'utf-9' is no charset that is read"):
+        make(charset="utf-9")
 
 
 async def test_headers_are_sent(httpserver: HTTPServer, make: Make) -> None:
@@ -208,7 +341,7 @@ async def test_headers_are_sent(httpserver: HTTPServer, make: Make) -> None:
     await source.read()
     await source.close()
     assert seen[0]["X-Api-Key"] == "s3cret"
-    assert seen[0]["Accept-Encoding"] == "identity"
+    assert seen[0]["Accept-Encoding"] == "gzip, deflate"
 
 
 async def test_secrets_are_in_neither_messages_nor_logs(
@@ -293,7 +426,8 @@ async def test_a_broken_answer_is_no_answer(make: Make, sent: bytes) -> None:
     async with raw_server(broken) as url:
         caught = await failure(make(url=url))
     assert type(caught) is SourceUnavailable
-    assert "can't be reached" in str(caught)
+    cut = b"Length: 100" in sent
+    assert ("the answer is cut off or malformed" if cut else "can't be reached") in str(caught)
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused(make: Make, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ class _Download:
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         patience = max(0.05, min(self._patience.stall_s, self._end - time.monotonic()))
         async with (
-            http.open_session(decompress=False) as session,
+            http.open_session(packed=False) as session,
             session.get(
                 self._url,
                 headers=headers,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from oracle.core.documents import NotText, decode_text
 from oracle.core.settings import Url, wrong
 from oracle.sources.config import LiveSourceConfig
 from oracle.sources.interface import host_of
@@ -28,6 +29,17 @@ def _json_path(value: str) -> str:
 JsonPath = Annotated[str, AfterValidator(_json_path)]
 
 
+def _charset(value: str) -> str:
+    try:
+        decode_text(b"", value)
+    except NotText:
+        raise wrong(f"{value!r} is no charset that is read; write it as 'utf-8' or 'iso-8859-1'") from None
+    return value
+
+
+Charset = Annotated[str, AfterValidator(_charset)]
+
+
 class HttpSourceConfig(LiveSourceConfig):
     """A JSON document on the web.
 
@@ -37,6 +49,7 @@ class HttpSourceConfig(LiveSourceConfig):
         headers: Headers that are sent with each request.
         timestamp_path: JSONPath of the observation's time. None: the time of the request counts.
         timestamp_unit: How that time is written.
+        charset: How the document is written, as "iso-8859-1". None: as the answer says; UTF-8 if it does not.
         allow_string: Accept a plain decimal number in a JSON string, as many exchanges send it.
     """
 
@@ -46,6 +59,9 @@ class HttpSourceConfig(LiveSourceConfig):
     headers: Annotated[dict[str, str], Field(repr=False)] = Field(default_factory=dict)
     timestamp_path: JsonPath | None = None
     timestamp_unit: Literal["s", "ms", "iso"] = "s"
+    charset: Annotated[
+        Charset | None, Field(description="How the document is written; otherwise as the answer says, or UTF-8.")
+    ] = None
     allow_string: bool = False
 
     @model_validator(mode="after")

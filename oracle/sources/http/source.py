@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import json
 import time
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
-from urllib.parse import urljoin
 
 import aiohttp
 import jsonpath
 
 from oracle.core import http
-from oracle.core.documents import nesting
+from oracle.core.documents import AmbiguousJson, NotJson, Numbers
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.types import Kind
 from oracle.sources.http.config import HttpSourceConfig
@@ -26,9 +24,6 @@ __all__ = ["MAX_BODY", "HttpSource"]
 
 MAX_BODY = 1 << 20
 """The most bytes of an answer that are read; prices are small."""
-
-MAX_NESTING = 64
-"""The most levels of arrays and objects in an answer; documents with prices are flat."""
 
 _UNITS = {"s": Decimal(1), "ms": Decimal(1_000)}
 
@@ -81,17 +76,7 @@ class HttpSource:
         if self._closed:
             raise closed(self._name)
         requested_at = int(self._now())
-        try:
-            async with asyncio.timeout(self._config.timeout):
-                body = await self._fetch()
-        except TimeoutError:
-            message = f"{self._where}: no complete answer within {self._config.timeout:g} s"
-            raise SourceUnavailable(message) from None
-        except aiohttp.InvalidURL:
-            raise DataError(f"{self._where}: the URL is invalid") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise SourceUnavailable(f"{self._where}: can't be reached: {http.reason(error)}") from error
-        document = self._parse(body)
+        document = self._document(await self._fetch())
         value = self._number(document)
         observed_at = requested_at if self._time_path is None else self._time(document)
         return Reading(value, observed_at, self._name)
@@ -103,64 +88,44 @@ class HttpSource:
         if session is not None and self._owns_session:
             await session.close()
 
-    async def _fetch(self) -> bytes:
+    async def _fetch(self) -> http.Answer:
+        """Return the answer that has the document. Raises as `read`."""
+        try:
+            async with asyncio.timeout(self._config.timeout):
+                answer = await self._ask()
+        except TimeoutError:
+            message = f"{self._where}: no complete answer within {self._config.timeout:g} s"
+            raise SourceUnavailable(message) from None
+        except aiohttp.InvalidURL:
+            raise DataError(f"{self._where}: the URL is invalid") from None
+        except http.BodyTooLarge:
+            raise SourceUnavailable(f"{self._where}: the answer is larger than {MAX_BODY} bytes") from None
+        except aiohttp.ClientPayloadError as error:
+            raise SourceUnavailable(f"{self._where}: {http.reason(error)}") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise SourceUnavailable(f"{self._where}: can't be reached: {http.reason(error)}") from error
+        problem = answer.problem(self._config.url, mask_url)
+        if problem is not None:
+            raise SourceUnavailable(f"{self._where}: answered {problem}")
+        return answer
+
+    async def _ask(self) -> http.Answer:
         if self._session is None:
-            self._session = http.open_session(keep_alive=True, decompress=False)
+            self._session = http.open_session(keep_alive=True)
         url = self._config.url
-        # A compressed answer is refused: a small one could unpack to gigabytes.
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **self._config.headers}
+        headers = {"Accept": "application/json", **self._config.headers}
         proxy = http.proxy_for(url)
         async with self._session.get(url, headers=headers, proxy=proxy, allow_redirects=False) as response:
-            self._check_status(response)
-            encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-            if encoding not in ("", "identity"):
-                raise SourceUnavailable(f"{self._where}: answered {encoding!r} though asked for plain JSON")
-            try:
-                return await http.read_body(response, MAX_BODY)
-            except http.BodyTooLarge:
-                raise SourceUnavailable(f"{self._where}: the answer is larger than {MAX_BODY} bytes") from None
+            return await http.receive(response, MAX_BODY)
 
-    def _check_status(self, response: aiohttp.ClientResponse) -> None:
-        if 300 <= response.status < 400:
-            raise SourceUnavailable(
-                f"{self._where}: answered HTTP {response.status}, a redirect to {self._target(response)}, "
-                "which is not followed; configure the final address"
-            )
-        if response.status != 200:
-            status = f"HTTP {response.status} {response.reason or ''}".rstrip()
-            raise SourceUnavailable(f"{self._where}: answered {status}")
-
-    def _target(self, response: aiohttp.ClientResponse) -> str:
+    def _document(self, answer: http.Answer) -> Any:
+        """Return the document of an answer. Raises as `read`."""
         try:
-            return mask_url(urljoin(self._config.url, response.headers.get("Location", "")))
-        except ValueError:
-            return "an invalid URL"
-
-    def _parse(self, body: bytes) -> Any:
-        try:
-            text = body.decode("utf-8").lstrip()
-        except UnicodeDecodeError:
-            raise SourceUnavailable(f"{self._where}: answered bytes that are not text") from None
-        if not text:
-            raise SourceUnavailable(f"{self._where}: answered nothing")
-        if text.startswith("<"):
-            raise SourceUnavailable(f"{self._where}: answered HTML or XML instead of JSON")
-        if nesting(text) > MAX_NESTING:
-            raise SourceUnavailable(f"{self._where}: answered JSON that is nested too deep")
-        try:
-            return json.loads(text, parse_float=self._decimal, parse_int=self._decimal, parse_constant=self._refuse)
-        except json.JSONDecodeError as error:
-            reason = f"{error.msg} at line {error.lineno}, column {error.colno}"
-            raise SourceUnavailable(f"{self._where}: answered invalid JSON: {reason}") from None
-
-    def _decimal(self, text: str) -> Decimal:
-        try:
-            return Decimal(text)
-        except InvalidOperation:
-            raise DataError(f"{self._where}: the number {text[:40]} is out of any range") from None
-
-    def _refuse(self, constant: str) -> Decimal:
-        raise DataError(f"{self._where}: answered {constant}, which is not a number in JSON")
+            return answer.json(numbers=Numbers.EXACT, charset=self._config.charset or "")
+        except NotJson as error:
+            # What is cut off may come whole the next time; what has two meanings keeps them.
+            kind = DataError if isinstance(error, AmbiguousJson) else SourceUnavailable
+            raise kind(f"{self._where}: the answer can't be read: {error}") from None
 
     def _match(self, path: Any, text: str, document: Any) -> tuple[Any, str]:
         where = f"{self._where}: {text}"
@@ -183,8 +148,8 @@ class HttpSource:
                     "set allow_string = true if this source writes its numbers so"
                 )
             value = parse_decimal(found, where)
-        elif isinstance(found, Decimal):
-            value = found
+        elif (number := _exact(found)) is not None:
+            value = number
         else:
             raise DataError(f"{where}: is {_describe(found)}, not a number")
         return self._checks.value(value, where)
@@ -206,13 +171,21 @@ class HttpSource:
         if isinstance(found, str):
             # A time is only compared, so it does not matter that it is quoted.
             found = parse_decimal(found, where)
-        if not isinstance(found, Decimal):
+        number = _exact(found)
+        if number is None:
             raise DataError(f"{where}: is {_describe(found)}, not a unix time")
-        seconds = check_value(found, where) / _UNITS[unit]
+        seconds = check_value(number, where) / _UNITS[unit]
         if not 0 < seconds < 2**32:
             hint = "; is timestamp_unit right?"
             raise DataError(f"{where}: {found} is not a unix time in {'seconds' if unit == 's' else unit}{hint}")
         return int(seconds)
+
+
+def _exact(found: Any) -> Decimal | None:
+    """Return the number that a value of a document is; None if it is none."""
+    if isinstance(found, int) and not isinstance(found, bool):
+        return Decimal(found)
+    return found if isinstance(found, Decimal) else None
 
 
 def _describe(found: Any) -> str:

@@ -1,0 +1,137 @@
+"""Compressed bodies of HTTP, unpacked piece by piece: never more than a limit, however small they came."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Protocol
+
+import brotli
+
+__all__ = ["ACCEPTED", "PackedTooLarge", "PackedWrong", "Unpacker", "unpacker"]
+
+ACCEPTED = "gzip, deflate"
+"""The encodings that requests ask for. Brotli is read, too, from servers that ask nobody."""
+
+_GZIP, _ZLIB, _RAW = 31, 15, -15
+"""The forms of zlib's data, as zlib counts them."""
+
+
+class PackedTooLarge(Exception):
+    """There is more than the limit in it."""
+
+
+class PackedWrong(Exception):
+    """The bytes are not what their encoding says. The message says what they are instead."""
+
+
+class Unpacker(Protocol):
+    """Unpacks one body."""
+
+    def feed(self, data: bytes, most: int) -> bytes:
+        """Return what more bytes unpack to.
+
+        Args:
+            data: The next bytes of the body.
+            most: The most bytes that they may unpack to.
+
+        Raises:
+            PackedTooLarge: They unpack to more.
+            PackedWrong: They are not in this encoding.
+        """
+
+    def end(self) -> None:
+        """Take note of the end of the body. Raises `PackedWrong` if more has to come."""
+
+
+def unpacker(encoding: str) -> Unpacker | None:
+    """Return what unpacks a body; None if it is not packed.
+
+    Args:
+        encoding: The header Content-Encoding; empty if there is none.
+
+    Raises:
+        PackedWrong: Nothing here unpacks it.
+    """
+    name = encoding.strip().lower()
+    if name in ("", "identity"):
+        return None
+    if name in ("gzip", "x-gzip", "deflate"):
+        return _Zlib(name.removeprefix("x-"))
+    if name == "br":
+        return _Brotli()
+    if "," in name:
+        # Each layer would multiply what a small body unpacks to.
+        raise PackedWrong("compressed several times over")
+    raise PackedWrong(f"compressed as {name[:20]!r}, which is not read here")
+
+
+class _Zlib:
+    """Unpacks gzip, and both things that are called deflate: with zlib's header and without."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._held = b""
+        self._unpack = zlib.decompressobj(_GZIP) if name == "gzip" else None
+        self._begun = False
+
+    def feed(self, data: bytes, most: int) -> bytes:
+        """See `Unpacker.feed`."""
+        if self._unpack is None:
+            self._held += data
+            if len(self._held) < 2:
+                return b""
+            data, self._held = self._held, b""
+            self._unpack = zlib.decompressobj(_ZLIB if _has_zlib_header(data) else _RAW)
+        found = bytearray()
+        while data:
+            self._begun = True
+            if self._unpack.eof:
+                if self._name != "gzip":
+                    raise PackedWrong(f"{self._name} with something behind its end")
+                self._unpack = zlib.decompressobj(_GZIP)  # gzip may have several members
+            try:
+                found += self._unpack.decompress(data, most - len(found) + 1)
+            except zlib.error:
+                raise PackedWrong(f"no {self._name}, though it says so") from None
+            if len(found) > most:
+                raise PackedTooLarge
+            data = self._unpack.unconsumed_tail or self._unpack.unused_data
+        return bytes(found)
+
+    def end(self) -> None:
+        """See `Unpacker.end`."""
+        if self._held or (self._begun and self._unpack is not None and not self._unpack.eof):
+            raise PackedWrong(f"{self._name} that is cut off")
+
+
+class _Brotli:
+    """Unpacks Brotli."""
+
+    def __init__(self) -> None:
+        self._unpack = brotli.Decompressor()
+        self._begun = False
+
+    def feed(self, data: bytes, most: int) -> bytes:
+        """See `Unpacker.feed`."""
+        found = bytearray()
+        if self._begun and data and self._unpack.is_finished():
+            raise PackedWrong("Brotli with something behind its end")
+        self._begun = self._begun or bool(data)
+        try:
+            found += self._unpack.process(data, output_buffer_limit=most + 1)
+            while len(found) <= most and not self._unpack.can_accept_more_data():
+                found += self._unpack.process(b"", output_buffer_limit=most + 1 - len(found))
+        except brotli.error:
+            raise PackedWrong("no Brotli, though it says so") from None
+        if len(found) > most:
+            raise PackedTooLarge
+        return bytes(found)
+
+    def end(self) -> None:
+        """See `Unpacker.end`."""
+        if self._begun and not self._unpack.is_finished():
+            raise PackedWrong("Brotli that is cut off")
+
+
+def _has_zlib_header(data: bytes) -> bool:
+    return data[0] & 15 == 8 and int.from_bytes(data[:2]) % 31 == 0
