@@ -16,7 +16,7 @@ from oracle.core.disagreement import Disagreement
 from oracle.core.errors import ChainUnavailable, ContractRejected
 from oracle.core.formats import NOBODY
 
-__all__ = ["Activation", "Change", "Trial", "activation", "moment", "try_change"]
+__all__ = ["Activation", "Change", "Rehearsal", "activation", "moment", "rehearse"]
 
 
 class Change(StrEnum):
@@ -28,7 +28,7 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Rehearsal:
     """The outcome of a simulated activation by the hub's admin, in the next block.
 
     Attributes:
@@ -68,7 +68,7 @@ class Activation:
         return f"can't be activated: {self.missing}"
 
 
-async def try_change(hub: Hub, change: Change, of: Any) -> Trial:
+async def rehearse(hub: Hub, change: Change, of: Any) -> Rehearsal:
     """Simulate the activation of a change by the hub's admin in the next block. Nothing is sent.
 
     Args:
@@ -79,31 +79,31 @@ async def try_change(hub: Hub, change: Change, of: Any) -> Trial:
     interface = hub_interface()
     admin: str = await hub.read("defaultAdmin")
     if admin == NOBODY:
-        return Trial(succeeds=False, refusal="the hub has no admin any more, so nobody can activate it")
+        return Rehearsal(succeeds=False, refusal="the hub has no admin any more, so nobody can activate it")
     try:
         data = interface.encode_call(change, of)
         await hub.rpc.call(hub.address, data, sender=admin, block="pending", decode=interface.decode_error)
     except ContractRejected as error:
-        return Trial(succeeds=False, refusal=str(error), name=error.name or "")
+        return Rehearsal(succeeds=False, refusal=str(error), name=error.name or "")
     except ChainUnavailable as error:
-        return Trial(succeeds=False, refusal=f"it could not be tried: {error}")
-    return Trial(succeeds=True)
+        return Rehearsal(succeeds=False, refusal=f"it could not be tried: {error}")
+    return Rehearsal(succeeds=True)
 
 
 def activation(
-    since: int, now: int, trial: Trial, tally: ShadowTally | None = None, pace_s: float | None = None
+    since: int, now: int, tried: Rehearsal, tally: ShadowTally | None = None, pace_s: float | None = None
 ) -> Activation:
     """Return whether a proposed change can be activated, from what was read and tried.
 
     Args:
         since: From when on the hub's delay allows it, unix seconds.
         now: The time of the chain's latest block.
-        trial: The simulated activation.
+        tried: The simulated activation.
         tally: The shadow period of a proposed model; None: there is none.
         pace_s: Seconds between two reports of the feed; None: nobody knows.
     """
     until = since + CHANGE_WINDOW
-    if trial.succeeds:
+    if tried.succeeds:
         return Activation(since, until, is_possible=True)
     if now > until:
         return Activation(since, until, False, f"it has expired at {moment(until)}: propose it again")
@@ -126,7 +126,7 @@ def activation(
         else:
             expected = max(ready, expected or 0)
         missing.append(told)
-    return Activation(since, until, False, "; ".join(missing) or trial.refusal, expected)
+    return Activation(since, until, False, "; ".join(missing) or tried.refusal, expected)
 
 
 def _too_far(tally: ShadowTally) -> str:

@@ -14,6 +14,7 @@ from oracle.cli.signing import Signing, act, signing_options
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
     from oracle.chain.overview import FeedOverview
+    from oracle.config import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,32 +38,80 @@ def _signed(function: F) -> F:
     return click.argument("feed")(signing_options(function))
 
 
-@feed_group.command("propose-model")
-@_signed
-@click.argument("model", type=click.IntRange(1, 65_535))
-@click.option(
+_model_argument = click.argument("model", type=click.IntRange(1, 65_535))
+_compared_option = click.option(
     "--min-compared",
     type=click.IntRange(0, 2**32 - 1),
     default=0,
     show_default=True,
     help="Reports that both models must have judged before the proposed one can be activated.",
 )
-@click.option(
+_disagreements_option = click.option(
     "--max-disagreements",
     type=click.IntRange(0, 2**32 - 1),
     default=None,
-    help="How many of the compared reports one of the two models may hold while the other accepts them.  [default: 1 % "
-    "of --min-compared, rounded down]",
+    help="How many of the compared reports one of the two models may hold while the other accepts them.  [default: as "
+    "the feed's latest reports show, and at least 1 %]",
 )
-def propose_model(model: int, min_compared: int, max_disagreements: int | None, **common: Any) -> None:
-    """Propose for the FEED the MODEL of this number, which `oracle deploy` has added."""
-    if max_disagreements is None:
-        max_disagreements = min_compared // 100
-    elif not min_compared:
+
+
+@feed_group.command("compare-model")
+@click.argument("feed")
+@_model_argument
+@_compared_option
+@_disagreements_option
+@config_option
+@json_option
+def compare_model(
+    feed: str, model: int, min_compared: int, max_disagreements: int | None, config_path: Path, as_json: bool
+) -> None:
+    """Judge the FEED's latest reports again by its active model and by the MODEL of this number, here and for nothing.
+
+    It says how often they differ, which terms of a proposal follow from that, and exits with 1 if terms can't be met.
+    """
+    import asyncio
+    import sys
+
+    from oracle.app.proposing import prepare_proposal
+    from oracle.cli.render.feed import print_terms
+
+    _check_terms(min_compared, max_disagreements)
+    terms = asyncio.run(prepare_proposal(load_config(config_path), feed, model, min_compared, max_disagreements))
+    print_terms(terms, as_json=as_json)
+    sys.exit(1 if terms.problems else 0)
+
+
+@feed_group.command("propose-model")
+@_signed
+@_model_argument
+@_compared_option
+@_disagreements_option
+@click.option("--anyway", is_flag=True, help="Propose it even if these terms can hardly be met.")
+def propose_model(
+    model: int, min_compared: int, max_disagreements: int | None, anyway: bool, feed: str, config_path: Path, **how: Any
+) -> None:
+    """Propose for the FEED the MODEL of this number, which `oracle deploy` has added.
+
+    First the feed's latest reports are judged again by both models, here. Terms that can't be met are refused.
+    """
+    import asyncio
+
+    from oracle.app.proposing import prepare_proposal, require_terms
+    from oracle.cli.render.feed import print_notes
+
+    _check_terms(min_compared, max_disagreements)
+    terms = asyncio.run(prepare_proposal(load_config(config_path), feed, model, min_compared, max_disagreements))
+    print_notes(terms)
+    if not anyway:
+        require_terms(feed, model, terms)
+    _act("proposeModel", model, terms.min_compared, terms.max_disagreements, feed=feed, config_path=config_path, **how)
+
+
+def _check_terms(min_compared: int, max_disagreements: int | None) -> None:
+    if max_disagreements is not None and not min_compared:
         raise click.UsageError(
             "--max-disagreements counts compared reports: say with --min-compared how many there are"
         )
-    _act("proposeModel", model, min_compared, max_disagreements, **common)
 
 
 def _plain(name: str, action: str, text: str) -> None:
@@ -112,29 +161,45 @@ def _act(
     """Make a call for one feed, or for each of several; without names, for all."""
     from oracle.chain import admin
     from oracle.chain.deploy import load_deployment
+    from oracle.core.errors import ContractRejected
 
     config, signing = load_config(config_path), Signing(**how)
     deployment = load_deployment(config.chain.deployment)
     named = [feed] if feed is not None else list(dict.fromkeys(feeds or sorted(deployment.feeds)))
     wanted = [admin.call(deployment, each, action, *arguments) for each in named]
-    if act(config, wanted, signing):
+    try:
+        is_sent = act(config, wanted, signing)
+    except ContractRejected as error:
+        missing = _missing(config, named[0], action) if len(named) == 1 else ""
+        raise ContractRejected(f"{error}{missing}", error.name) from error
+    if is_sent:
         _show(config_path, named, signing.as_json)
 
 
+def _missing(config: Config, feed: str, action: str) -> str:
+    """Return what an activation that was refused still needs, as the end of its message; empty for other actions."""
+    (found,) = _look(config, [feed])
+    tried = {"activateModel": found.model_activation, "unpause": found.unpause_activation}.get(action)
+    return "" if tried is None or tried.is_possible else f". It {tried}"
+
+
 def _show(config_path: Path, feeds: Sequence[str], as_json: bool) -> None:
+    from oracle.cli.render.feed import print_feeds
+
+    print_feeds(_look(load_config(config_path), feeds), as_json=as_json)
+
+
+def _look(config: Config, feeds: Sequence[str]) -> list[FeedOverview]:
     import asyncio
 
     from oracle.chain.connect import connect
     from oracle.chain.deploy import load_deployment
     from oracle.chain.hub import Hub
     from oracle.chain.overview import overview
-    from oracle.cli.render.feed import print_feeds
-
-    config = load_config(config_path)
 
     async def look() -> list[FeedOverview]:
         deployment = load_deployment(config.chain.deployment)
         async with connect(config.chain) as rpc:
             return [await overview(Hub(rpc, deployment.hub), deployment, feed) for feed in feeds]
 
-    print_feeds(asyncio.run(look()), as_json=as_json)
+    return asyncio.run(look())

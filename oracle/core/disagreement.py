@@ -1,4 +1,4 @@
-"""How often two models disagree, as it was measured, and what follows from that for a shadow period. Pure."""
+"""The rate at which two models disagree, as it was measured, and what follows from that for a shadow period. Pure."""
 
 from __future__ import annotations
 

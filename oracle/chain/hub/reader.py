@@ -333,10 +333,24 @@ class Hub:
             )
         return bool(interface.decode_output("submitIfNewer", found))
 
-    async def logs(self, first: int, last: int) -> list[RoundEvent]:
-        """Return the event of every report in blocks `first` to `last`, both included, oldest first."""
+    async def logs(self, first: int, last: int, feed_id: bytes | None = None) -> list[RoundEvent]:
+        """Return the event of every report in blocks `first` to `last`, both included, oldest first.
+
+        Args:
+            first: The first block.
+            last: The last block.
+            feed_id: The feed whose reports are wanted; None: all.
+        """
         interface = hub_interface()
         topics = [[interface.topic("RoundAccepted"), interface.topic("RoundHeld")]]
+        if feed_id is not None:
+            topics.append([feed_id])
+        return self._round_events(await self.rpc.logs(self.address, first, last, topics))
+
+    async def feed_logs(self, feed_id: bytes, first: int, last: int) -> list[RoundEvent]:
+        """Return the event of every report of one feed in blocks `first` to `last`, both included, oldest first."""
+        interface = hub_interface()
+        topics = [[interface.topic("RoundAccepted"), interface.topic("RoundHeld")], [feed_id]]
         return self._round_events(await self.rpc.logs(self.address, first, last, topics))
 
     def decode_outcome(self, receipt: Receipt) -> list[RoundEvent]:

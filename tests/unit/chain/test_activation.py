@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from oracle.chain.activation import Activation, Trial, activation
+from oracle.chain.activation import Activation, Rehearsal, activation
 from oracle.chain.hub import CHANGE_WINDOW, ShadowTally
 
 NOW = 1_800_000_000
-PASSED = Trial(succeeds=True)
-SHORT = Trial(False, "the proposed model has 5 compared reports, its proposal demands 8", "ShadowTooShort")
-FAR = Trial(False, "the proposed model disagrees with the active one", "ShadowTooFar")
-EARLY = Trial(False, "the change takes effect later", "TooEarly")
+PASSED = Rehearsal(succeeds=True)
+SHORT = Rehearsal(False, "the proposed model has 5 compared reports, its proposal demands 8", "ShadowTooShort")
+FAR = Rehearsal(False, "the proposed model disagrees with the active one", "ShadowTooFar")
+EARLY = Rehearsal(False, "the change takes effect later", "TooEarly")
 TALLY = ShadowTally(2, 6, 5, 0, 8, 1)
 
 
@@ -25,10 +25,10 @@ def test_now_is_said_of_a_call_that_succeeds() -> None:
 
 def test_a_refusal_is_never_now_whatever_times_and_tallies_say() -> None:
     done = replace(TALLY, compared=8)
-    for trial in (SHORT, FAR, EARLY, Trial(False, "the hub has no admin any more, so nobody can activate it")):
-        found = activation(NOW - 1, NOW, trial, done, 60)
+    for tried in (SHORT, FAR, EARLY, Rehearsal(False, "the hub has no admin any more, so nobody can activate it")):
+        found = activation(NOW - 1, NOW, tried, done, 60)
         assert not found.is_possible and found.expected_at is None
-        assert str(found) == f"can't be activated: {trial.refusal}"
+        assert str(found) == f"can't be activated: {tried.refusal}"
 
 
 @pytest.mark.parametrize(
