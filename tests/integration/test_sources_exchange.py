@@ -7,17 +7,20 @@ import gzip
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from oracle.config import ExchangeSourceConfig
 from oracle.core.errors import ConfigError, DataError, OracleError, SourceUnavailable, ToolMissing
 from oracle.core.types import Kind
 from oracle.sources.exchange.source import ExchangeSource
+from oracle.sources.trace import Trace
 from tests.conformance import check_source
 
 NOW = 1_700_000_000
@@ -57,7 +60,12 @@ def make(httpserver: HTTPServer) -> Iterator[Make]:
     httpserver.expect_request("/api/v2/currencies/").respond_with_json([])
     httpserver.expect_request("/api/tradingPairs").respond_with_json(MARKETS["coinmate"])
 
-    def make(exchange: str = "bitstamp", measure: Kind = Kind.RELATIVE, **settings: Any) -> ExchangeSource:
+    def make(
+        exchange: str = "bitstamp",
+        measure: Kind = Kind.RELATIVE,
+        monotonic: Callable[[], float] = time.monotonic,
+        **settings: Any,
+    ) -> ExchangeSource:
         config = ExchangeSourceConfig.model_validate(
             {"type": "exchange", "exchange": exchange, "symbol": "ETH/USD", "timeout": 30, **settings}
         )
@@ -67,7 +75,10 @@ def make(httpserver: HTTPServer) -> Iterator[Make]:
             "enableRateLimit": False,
             "timeout_on_exit": 0,
         }
-        made.append(ExchangeSource(config, measure=measure, name="venue", options=options, now=lambda: NOW + 0.5))
+        source = ExchangeSource(
+            config, measure=measure, name="venue", options=options, now=lambda: NOW + 0.5, monotonic=monotonic
+        )
+        made.append(source)
         return made[-1]
 
     yield make
@@ -118,7 +129,7 @@ async def test_numbers_without_quotes_do_not_become_floats_on_the_way(
 ) -> None:
     """They stay exact although ccxt's parser makes floats of them, if it finds a faster parser than Python's."""
     httpserver.expect_request("/api/ticker").respond_with_data(UNQUOTED, content_type="application/json")
-    source = make("coinmate", what=what)
+    source = make("coinmate", what=what, **({"max_bid_ask_ppm": 1_000_000} if what == "mid" else {}))
     assert str((await source.read()).value) == exact
     await source.close()
 
@@ -146,9 +157,42 @@ async def test_a_ticker_that_is_no_value(
     assert what in str(caught)
 
 
-async def test_a_crossed_book_has_no_middle(httpserver: HTTPServer, make: Make) -> None:
-    answers(httpserver, {**TICKER, "bid": "2346"})
-    assert "the bid 2346 is above the ask 2345.8" in str(await failure(make(what="mid")))
+@pytest.mark.parametrize(
+    ("book", "what"),
+    [
+        ({"bid": "2346"}, "the book is crossed: the bid 2346 is above the ask 2345.8"),
+        ({"bid": "1", "ask": "999999"}, "the bid 1 and the ask 999999 are more than 50,000 ppm apart"),
+        ({"bid": "97.4", "ask": "102.6"}, "are more than 50,000 ppm apart"),
+        ({"bid": "0.0000001", "ask": "1"}, "are more than 50,000 ppm apart"),
+        ({"bid": "-2", "ask": "-1.99"}, "mid: is -1.995; a relative feed's values are above zero"),
+        ({"bid": None}, "bid: the exchange gives none"),
+    ],
+)
+async def test_a_book_that_has_no_middle(
+    httpserver: HTTPServer, make: Make, book: dict[str, str | None], what: str
+) -> None:
+    answers(httpserver, {**TICKER, **book})
+    assert what in str(await failure(make(what="mid")))
+
+
+async def test_how_far_bid_and_ask_may_be_apart_can_be_set(httpserver: HTTPServer, make: Make) -> None:
+    answers(httpserver, {**TICKER, "bid": "97.4", "ask": "102.6"})
+    source = make(what="mid", max_bid_ask_ppm=52_000)
+    assert (await source.read()).value == 100
+    await source.close()
+    with pytest.raises(ValueError, match=r"'max_bid_ask_ppm' is for what = \"mid\"; this source takes 'last'"):
+        make(max_bid_ask_ppm=1)
+
+
+async def test_a_time_in_seconds_where_milliseconds_are_usual_is_told(
+    httpserver: HTTPServer, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers(httpserver)
+    source = make()
+    monkeypatch.setattr(source._kind, "safe_timestamp", lambda self, data, key: int(data[key]))
+    assert "timestamp: 1699999995 is a time in seconds (2023-11-14 22:13 UTC), not in milliseconds" in str(
+        await failure(source)
+    )
 
 
 async def test_without_a_time_of_the_exchange_that_of_the_request_counts(httpserver: HTTPServer, make: Make) -> None:
@@ -211,9 +255,121 @@ async def test_an_exchange_that_says_nothing_is_cut_off(make: Make) -> None:
 
 
 async def test_a_market_that_is_not_there(httpserver: HTTPServer, make: Make) -> None:
-    caught = await failure(make(symbol="NOT/USD"))
-    assert type(caught) is DataError
-    assert "bitstamp has no such market" in str(caught)
+    source, trace = make(symbol="ETH/USDT"), Trace()
+    with pytest.raises(DataError, match="bitstamp has no such market; near ones: ETH/USD"):
+        await source.probe(trace)
+    assert trace.suggestions == ['symbol = "ETH/USD"']
+    await source.close()
+
+
+# --- markets that change while a source is in use ---
+
+
+class Venue:
+    """An exchange whose one market changes. It counts how often its markets were asked for."""
+
+    def __init__(self, httpserver: HTTPServer) -> None:
+        self.market, self.asked, self.down = dict(MARKETS["bitstamp"][0]), 0, False
+        httpserver.expect_request("/api/v2/markets/").respond_with_handler(self._markets)
+        httpserver.expect_request("/api/v2/currencies/").respond_with_json([])
+        httpserver.expect_request(re.compile("/api/v2/ticker/.*/")).respond_with_handler(self._ticker)
+
+    def _markets(self, request: Request) -> Response:
+        self.asked += 1
+        return Response("busy", 503) if self.down else Response(json.dumps([self.market]))
+
+    def _ticker(self, request: Request) -> Response:
+        if request.path == f"/api/v2/ticker/{self.market['market_symbol']}/":
+            return Response(json.dumps(TICKER))
+        return Response(json.dumps({"status": "error", "reason": "no such pair", "code": "API0001"}), 404)
+
+
+@pytest.fixture
+def venue(httpserver: HTTPServer, make: Make) -> tuple[Venue, ExchangeSource, list[float]]:
+    httpserver.clear()
+    seconds = [0.0]
+    found = Venue(httpserver)
+    return found, make(monotonic=lambda: seconds[0]), seconds
+
+
+async def test_a_market_that_has_another_name_now_is_found_at_once(
+    venue: tuple[Venue, ExchangeSource, list[float]],
+) -> None:
+    found, source, seconds = venue
+    await source.read()
+    found.market["market_symbol"] = "ethusd-new"
+    with pytest.raises(SourceUnavailable):  # the markets are not asked for with every failure
+        await source.read()
+    assert found.asked == 1
+    seconds[0] = 61
+    forget(source)
+    assert (await source.read()).value == Decimal("2345.67")
+    assert found.asked == 2
+    await source.close()
+
+
+async def test_a_market_that_is_gone_is_told_and_may_come_back(
+    venue: tuple[Venue, ExchangeSource, list[float]],
+) -> None:
+    found, source, seconds = venue
+    await source.read()
+    found.market |= {"name": "ETC/USD", "base_currency": "ETC", "market_symbol": "etcusd"}
+    seconds[0] = 61
+    forget(source)
+    with pytest.raises(DataError, match="has no such market; near ones: ETC/USD"):
+        await source.read()
+    found.market |= MARKETS["bitstamp"][0]
+    seconds[0] = 122
+    forget(source)
+    assert (await source.read()).value == Decimal("2345.67")
+    await source.close()
+
+
+async def test_a_market_that_is_halted_is_noticed_without_a_restart(
+    venue: tuple[Venue, ExchangeSource, list[float]],
+) -> None:
+    found, source, seconds = venue
+    await source.read()
+    found.market["trading"] = "Disabled"
+    await renewed(source)
+    assert (await source.read()).value == Decimal("2345.67") and found.asked == 1, "what is known is used for a while"
+    seconds[0] = 601
+    forget(source)
+    await source.read()
+    await renewed(source)
+    with pytest.raises(SourceUnavailable, match="bitstamp does not trade this market now"):
+        await source.read()
+    found.market["trading"], seconds[0] = "Enabled", 1_202
+    forget(source)
+    with pytest.raises(SourceUnavailable):
+        await source.read()
+    await renewed(source)
+    await source.read()
+    await source.close()
+
+
+async def test_markets_that_can_not_be_read_again_leave_the_known_ones(
+    venue: tuple[Venue, ExchangeSource, list[float]],
+) -> None:
+    found, source, seconds = venue
+    await source.read()
+    found.down, seconds[0] = True, 601
+    forget(source)
+    await source.read()
+    await renewed(source)
+    assert (await source.read()).value == Decimal("2345.67") and found.asked == 2
+    seconds[0] = 662
+    forget(source)
+    await source.read()
+    await renewed(source)
+    assert found.asked == 3
+    await source.close()
+
+
+async def renewed(source: ExchangeSource) -> None:
+    """Wait until the markets were asked for again, if they are being asked for."""
+    if source._renewal is not None:
+        await source._renewal
 
 
 def test_an_exchange_that_ccxt_does_not_know(make: Make) -> None:
@@ -232,8 +388,13 @@ def test_without_ccxt_one_line_says_what_to_install(make: Make, monkeypatch: pyt
 
 
 async def test_a_mid_of_many_digits_is_exact(httpserver: HTTPServer, make: Make) -> None:
-    answers(httpserver, {**TICKER, "bid": "1.00000000000000000000000000000000001", "ask": "2"})
+    answers(httpserver, {**TICKER, "bid": "1.00000000000000000000000000000000001", "ask": "1.02"})
     source = make(what="mid")
     reading = await source.read()
     await source.close()
-    assert reading.value == Decimal("1.500000000000000000000000000000000005")
+    assert reading.value == Decimal("1.010000000000000000000000000000000005")
+
+
+def forget(source: ExchangeSource) -> None:
+    """Let ccxt forget the answer that it keeps for a second."""
+    source._exchange.options["fetchMarkets"]["timestamp"] = 0

@@ -17,19 +17,33 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 import aiohttp
+import structlog
 
 from oracle.core.errors import ConfigError, DataError, SourceUnavailable, ToolMissing
 from oracle.core.types import Kind
 from oracle.sources.exchange.config import ExchangeSourceConfig
 from oracle.sources.interface import Reading, closed, parse_decimal
+from oracle.sources.trace import Match, Trace
+from oracle.sources.units import seconds_in
 from oracle.sources.validation import Checks
 
 __all__ = ["MAX_BODY", "ExchangeSource"]
 
+log = structlog.get_logger(__name__)
+
 MAX_BODY = 32 << 20
 """The most bytes of an answer that are read: an exchange's list of its markets can be large."""
 
+MARKETS_S = 600.0
+"""Seconds after which the exchange's markets are asked for again: they begin, halt, and change their names."""
+
+MARKETS_AGAIN_S = 60.0
+"""Seconds that lie at least between two tries to get them."""
+
 _EXACT = Context(prec=120)
+_PPM = 1_000_000
+_NEAR = 4
+_SHOWN = ("symbol", "timestamp", "last", "bid", "ask", "vwap")
 
 
 class ExchangeSource:
@@ -41,6 +55,7 @@ class ExchangeSource:
         name: The source's name, for messages.
         options: Options of ccxt's exchange, which override its own.
         now: The clock, unix seconds.
+        monotonic: The clock by which markets grow old, seconds.
 
     Raises:
         ToolMissing: ccxt is not installed.
@@ -55,6 +70,7 @@ class ExchangeSource:
         name: str,
         options: Mapping[str, Any] | None = None,
         now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
         self._checks = Checks.of(config, measure)
@@ -64,6 +80,9 @@ class ExchangeSource:
         self._kind = _exchange(self._ccxt, config.exchange, name)
         self._options = options or {}
         self._now = now
+        self._monotonic = monotonic
+        self._markets_due = 0.0
+        self._renewal: asyncio.Task[None] | None = None
         self._exchange: Any = None
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -75,24 +94,33 @@ class ExchangeSource:
 
     async def read(self) -> Reading:
         """See `Source.read`. The first reading also asks for the exchange's markets."""
+        return await self.probe(Trace())
+
+    async def probe(self, trace: Trace) -> Reading:
+        """See `Traceable.probe`."""
         if self._closed:
             raise closed(self._name)
         requested_at = int(self._now())
-        ticker = await self._ticker()
-        value = self._checks.value(self._value(ticker), f"{self._where}: {self._config.what}")
+        ticker = await self._ticker(trace)
+        trace.document = {key: ticker.get(key) for key in _SHOWN if ticker.get(key) is not None}
+        value = self._checks.value(self._value(ticker, trace), f"{self._where}: {self._config.what}")
         timestamp = ticker.get("timestamp")
         if timestamp is None:
             if self._config.max_age is not None:
                 raise DataError(f"{self._where}: the exchange gives no time with its ticker; leave 'max_age' out")
             return Reading(value, requested_at, self._name)
-        where = f"{self._where}: timestamp"
-        milliseconds = parse_decimal(str(timestamp), where)
-        observed_at = self._checks.moment(int(milliseconds) // 1_000, int(self._now()), where)
-        return Reading(value, observed_at, self._name)
+        where, now = f"{self._where}: timestamp", int(self._now())
+        trace.matches.append(Match("timestamp", str(timestamp)))
+        observed_at = seconds_in(parse_decimal(str(timestamp), where), "ms", now, where)
+        return Reading(value, self._checks.moment(observed_at, now, where), self._name)
 
     async def close(self) -> None:
         """See `Source.close`."""
         self._closed = True
+        renewal, self._renewal = self._renewal, None
+        if renewal is not None:
+            renewal.cancel()
+            await asyncio.gather(renewal, return_exceptions=True)
         exchange, self._exchange = self._exchange, None
         session, self._session = self._session, None
         if exchange is not None:
@@ -100,17 +128,21 @@ class ExchangeSource:
         if session is not None:
             await session.close()
 
-    async def _ticker(self) -> Mapping[str, Any]:
+    async def _ticker(self, trace: Trace) -> Mapping[str, Any]:
         ccxt = self._ccxt
         try:
             if self._exchange is None:
                 self._open()
-            ticker = await self._exchange.fetch_ticker(self._config.symbol)
+            ticker = await self._fetched()
         except asyncio.CancelledError:
             raise
-        except (ccxt.BadSymbol, ccxt.NotSupported) as error:
-            reason = "has no such market" if isinstance(error, ccxt.BadSymbol) else "has no ticker in ccxt"
-            raise DataError(f"{self._where}: {self._config.exchange} {reason}") from None
+        except ccxt.BadSymbol:
+            near = self._near()
+            trace.suggestions += [f'symbol = "{each}"' for each in near]
+            hint = f"; near ones: {', '.join(near)}" if near else ""
+            raise DataError(f"{self._where}: {self._config.exchange} has no such market{hint}") from None
+        except ccxt.NotSupported:
+            raise DataError(f"{self._where}: {self._config.exchange} has no ticker in ccxt") from None
         except ccxt.BaseError as error:
             # The error's text has the whole URL and the whole answer: neither belongs in a log.
             reason = str(error.__cause__) if isinstance(error.__cause__, _AnswerRefused) else _words(error)
@@ -122,7 +154,53 @@ class ExchangeSource:
             raise SourceUnavailable(f"{self._where}: answered what ccxt can't read ({type(error).__name__})") from None
         if not isinstance(ticker, Mapping):
             raise SourceUnavailable(f"{self._where}: answered no ticker")
+        market = self._market()
+        if market is not None and market.get("active") is False:
+            raise SourceUnavailable(f"{self._where}: {self._config.exchange} does not trade this market now")
         return ticker
+
+    async def _fetched(self) -> Any:
+        """Ask for the ticker; if the exchange refuses, with the present markets."""
+        exchange, symbol = self._exchange, self._config.symbol
+        if exchange.markets is None:
+            self._markets_due = self._monotonic() + MARKETS_S
+        else:
+            self._renew_markets()
+        try:
+            return await exchange.fetch_ticker(symbol)
+        except self._ccxt.NotSupported:
+            raise
+        except self._ccxt.ExchangeError:  # BadSymbol among others: the market may have another id by now
+            if exchange.markets is None or self._monotonic() < self._markets_due - MARKETS_S + MARKETS_AGAIN_S:
+                raise
+            self._markets_due = self._monotonic() + MARKETS_S
+            await exchange.load_markets(True)
+            return await exchange.fetch_ticker(symbol)
+
+    def _renew_markets(self) -> None:
+        """Begin to ask for the markets again, if they are old. Meanwhile, those that are known are used."""
+        if self._monotonic() < self._markets_due or (self._renewal is not None and not self._renewal.done()):
+            return
+        self._markets_due = self._monotonic() + MARKETS_S
+        self._renewal = asyncio.create_task(self._renewed(self._exchange))
+
+    async def _renewed(self, exchange: Any) -> None:
+        try:
+            await exchange.load_markets(True)
+        except Exception as error:  # as of a ticker, it may be any
+            self._markets_due = self._monotonic() + MARKETS_AGAIN_S
+            log.info("an exchange's markets can't be read now", source=self._where, kind=type(error).__name__)
+
+    def _market(self) -> Mapping[str, Any] | None:
+        market = (self._exchange.markets or {}).get(self._config.symbol)
+        return market if isinstance(market, Mapping) else None
+
+    def _near(self) -> list[str]:
+        """Return the names of the markets that may be meant: those of the same asset first."""
+        symbols, wanted = list(self._exchange.markets or ()), self._config.symbol.upper()
+        same = [each for each in symbols if each.split("/")[0] == wanted.split("/")[0]]
+        first = difflib.get_close_matches(wanted, same, n=_NEAR, cutoff=0.0)
+        return list(dict.fromkeys([*first, *difflib.get_close_matches(wanted, symbols, n=_NEAR)]))[:_NEAR]
 
     def _open(self) -> None:
         """Open the session, which belongs to the event loop that reads."""
@@ -138,19 +216,28 @@ class ExchangeSource:
         self._exchange = self._kind({**given, **self._options})
         self._exchange.number = str
 
-    def _value(self, ticker: Mapping[str, Any]) -> Decimal:
+    def _value(self, ticker: Mapping[str, Any], trace: Trace) -> Decimal:
         if self._config.what != "mid":
-            return self._number(ticker, self._config.what)
-        bid, ask = self._number(ticker, "bid"), self._number(ticker, "ask")
+            return self._number(ticker, self._config.what, trace)
+        bid, ask = self._number(ticker, "bid", trace), self._number(ticker, "ask", trace)
         if bid > ask:
-            raise DataError(f"{self._where}: the bid {bid} is above the ask {ask}")
-        return _EXACT.divide(_EXACT.add(bid, ask), Decimal(2))
+            raise DataError(f"{self._where}: the book is crossed: the bid {bid} is above the ask {ask}")
+        middle = _EXACT.divide(_EXACT.add(bid, ask), Decimal(2))
+        most = self._config.max_bid_ask_ppm
+        if _EXACT.multiply(_EXACT.subtract(ask, bid), Decimal(_PPM)) > _EXACT.multiply(abs(middle), Decimal(most)):
+            raise DataError(
+                f"{self._where}: the bid {bid} and the ask {ask} are more than {most:,} ppm apart (max_bid_ask_ppm): "
+                "their middle is no price"
+            )
+        return middle
 
-    def _number(self, ticker: Mapping[str, Any], key: str) -> Decimal:
+    def _number(self, ticker: Mapping[str, Any], key: str, trace: Trace) -> Decimal:
         found = ticker.get(key)
         where = f"{self._where}: {key}"
         if found is None:
+            trace.suggestions += [f'what = "{each}"' for each in ("last", "vwap") if ticker.get(each) is not None]
             raise DataError(f"{where}: the exchange gives none")
+        trace.matches.append(Match(key, str(found)))
         if not isinstance(found, str):
             raise DataError(f"{where}: ccxt made a {type(found).__name__} of it, where digits are expected")
         return parse_decimal(found, where)
