@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from oracle.app.network import NetworkNode, open_network
 from oracle.app.node import Node, open_node
+from oracle.app.readiness import NodeReadiness, node_readiness
 from oracle.app.roles import DaemonSetup
 from oracle.feeds import daemon
 from oracle.feeds.daemon import CommitteeFeeds
@@ -28,6 +29,7 @@ class AnsweringNode:
     node: Node
     network: NetworkNode
     feeds: FeedListener
+    readiness: NodeReadiness
     shelf: None = None
     payer: None = None
 
@@ -46,4 +48,4 @@ async def open_answering(setup: DaemonSetup) -> AsyncIterator[AnsweringNode]:
     """Open a node that only answers. Raises as `oracle.app.node.open_node` and `oracle.app.network.open_network`."""
     opening = open_node(setup.config, os.environ, on_chain=setup.chain, on_standby=setup.standby, clock=setup.clock)
     async with opening as node, open_network(node, setup.seams, setup.certificates.get("network")) as network:
-        yield AnsweringNode(node, network, setup.feeds)
+        yield AnsweringNode(node, network, setup.feeds, node_readiness(node, network))

@@ -16,6 +16,7 @@ from functools import cache, partial
 from oracle.app.adapters import adapter_terms
 from oracle.app.budget import budget_obstacle
 from oracle.app.keys import address_of
+from oracle.app.network import NetworkNode
 from oracle.app.node import Node
 from oracle.chain.connect import connect
 from oracle.chain.deploy import Deployment, load_deployment
@@ -138,9 +139,9 @@ async def ask_readiness(
                 found += [] if spent is None else [spent]
             return replace(read, obstacles=(*found, *read.obstacles))
     except DeploymentError as error:
-        return Readiness((Obstacle(ObstacleKind.DEPLOYMENT, "", str(error), ""),))
+        return Readiness((Obstacle(ObstacleKind.DEPLOYMENT, "", str(error), ""),), error=error)
     except OracleError as error:
-        return Readiness((unreadable(error),))
+        return Readiness((unreadable(error),), error=error)
 
 
 async def _own(
@@ -199,24 +200,33 @@ def _unprovable(config: Config, deployment: Deployment, number: int) -> str:
 
 def node_readiness(
     node: Node,
+    network: NetworkNode | None = None,
     *,
     payer: str | None = None,
     models: Collection[int] | None = None,
-    more: Callable[[], Awaitable[Sequence[Obstacle]]] | None = None,
+    budget: Callable[[], Awaitable[Sequence[Obstacle]]] | None = None,
 ) -> NodeReadiness:
     """Return the readiness of a running node.
 
     Args:
         node: The node.
+        network: The node's part in its network; None: it is alone.
         payer: The address of the account that pays; None: nothing is sent.
         models: The models that have provers, by the hub's numbers of them; None: nothing is proven.
-        more: Returns further obstacles, which the chain does not know.
+        budget: Returns what the daily limit stops; None: nothing is sent.
     """
     known = replace(node_facts(node.config, node.deployment), reporter=node.reporter, payer=payer)
     if models is not None:
         known = replace(known, unprovable=partial(_without_prover, models))
+
+    async def more() -> list[Obstacle]:
+        found = []
+        if network is not None and network.problem:
+            found.append(Obstacle(ObstacleKind.REPORTER, "", network.problem, _KEYS))
+        return [*found, *(() if budget is None else await budget())]
+
     # Nobody would see which members are silent, and reports do not depend on it.
-    asks = node.config.network is not None and node.config.web.address is not None
+    asks = network is not None and node.config.web.address is not None
     return NodeReadiness(
         node.hub,
         lambda: replace(known, gas=gas_of_reports(node.journal)),

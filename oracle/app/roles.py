@@ -12,6 +12,7 @@ from typing import Protocol
 
 from oracle.app.network import NetworkNode
 from oracle.app.node import Node
+from oracle.app.readiness import NodeReadiness
 from oracle.app.recorders import ChainRecorder, FeedRecorder
 from oracle.app.seams import NodeSeams
 from oracle.config import Config
@@ -62,6 +63,10 @@ class NodeRole(Protocol):
     @property
     def shelf(self) -> Shelf | None:
         """The shelf of reports that are kept for whoever brings them; None: nothing is kept."""
+
+    @property
+    def readiness(self) -> NodeReadiness:
+        """The answer whether the chain would take the next reports."""
 
     @property
     def payer(self) -> str | None:

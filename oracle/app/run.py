@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,6 @@ from typing import Any
 
 import structlog
 
-from oracle.app.finding import committees_out_of_reach
 from oracle.app.looks import feeds_by_committee
 from oracle.app.node import Node
 from oracle.app.recorders import ChainRecorder, FeedRecorder, LookRecorder, SuspensionRecorder
@@ -24,12 +23,12 @@ from oracle.app.roles import DaemonSetup, NodeRole
 from oracle.app.seams import NodeSeams
 from oracle.app.sources import make_sources
 from oracle.app.watching import watch_network
-from oracle.chain.tx.fees import fees_now
+from oracle.chain.readiness import Readiness
 from oracle.config import Config, FeedConfig
 from oracle.core.backoff import Backoff
 from oracle.core.errors import ConfigError, OracleError, Retryable
 from oracle.core.metrics import Metrics
-from oracle.core.types import FeedState, Round
+from oracle.core.types import Round
 from oracle.feeds.desk import BACKOFF_FIRST_S, BACKOFF_LAST_S
 from oracle.feeds.observe import Observers
 from oracle.feeds.reporting import ATTEMPTS
@@ -173,7 +172,7 @@ def _monitor(role: NodeRole, metrics: Metrics, health: Health) -> Monitor:
     node = role.node
     return Monitor(
         _MonitoredChain(role),
-        node.feed_ids,
+        {feed.name: node.feed_ids[feed.name] for feed in node.config.feeds},
         lambda feed: node.journal.counts(feed)["open"],
         metrics,
         health,
@@ -294,26 +293,8 @@ class _MonitoredChain:
 
     role: NodeRole
 
-    async def head(self) -> tuple[int, int]:
-        block = await self.role.node.rpc.block()
-        return block.number, block.timestamp
-
-    async def balance(self) -> int | None:
-        payer = self.role.payer
-        return None if payer is None else await self.role.node.rpc.balance(payer)
-
-    async def gas_price(self) -> int:
-        return (await fees_now(self.role.node.rpc)).max_fee
-
-    async def feed_state(self, feed_id: bytes) -> FeedState:
-        return await self.role.node.hub.feed_state(feed_id)
+    async def readiness(self) -> Readiness:
+        return await self.role.readiness.refresh(members=True)
 
     async def round(self, feed_id: bytes, round_id: int) -> Round | None:
         return await self.role.node.hub.round(feed_id, round_id)
-
-    async def out_of_reach(self) -> Mapping[str, str]:
-        node, network = self.role.node, self.role.network
-        found = await committees_out_of_reach(node.config, node.deployment, node.hub, node.reporter)
-        if network is None or not network.problem:
-            return found
-        return {**found, network.config.committee: network.problem}

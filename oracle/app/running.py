@@ -20,6 +20,7 @@ from oracle.app.keys import open_key
 from oracle.app.network import NetworkNode, open_network
 from oracle.app.node import Node, open_node
 from oracle.app.provers import DetectorWithProvers, log_proving, make_prover
+from oracle.app.readiness import NodeReadiness, node_readiness
 from oracle.app.seams import NodeSeams
 from oracle.chain.deploy import Deployment
 from oracle.chain.hub import Hub
@@ -68,6 +69,7 @@ class RunningOracle:
         shelf: Has the reports that are kept for whoever brings them.
         network: The node's part in its network; None: it is alone.
         budget: Pays for all transactions, as far as the daily limit goes.
+        readiness: Says whether the chain would take the next reports.
     """
 
     node: Node
@@ -78,6 +80,7 @@ class RunningOracle:
     shadows: Shadows | None
     shelf: Shelf
     budget: NodeBudget
+    readiness: NodeReadiness
     network: NetworkNode | None = None
 
     @property
@@ -202,7 +205,12 @@ async def open_oracle(
         )
         desk = Desk(reporting, node.journal, models, provers, batching, feeds, listeners, permission)
         stack.push_async_callback(desk.stop, 0.0)
-        yield RunningOracle(node, reporting, desk, models, str(payer.address), shadows, shelf, budget, network)
+        readiness = node_readiness(
+            node, network, payer=str(payer.address), models=models.keys(), budget=budget.obstacles
+        )
+        yield RunningOracle(
+            node, reporting, desk, models, str(payer.address), shadows, shelf, budget, readiness, network
+        )
 
 
 @dataclass(frozen=True)

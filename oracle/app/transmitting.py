@@ -11,6 +11,7 @@ import structlog
 
 from oracle.app.network import NetworkNode
 from oracle.app.node import Node
+from oracle.app.readiness import NodeReadiness
 from oracle.app.report_recorders import ReportRecorder, ShadowRecorder
 from oracle.app.roles import DaemonSetup
 from oracle.app.running import RunningOracle, open_oracle
@@ -47,6 +48,11 @@ class TransmittingNode:
     def shelf(self) -> Shelf:
         """The shelf of reports that are kept for whoever brings them."""
         return self.parts.shelf
+
+    @property
+    def readiness(self) -> NodeReadiness:
+        """The answer whether the chain would take the next reports."""
+        return self.parts.readiness
 
     @property
     def payer(self) -> str:

@@ -29,12 +29,14 @@ class Readiness:
         max_fee: The most that the next report would pay for a unit of gas, in wei; None if this node pays nothing, or
             may not at this price.
         gas: The gas limit of the next report.
+        error: Why the chain could not be read; None if it could.
     """
 
     obstacles: tuple[Obstacle, ...]
     facts: ChainFacts | None = None
     max_fee: int | None = None
     gas: int = TYPICAL_GAS
+    error: OracleError | None = None
 
     @property
     def reports_left(self) -> int | None:
@@ -68,9 +70,9 @@ class ReadinessReader:
         try:
             facts = await self._facts(node)
         except DeploymentError as error:
-            return Readiness((Obstacle(ObstacleKind.DEPLOYMENT, "", str(error), OTHER_ADDRESS),))
+            return Readiness((Obstacle(ObstacleKind.DEPLOYMENT, "", str(error), OTHER_ADDRESS),), error=error)
         except OracleError as error:
-            return Readiness((unreadable(error),))
+            return Readiness((unreadable(error),), error=error)
         return Readiness(obstacles_of(node, facts, self._clock()), facts, _max_fee(node, facts), node.gas)
 
     async def _facts(self, node: NodeFacts) -> ChainFacts:

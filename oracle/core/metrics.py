@@ -6,11 +6,13 @@ Each `Metrics` has a registry of its own: nothing is counted in a global one. `d
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum, StrEnum
 from typing import Any
 
 import prometheus_client as prometheus
+
+from oracle.core.obstacles import Obstacle, ObstacleKind
 
 __all__ = ["Counter", "Distribution", "Gauge", "Metrics"]
 
@@ -76,7 +78,7 @@ class Gauge(StrEnum):
     IS_ENDED = "oracle_feed_ended"
     REPORTERS = "oracle_feed_reporters"
     SPREAD = "oracle_feed_spread_sigma"
-    IN_REACH = "oracle_committee_in_reach"
+    OBSTACLE = "oracle_obstacle"
     SOURCES_AGREEING = "oracle_feed_sources_agreeing"
     SOURCES_SUSPENDED = "oracle_feed_sources_suspended"
     OPEN = "oracle_open_observations"
@@ -136,7 +138,7 @@ HELP: dict[Enum, str] = {
     Gauge.IS_ENDED: "1 once a fatal error ended the feed.",
     Gauge.REPORTERS: "Reporters that answered in the latest round.",
     Gauge.SPREAD: "How far apart their answers were, in standard deviations.",
-    Gauge.IN_REACH: "1 if the reporter key is one of the committee's and meets its quorum.",
+    Gauge.OBSTACLE: "1 while this kind of obstacle stands in the way of the feed's next report.",
     Gauge.SOURCES_AGREEING: "Sources whose values made the latest one; 0 if there were too few.",
     Gauge.SOURCES_SUSPENDED: "Sources that are not asked for a while, after many failures.",
     Gauge.OPEN: "Observations in the journal that have not ended.",
@@ -174,7 +176,7 @@ _BUCKETS: dict[Distribution, tuple[float, ...]] = {
 _MEMBER = ("member",)
 _LABELS: dict[Enum, tuple[str, ...]] = {
     Distribution.STEP_SECONDS: ("step",),
-    Gauge.IN_REACH: ("committee",),
+    Gauge.OBSTACLE: ("feed", "kind"),
     Counter.MEMBER_FAULTS: ("member", "kind"),
     Gauge.MEMBER_ANSWERED: _MEMBER,
     Gauge.MEMBER_DELAY_SECONDS: _MEMBER,
@@ -246,6 +248,22 @@ class Metrics:
         metric = self._values[distribution]
         count = self._sum(metric, f"{distribution.value}_count", feed)
         return int(count), self._sum(metric, f"{distribution.value}_sum", feed)
+
+    def show_obstacles(self, feeds: Sequence[str], found: Iterable[Obstacle]) -> None:
+        """Show the obstacles of feeds' next reports, and that there are no others.
+
+        Args:
+            feeds: The names of all feeds. An obstacle of all feeds has an empty name.
+            found: The obstacles that there are.
+        """
+        there = {(each.feed, each.kind) for each in found}
+        for feed in ("", *feeds):
+            for kind in ObstacleKind:
+                self._gauges[Gauge.OBSTACLE].labels(feed, kind.value).set((feed, kind) in there)
+
+    def has_obstacle(self, kind: ObstacleKind, feed: str = "") -> bool:
+        """Return True if an obstacle of this kind is shown."""
+        return self.registry.get_sample_value(Gauge.OBSTACLE.value, {"feed": feed, "kind": kind.value}) == 1
 
     def shown(self, gauge: Gauge, feed: str = "") -> float | None:
         """Return what a gauge shows; None if it was never set."""

@@ -1,8 +1,8 @@
 """The health of a running oracle, as its loops report it, and the checks that `/healthz` and `/readyz` answer with.
 
-A daemon is alive if every feed still goes on; a restart would not help it. It is ready if a report could be
-made now: the chain answers with a fresh head, the payer can pay, the reporter key is one of each committee's, and each
-feed's sources answer.
+A daemon is alive if every feed still goes on; a restart would not help it. It is ready if a report could be made now,
+and the chain would take it: the chain answers with a fresh head, no obstacle stands in the way of any feed's next
+report, the payer can pay for some more, and each feed's sources answer.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+from oracle.core.obstacles import Obstacle, obstacles_for
 
 NOT_YET = "nothing is known yet"
 
@@ -68,7 +70,7 @@ class Health:
     _standby: str | None = field(init=False, default=None)
     _feeds: dict[str, _FeedHealth] = field(init=False)
     _chain: _ChainHealth = field(init=False, default_factory=_ChainHealth)
-    _committees: dict[str, str] = field(init=False, default_factory=dict)
+    _obstacles: tuple[Obstacle, ...] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._begin()
@@ -106,9 +108,9 @@ class Health:
         """Note that the chain answered."""
         self._chain = _ChainHealth(self.clock(), "", head_age, reports_left)
 
-    def committee(self, name: str, problem: str) -> None:
-        """Note why this oracle can't report for a committee; empty: it can."""
-        self._committees[name] = problem
+    def obstacles(self, found: Sequence[Obstacle]) -> None:
+        """Note why the chain would not take the next reports of feeds; none: it would take all of them."""
+        self._obstacles = tuple(found)
 
     def silent(self, reason: str) -> None:
         """Note that the chain did not answer."""
@@ -133,10 +135,7 @@ class Health:
         return [
             *self.alive(),
             *self._chain_checks(),
-            *(
-                HealthCheck(f"committee {name}", not problem, problem or "the reporter key signs for it")
-                for name, problem in self._committees.items()
-            ),
+            *(self._next_report(name) for name in self._feeds if self._obstacles is not None),
             *(self._readings(name, known) for name, known in self._feeds.items()),
         ]
 
@@ -151,6 +150,11 @@ class Health:
                 what, False, f"it is stuck: nothing came of it for {since:.0f} s, and its report may take {limit:.0f} s"
             )
         return HealthCheck(what, True, f"its sources were looked at, or its report ended, {since:.0f} s ago")
+
+    def _next_report(self, name: str) -> HealthCheck:
+        found = obstacles_for(name, self._obstacles or ())
+        detail = ". ".join(f"{each.kind}: {each}" for each in found) or "the chain would take it"
+        return HealthCheck(f"next report of {name}", not found, detail)
 
     def _readings(self, name: str, known: _FeedHealth) -> HealthCheck:
         what = f"reports of {name}"

@@ -4,47 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
 
+from oracle.chain.readiness import Readiness
 from oracle.core.errors import AnswerNotBelieved, OracleError
-from oracle.core.metrics import Distribution, Gauge, Metrics
+from oracle.core.metrics import Gauge, Metrics
+from oracle.core.obstacles import Obstacle
 from oracle.core.types import FeedState, Round, Status
 from oracle.web.health import Health
 
 log = structlog.get_logger(__name__)
 
-TYPICAL_GAS = 600_000
-"""The gas of a submission, until one was measured."""
-
 
 class MonitoredChain(Protocol):
     """The questions that the monitor asks a chain."""
 
-    async def head(self) -> tuple[int, int]:
-        """Return number and time (unix seconds) of the latest block."""
-        ...
-
-    async def balance(self) -> int | None:
-        """Return how many wei the payer has; None: nothing is sent, so nobody pays."""
-        ...
-
-    async def gas_price(self) -> int:
-        """Return how many wei a unit of gas may cost now, at most."""
-        ...
-
-    async def feed_state(self, feed_id: bytes) -> FeedState:
-        """Return a feed as it is on the chain."""
+    async def readiness(self) -> Readiness:
+        """Return whether the chain would take the next report of each feed, read now."""
         ...
 
     async def round(self, feed_id: bytes, round_id: int) -> Round | None:
         """Return a round of a feed; None if there is no such round."""
-        ...
-
-    async def out_of_reach(self) -> Mapping[str, str]:
-        """Return by committee why this oracle can't report for it; an empty text if it can."""
         ...
 
 
@@ -82,6 +65,7 @@ class Monitor:
         self._clock = clock
         self._is_warned = False
         self._shown: dict[str, int] = {}
+        self._there: Sequence[Obstacle] = ()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -91,42 +75,51 @@ class Monitor:
 
     async def look(self) -> None:
         """Look once. A failure is reported to health, and the next look tries again."""
-        try:
-            number, at = await self._chain.head()
-            left = await self._payer()
-            for name, problem in (await self._chain.out_of_reach()).items():
-                self._metrics.set(Gauge.IN_REACH, not problem, name)
-                self._health.committee(name, problem)
-            for name, feed_id in self._feeds.items():
-                state = await self._chain.feed_state(feed_id)
-                self._report_feed(name, state)
-                await self._report_round(name, state)
-        except AnswerNotBelieved as error:
-            self._health.disbelieved(str(error))
+        read = await self._chain.readiness()
+        facts = read.facts
+        if facts is None:
+            self._not_read(read)
             return
+        self._there = read.obstacles
+        self._metrics.show_obstacles(list(self._feeds), self._there)
+        self._health.obstacles(self._there)
+        self._report_payer(read)
+        for name, feed_id in self._feeds.items():
+            if (state := facts.states.get(feed_id)) is not None:
+                self._report_feed(name, state)
+        try:
+            for name, feed_id in self._feeds.items():
+                if (state := facts.states.get(feed_id)) is not None:
+                    await self._report_round(name, state)
         except OracleError as error:
             self._health.silent(str(error))
             return
-        self._metrics.set(Gauge.HEAD_BLOCK, number)
-        self._health.answered(max(0.0, self._clock() - at), left)
+        self._metrics.set(Gauge.HEAD_BLOCK, facts.head.number)
+        self._health.answered(max(0.0, self._clock() - facts.head.timestamp), read.reports_left)
 
-    async def _payer(self) -> int | None:
-        """Return how many submissions the payer can pay for; None: there is no payer."""
-        balance = await self._chain.balance()
-        if balance is None:
-            return None
-        price = await self._chain.gas_price()
-        count, total = self._metrics.measured(Distribution.GAS)
-        cost = max(1, price) * (int(total / count) if count else TYPICAL_GAS)
-        left = balance // cost
+    def _not_read(self, read: Readiness) -> None:
+        """Report a chain that could not be read. All that was found before may still be so."""
+        self._metrics.show_obstacles(list(self._feeds), (*self._there, *read.obstacles))
+        reason = str(read.error)
+        if isinstance(read.error, AnswerNotBelieved):
+            self._health.disbelieved(reason)
+        else:
+            self._health.silent(reason)
+
+    def _report_payer(self, read: Readiness) -> None:
+        """Report what the payer has. Where nothing is sent, nobody pays."""
+        if read.facts is None or read.facts.balance is None:
+            return
+        balance, left = read.facts.balance, read.reports_left
         self._metrics.set(Gauge.BALANCE_WEI, balance)
+        if left is None:  # gas costs more than it may, which is an obstacle
+            return
         self._metrics.set(Gauge.REPORTS_LEFT, left)
         if left >= self._min_reports:
             self._is_warned = False
         elif not self._is_warned:
             self._is_warned = True
-            log.warning("payer runs dry", balance_wei=balance, reports_left=left, price_wei=price)
-        return left
+            log.warning("payer runs dry", balance_wei=balance, reports_left=left, price_wei=read.max_fee)
 
     def _report_feed(self, name: str, state: FeedState) -> None:
         metrics = self._metrics

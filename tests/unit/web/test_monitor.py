@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from structlog.testing import capture_logs
 
+from oracle.chain.obstacles import ChainFacts
+from oracle.chain.readiness import Readiness, unreadable
+from oracle.chain.transport.answers import Block, Market
 from oracle.core import gate
-from oracle.core.errors import AnswerNotBelieved, ChainUnavailable
-from oracle.core.metrics import Distribution, Gauge, Metrics
-from oracle.core.types import FeedState, Kind, Round, Status
+from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, OracleError
+from oracle.core.metrics import Gauge, Metrics
+from oracle.core.obstacles import Obstacle, ObstacleKind
+from oracle.core.types import Kind, Round, Status
 from oracle.web.health import Health
-from oracle.web.monitor import TYPICAL_GAS, Monitor
+from oracle.web.monitor import Monitor
 from tests.unit.web.conftest import Time
 
 
@@ -21,37 +24,30 @@ def failing(health: Health) -> dict[str, str]:
     return {check.name: check.detail for check in health.ready() if not check.ok}
 
 
+GAS = 500_000
+
+
 class Chain:
     """A chain with one feed."""
 
     def __init__(self, **state: Any) -> None:
-        self.failure: Exception | None = None
+        self.failure: OracleError | None = None
         self.wei = 10**18
         self.price = 10**9
-        self.problem = ""
+        self.obstacles: tuple[Obstacle, ...] = ()
         self.rounds_read = 0
         self.state = replace(gate.empty_feed(b"", Kind.RELATIVE, 1, 1, 1), **state)
 
-    async def head(self) -> tuple[int, int]:
+    async def readiness(self) -> Readiness:
         if self.failure is not None:
-            raise self.failure
-        return 7, 990
-
-    async def balance(self) -> int:
-        return self.wei
-
-    async def gas_price(self) -> int:
-        return self.price
-
-    async def feed_state(self, feed_id: bytes) -> FeedState:
-        return self.state
+            return Readiness((unreadable(self.failure),), error=self.failure)
+        head = Block(7, 990, 1, 30_000_000)
+        facts = ChainFacts(head, 990, {b"": self.state}, {}, {}, market=Market(1, 1), balance=self.wei)
+        return Readiness(self.obstacles, facts, self.price, GAS)
 
     async def round(self, feed_id: bytes, round_id: int) -> Round | None:
         self.rounds_read += 1
         return Round(round_id, 1, 900, 905, 1, 0, 450, 3) if round_id else None
-
-    async def out_of_reach(self) -> Mapping[str, str]:
-        return {"default": self.problem}
 
 
 async def test_the_monitor_tells_metrics_and_health(health: Health, clock: Time) -> None:
@@ -65,10 +61,7 @@ async def test_the_monitor_tells_metrics_and_health(health: Health, clock: Time)
     names = (Gauge.ROUND, Gauge.AGE_SECONDS, Gauge.IS_HELD, Gauge.OPEN)
     assert [metrics.shown(name, "eth") for name in names] == [3, 100, 1, 2]
     assert metrics.shown(Gauge.HEAD_BLOCK) == 7
-    assert metrics.shown(Gauge.REPORTS_LEFT) == 10**18 // (10**9 * TYPICAL_GAS)
-    metrics.observe(Distribution.GAS, "eth", 500_000)
-    await monitor.look()
-    assert metrics.shown(Gauge.REPORTS_LEFT) == 2_000
+    assert metrics.shown(Gauge.REPORTS_LEFT) == 10**18 // (10**9 * GAS) == 2_000
     chain.failure = ChainUnavailable("no endpoint answers")
     clock.now += 61
     await monitor.look()
@@ -83,7 +76,7 @@ async def test_a_payer_that_runs_dry_is_warned_of_once(health: Health) -> None:
     monitor = Monitor(chain, {}, lambda feed: 0, Metrics(), health, min_reports=20, interval=1.0)
     with capture_logs() as logs:
         for wei in (19, 18, 25, 3):
-            chain.wei = wei * chain.price * TYPICAL_GAS
+            chain.wei = wei * chain.price * GAS
             await monitor.look()
     assert [(entry["event"], entry["reports_left"]) for entry in logs] == [
         ("payer runs dry", 19),
@@ -103,13 +96,47 @@ async def test_who_answered_is_shown_and_each_round_is_read_once(health: Health)
     assert chain.rounds_read == 2
 
 
-async def test_an_oracle_whose_key_is_no_reporter_any_more_is_not_ready(health: Health) -> None:
+async def test_an_obstacle_is_told_for_its_feed_until_it_is_gone(health: Health) -> None:
     chain, metrics = Chain(), Metrics()
-    monitor = Monitor(chain, {}, lambda feed: 0, metrics, health, min_reports=20, interval=1.0, clock=lambda: 1_000.0)
+    monitor = Monitor(
+        chain, {"eth": b""}, lambda feed: 0, metrics, health, min_reports=20, interval=1.0, clock=lambda: 1_000.0
+    )
     health.well("eth")
     await monitor.look()
-    assert failing(health) == {} and metrics.shown(Gauge.IN_REACH, "default") == 1
-    chain.problem = "[keys] reporter is not among the committee's reporters"
+    assert failing(health) == {} and not metrics.has_obstacle(ObstacleKind.PAUSED, "eth")
+    assert b'oracle_obstacle{feed="eth",kind="paused"} 0.0' in metrics.exposition(), "known before it is there"
+    paused = Obstacle(ObstacleKind.PAUSED, "eth", "the feed is paused", "unpause it")
+    chain.obstacles = (paused, Obstacle(ObstacleKind.REPORTER, "btc", "another feed's", ""))
     await monitor.look()
-    assert failing(health) == {"committee default": chain.problem} and metrics.shown(Gauge.IN_REACH, "default") == 0
-    assert b'oracle_committee_in_reach{committee="default"} 0.0' in metrics.exposition()
+    assert failing(health) == {"next report of eth": "paused: the feed is paused; unpause it"}
+    assert b'oracle_obstacle{feed="eth",kind="paused"} 1.0' in metrics.exposition()
+    chain.obstacles = ()
+    await monitor.look()
+    assert failing(health) == {} and not metrics.has_obstacle(ObstacleKind.PAUSED, "eth")
+
+
+async def test_an_obstacle_of_all_feeds_is_one_of_each(health: Health) -> None:
+    chain, metrics = Chain(), Metrics()
+    monitor = Monitor(
+        chain, {"eth": b""}, lambda feed: 0, metrics, health, min_reports=20, interval=1.0, clock=lambda: 1_000.0
+    )
+    health.well("eth")
+    chain.obstacles = (Obstacle(ObstacleKind.FUNDS, "", "the payer has 0 ether", "send it ether"),)
+    await monitor.look()
+    assert failing(health) == {"next report of eth": "funds: the payer has 0 ether; send it ether"}
+    assert metrics.has_obstacle(ObstacleKind.FUNDS) and not metrics.has_obstacle(ObstacleKind.FUNDS, "eth")
+
+
+async def test_a_silent_chain_makes_no_obstacle_go_away(health: Health) -> None:
+    """The silence itself is told at once by the metric, and by health once it has lasted."""
+    chain, metrics = Chain(), Metrics()
+    monitor = Monitor(
+        chain, {"eth": b""}, lambda feed: 0, metrics, health, min_reports=20, interval=1.0, clock=lambda: 1_000.0
+    )
+    health.well("eth")
+    chain.obstacles = (Obstacle(ObstacleKind.PAUSED, "eth", "the feed is paused", ""),)
+    await monitor.look()
+    chain.failure = ChainUnavailable("no endpoint answers")
+    await monitor.look()
+    assert failing(health) == {"next report of eth": "paused: the feed is paused"}
+    assert metrics.has_obstacle(ObstacleKind.PAUSED, "eth") and metrics.has_obstacle(ObstacleKind.CHAIN)
