@@ -196,6 +196,24 @@ class Journal:
         query = sa.select(observations).where(in_feed(feed)).order_by(observations.c.id.desc()).limit(limit)
         return self._entries(query)
 
+    def page(self, feed: str, limit: int, *, older_than: Entry | None = None, since: int | None = None) -> list[Entry]:
+        """Return observations of a feed in the order of their own times, newest first, a page at a time.
+
+        Args:
+            feed: The feed.
+            limit: The largest number of them.
+            older_than: The last one of the page before; None: begin with the newest.
+            since: Unix seconds: none that was observed earlier.
+        """
+        query = sa.select(observations).where(observations.c.feed == feed)
+        if since is not None:
+            query = query.where(observations.c.observed_at >= since)
+        if older_than is not None:
+            place = sa.tuple_(observations.c.observed_at, observations.c.key)
+            query = query.where(place < (older_than.observed_at, older_than.key))
+        newest_first = (observations.c.observed_at.desc(), observations.c.key.desc())
+        return self._entries(query.order_by(*newest_first).limit(limit))
+
     def confirmed(self, feed: str | None = None) -> list[Entry]:
         """Return observations that ended on the chain, accepted or held, oldest first. `feed` is as for `rows`."""
         on_chain = (Outcome.ACCEPTED.value, Outcome.HELD.value)

@@ -1,0 +1,190 @@
+"""Opening a feed's history: by its name in the configuration, or by its name at any hub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from oracle.app.history.backwards import EventsBackwards, ObservationsBackwards
+from oracle.app.history.entries import EntryKind, PastAttempt, PastEntry, PastHold
+from oracle.app.history.told import Costs, HistoryTeller
+from oracle.app.keys import known_address
+from oracle.chain.addresses import require_address
+from oracle.chain.connect import connect
+from oracle.chain.deploy import load_deployment
+from oracle.chain.deploy.origin import first_block
+from oracle.chain.hub import Hub, HubFeedConfig
+from oracle.chain.rpc import Rpc
+from oracle.config import Config
+from oracle.core.errors import ChainUnavailable, ConfigError, DataError, JournalError, JournalUnavailable
+from oracle.core.formats import from_hex, to_hex
+from oracle.feeds.journal import Journal, open_journal
+
+__all__ = ["FeedHistory", "history_at", "history_of"]
+
+_DETAILED_AT_ONCE = 32
+
+
+@dataclass
+class FeedHistory:
+    """A feed's history. It is read while its entries are taken.
+
+    Attributes:
+        feed: The feed's name in the configuration, or its description at the hub.
+        feed_id: Its id, as hex.
+        decimals: Decimal places of its answers.
+        hub: The hub's address.
+        chain_id: The hub's chain.
+        unread: What could not be read, and why: it may lack entries, or parts of them.
+        notes: What the reader should know, although nothing is wrong.
+    """
+
+    feed: str
+    feed_id: str
+    decimals: int
+    hub: str
+    chain_id: int
+    unread: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    _chain: Hub | None = None
+    _journal: Journal | None = None
+    _first: int = 0
+    _last: int = 0
+    _max_skew: int = 0
+    _own: str = ""
+
+    async def entries(
+        self,
+        *,
+        since: int | None = None,
+        kinds: Collection[EntryKind] = tuple(EntryKind),
+        with_costs: bool = True,
+        limit: int = 0,
+    ) -> AsyncIterator[PastEntry]:
+        """Yield the entries, newest first. What could not be read is in `unread` once they have ended.
+
+        Args:
+            since: Unix seconds: entries that are wholly older are left out.
+            kinds: The kinds of entries to yield.
+            with_costs: Also read the gas of reports, and when they were mined: two requests for each.
+            limit: The most entries; 0: all.
+        """
+        events = observations = costs = None
+        if self._chain is not None:
+            span = (self._first, self._last, since, self._max_skew)
+            events = EventsBackwards(self._chain, from_hex(self.feed_id), *span)
+            costs = Costs(self._chain) if with_costs else None
+        if self._journal is not None:
+            observations = ObservationsBackwards(self._journal, self.feed, since)
+        teller = HistoryTeller(self.decimals, self._own, events, observations)
+        try:
+            waiting: list[PastEntry] = []
+            count = 0
+            async for entry in teller.entries():
+                if since is not None and _newest(entry) < since:
+                    break
+                if entry.kind in kinds:
+                    waiting.append(entry)
+                    count += 1
+                if count == limit > 0:
+                    break
+                if len(waiting) == (1 if costs is None else _DETAILED_AT_ONCE):
+                    for each in waiting if costs is None else await costs.add(waiting):
+                        yield each
+                    waiting = []
+            for each in waiting if costs is None else await costs.add(waiting):
+                yield each
+        finally:
+            self.unread += [each.failure for each in (events, observations) if each is not None and each.failure]
+            if costs is not None and costs.missing:
+                self.unread.append(f"gas and times of {costs.missing:,} reports can't be read: {costs.why}")
+
+
+@asynccontextmanager
+async def history_of(config: Config, feed: str, env: Mapping[str, str] | None = None) -> AsyncIterator[FeedHistory]:
+    """Open the history of a deployed feed, from the configured chain and the journal, if it is there.
+
+    Args:
+        config: The configuration.
+        feed: The feed's name there.
+        env: The environment, for the journal's password; None: that of the process.
+
+    Raises:
+        ConfigError: There is no such feed.
+        ChainUnavailable: The chain does not answer, and there is no journal here.
+    """
+    deployment = load_deployment(config.chain.deployment)
+    deployed = deployment.feeds.get(feed)
+    if deployed is None:
+        raise ConfigError(f"there is no feed {feed!r}; deployed are: {', '.join(deployment.feeds)}")
+    history = FeedHistory(
+        feed, to_hex(deployed.feed_id), deployed.decimals, deployment.hub, deployment.chain_id, _first=deployment.block
+    )
+    history._own = known_address(config.keys.submitter) or ""
+    async with AsyncExitStack() as stack:
+        history._journal = _journal(config, os.environ if env is None else env, history)
+        if history._journal is not None:
+            stack.enter_context(history._journal)
+        rpc = await stack.enter_async_context(connect(config.chain))
+        try:
+            await _attach(history, Hub(rpc, deployment.hub))
+        except ChainUnavailable as error:
+            if history._journal is None:
+                raise
+            history.unread.append(f"the chain can't be read, so that only the journal's part is shown: {error}")
+        yield history
+
+
+@asynccontextmanager
+async def history_at(hub: str, rpc_url: str, feed: str) -> AsyncIterator[FeedHistory]:
+    """Open the history of a feed at any hub, from the chain alone.
+
+    Args:
+        hub: The hub's address.
+        rpc_url: An endpoint of its chain.
+        feed: The feed's description or its id.
+
+    Raises:
+        DataError: The hub has no such feed.
+        ChainUnavailable: The chain does not answer.
+    """
+    async with Rpc(rpc_url) as rpc:
+        of = Hub(rpc, require_address(hub, "--hub"))
+        known = {feed_id: (await of.feed_config(feed_id)).description for feed_id in await of.feed_ids()}
+        found = [each for each, description in known.items() if feed in (description, to_hex(each))]
+        if not found:
+            told = ", ".join(repr(description) for description in known.values()) or "none"
+            raise DataError(f"the hub at {of.address} has no feed {feed!r}, by description or id; it has: {told}")
+        name = known[found[0]]
+        history = FeedHistory(name, to_hex(found[0]), 0, of.address, await rpc.chain_id())
+        history.notes.append("failures are known to the reporter's journal only, which --hub does not read")
+        history._first = await first_block(rpc, of.address)
+        await _attach(history, of)
+        yield history
+
+
+async def _attach(history: FeedHistory, hub: Hub) -> None:
+    """Take over what the chain says of the feed."""
+    terms: HubFeedConfig = await hub.feed_config(from_hex(history.feed_id))
+    history.decimals, history._max_skew = terms.decimals, terms.max_skew
+    history._last = await hub.rpc.block_number()
+    history._chain = hub
+
+
+def _journal(config: Config, env: Mapping[str, str], history: FeedHistory) -> Journal | None:
+    if config.journal.path is not None and not config.journal.path.exists():
+        history.notes.append(f"there is no journal at {config.journal.path}: what never came to the chain is not shown")
+        return None
+    try:
+        return open_journal(config.journal, env, read_only=True)
+    except (JournalError, JournalUnavailable, ConfigError) as error:
+        history.unread.append(f"the journal can't be read, so that failures are not shown: {error}")
+        return None
+
+
+def _newest(entry: PastEntry) -> int:
+    if isinstance(entry, PastAttempt):
+        return entry.observed_at
+    return entry.reports[0].observed_at if isinstance(entry, PastHold) else entry.report.observed_at
