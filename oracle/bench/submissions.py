@@ -32,7 +32,7 @@ from oracle.chain.keys.keystore import local_chain_key
 from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil, load_anvil_config
-from oracle.chain.local.solc import compile_standard
+from oracle.chain.local.solc import Solc
 from oracle.chain.rpc import Rpc
 from oracle.chain.tx.sender import Sender
 from oracle.core import encoding
@@ -41,7 +41,6 @@ from oracle.core.report import Report, SignedReport
 from oracle.core.types import FeedState, Kind
 from oracle.detectors.interface import Detector
 from oracle.proving.artifact import Artifact, Visibility, build
-from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.gas import TRANSACTION_GAS, calldata_gas, floor_gas, folded_commitments
 from oracle.proving.interface import Proof, ProofJob
 from oracle.proving.pool.local import LocalProver
@@ -162,12 +161,12 @@ class Rig:
         calls = {count: self._call(linked, judge, count, proof.proof) for count in {1, *signatures}}
         gas: dict[int, int] = {}
         for count in sorted(calls, reverse=True):
-            before = None if count == 1 else self.chain.rpc("evm_snapshot")
+            before = None if count == 1 else self.chain.snapshot()
             # It is traced before it is sent: Anvil keeps no steps of what is mined.
             steps = self._trace(calls[1]) if trace and count == 1 else []
             gas[count] = await self._send(linked, calls[count])
             if before is not None:
-                self.chain.rpc("evm_revert", before)
+                self.chain.revert(before)
         bare_gas = await self._send(bare, self._call(bare, judge, 1, proof.proof))
         self.day += 1
         spent = {count: calldata_gas(call) for count, call in calls.items()}
@@ -181,7 +180,7 @@ class Rig:
         Returns:
             The medians, by case; those of one signature also have the parts that do not depend on it.
         """
-        batch, before, day = len(feeds), self.chain.rpc("evm_snapshot"), self.day
+        batch, before, day = len(feeds), self.chain.snapshot(), self.day
         artifact = self.artifacts[judge, batch]
         verifier = await self._verifier(judge, batch)
         found, alone, calls = [], [], []
@@ -192,7 +191,7 @@ class Rig:
             if int.from_bytes(await self.hub.rpc.call(verifier, calls[-1]), "big") != 1:
                 raise Fatal(f"the verifier at {verifier} refuses a proof that ezkl accepts")
             alone.append(transaction_gas(self.chain, verifier, calls[-1]))
-        self.chain.rpc("evm_revert", before)
+        self.chain.revert(before)
         self.day = day
         verified = round(statistics.median(alone))
         code = [each - TRANSACTION_GAS - calldata_gas(call) for each, call in zip(alone, calls, strict=True)]
@@ -403,7 +402,7 @@ def _artifact(model: Detector, case: CircuitCase, batch: int) -> Artifact:
         batch,
         visibility=Visibility(case.visibility),
         srs=SrsCache(build_dir / "srs").source(SrsOrigin.INSECURE_LOCAL),
-        compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
+        compile_standard=Solc(),
         cache=build_dir / "artifacts",
     )
 

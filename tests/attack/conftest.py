@@ -32,9 +32,9 @@ def deployed(anvil: Callable[..., Anvil], proofs: Proofs, tmp_path_factory: pyte
 @pytest.fixture
 def rig(deployed: Rig) -> Iterator[Rig]:
     """Return the hub with a first round on some feeds. A test's changes to the chain are undone afterwards."""
-    snapshot = deployed.chain.rpc("evm_snapshot")
+    snapshot = deployed.chain.snapshot()
     yield deployed
-    assert deployed.chain.rpc("evm_revert", snapshot)
+    deployed.chain.revert(snapshot)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ class Node:
         begun = time.monotonic()
         nudge_at = begun + 5
         while (found := self.chain.rpc("eth_getTransactionReceipt", tx_hash)) is None:
-            assert time.monotonic() < begun + 30, "not mined"
+            assert time.monotonic() < begun + 30, f"not mined: {self.chain.rpc('txpool_content')}"[:2_000]
             if time.monotonic() > nudge_at:  # a node under load was seen to forget that it mines at once
                 self.chain.rpc("evm_mine")
                 nudge_at += 5

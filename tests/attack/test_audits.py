@@ -111,13 +111,13 @@ def test_a_report_that_comes_while_the_audit_reads(rig: Rig, audited: Auditing, 
 @pytest.mark.parametrize("moment", ["eth_getLogs", "eth_getStorageAt"])
 def test_a_reorganisation_in_the_middle(rig: Rig, audited: Auditing, moment: str) -> None:
     """The audit has read two chains: it says so, and says nothing against the hub."""
-    before = [rig.chain.rpc("evm_snapshot")]
+    before = [rig.chain.snapshot()]
     assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 700)))
     instead = encode(rig.honest("level", Sighting(ANSWER, 700)))
 
     def meanwhile(method: str) -> None:
         if before and method == moment:
-            assert rig.chain.rpc("evm_revert", before.pop())
+            rig.chain.revert(before.pop())
             rig.chain.rpc("evm_increaseTime", 5)
             assert rig.send(instead)
 
@@ -387,7 +387,7 @@ def test_a_shadow_report_that_was_never_proven(rig: Rig, audited: Auditing) -> N
 @pytest.fixture(scope="module")
 def told(deployed: Rig, relay: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Auditing]:
     """Return audits of a hub whose history has a bit of everything. Its node is asked each question once."""
-    rig, snapshot = deployed, deployed.chain.rpc("evm_snapshot")
+    rig, snapshot = deployed, deployed.chain.snapshot()
     solo, level = rig.feed_id("solo"), rig.feed_id("level")
     call = hub_interface().encode_call
     contract = rig.put(relay)
@@ -416,10 +416,10 @@ def told(deployed: Rig, relay: bytes, tmp_path_factory: pytest.TempPathFactory) 
     ]
     assert rig.send(relayed(rig.hub.address, calls), to=contract)
     first = rig.honest("solo", Sighting(NORMAL, 1_200))
-    inner = rig.chain.rpc("evm_snapshot")
+    inner = rig.chain.snapshot()
     assert rig.accepts(first)
     second = rig.honest("solo", Sighting(NORMAL, 1_800, 2))
-    assert rig.chain.rpc("evm_revert", inner)
+    rig.chain.revert(inner)
     again = replace(second, epoch=2)
     between = [encode(first), call("activateReporters", committee), encode(rig.sign(again, 2)), call("pause", solo)]
     assert rig.send(relayed(rig.hub.address, between), to=contract, gas=3_000_000)
@@ -429,7 +429,7 @@ def told(deployed: Rig, relay: bytes, tmp_path_factory: pytest.TempPathFactory) 
     node = auditing.node(remembers=True, without=["eth_getProof"])
     auditing.node = lambda **changes: _changed(node, **changes)  # type: ignore[method-assign]
     yield auditing
-    assert rig.chain.rpc("evm_revert", snapshot)
+    rig.chain.revert(snapshot)
 
 
 def _changed(node: HostileNode, logs: Callable[[list[Any]], list[Any]] | None = None) -> HostileNode:

@@ -49,13 +49,13 @@ def lie_of(times: float, gap: int = GAP_ONE) -> int:
 
 def series(rig: Rig, answers: list[int], step: int) -> list[bytes]:
     """Return reports of these answers, `step` seconds apart, each proven on the state that those before it leave."""
-    snapshot = rig.chain.rpc("evm_snapshot")
+    snapshot = rig.chain.snapshot()
     calls = []
     for at, answer in enumerate(answers):
         report = rig.honest("solo", Sighting(answer, 600 + step * at))
         calls.append(encode(report))
         assert rig.send(calls[-1])
-    assert rig.chain.rpc("evm_revert", snapshot)
+    rig.chain.revert(snapshot)
     return calls
 
 

@@ -90,10 +90,10 @@ def test_the_same_submission_within_itself(rig: Rig, normal: Calldata, aggregato
 
 def test_the_next_submission_within_a_submission(rig: Rig, normal: Calldata, aggregator: str) -> None:
     """The inner one is proven on the history after the outer one: one transaction writes two rounds, in order."""
-    before = rig.chain.rpc("evm_snapshot")
+    before = rig.chain.snapshot()
     assert rig.accepts(normal)
     data = encode(rig.honest("solo", Sighting(NORMAL + ANSWER // 1_000, 700)))
-    assert rig.chain.rpc("evm_revert", before)
+    rig.chain.revert(before)
     rig.refuses(data, "WrongRound")
     rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, data, bubbles=True, once=True).hex())
     assert rig.accepts(normal)

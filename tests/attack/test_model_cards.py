@@ -282,21 +282,21 @@ class Counter:
 @pytest.fixture(scope="module")
 def prepared(deployed: Rig, circuit: Artifact) -> Iterator[Rig]:
     """Prepare a hub that has the verdict model as number 2, and the same weights with exact scores as number 3."""
-    snapshot = deployed.chain.rpc("evm_snapshot")
+    snapshot = deployed.chain.snapshot()
     for kind in ("verdict", "private"):
         number = deployed.add_architecture(kind, (BATCH,))
         deployed.add_model(kind, number, probe=deployed.probe(kind, [BATCH]))
     yield deployed
-    assert deployed.chain.rpc("evm_revert", snapshot)
+    deployed.chain.revert(snapshot)
 
 
 @pytest.fixture
 def counter(prepared: Rig, card: ProvenCard) -> Iterator[Counter]:
     """Open a card that has counted nothing yet, and undo what the test does."""
-    rig, snapshot = prepared, prepared.chain.rpc("evm_snapshot")
+    rig, snapshot = prepared, prepared.chain.snapshot()
     contract = rig.create("ModelCard")
     yield Counter(rig, card, contract, b"").opened(2, card)
-    assert rig.chain.rpc("evm_revert", snapshot)
+    rig.chain.revert(snapshot)
 
 
 def publish(rig: Rig, card: ProvenCard, contract: str | None = None) -> onchain.Publication:
@@ -307,7 +307,7 @@ def publish(rig: Rig, card: ProvenCard, contract: str | None = None) -> onchain.
 
 def test_published_by_anyone(prepared: Rig, card: ProvenCard, circuit: Artifact) -> None:
     """The contract's address follows from its code. A second attempt sends nothing."""
-    snapshot = prepared.chain.rpc("evm_snapshot")
+    snapshot = prepared.chain.snapshot()
     done = publish(prepared, card)
     found, summary = done.card, card.summary
     assert done.contract == onchain.contract_address()
@@ -329,7 +329,7 @@ def test_published_by_anyone(prepared: Rig, card: ProvenCard, circuit: Artifact)
     assert prepared.run(onchain.show(prepared.rpc, done.contract, root="0x" + "00" * 32)) == []
     shown = CliRunner().invoke(oracle, ["card", "show", "--rpc", prepared.chain.rpc_url], catch_exceptions=False)
     assert f"faults caught   {summary.caught} of {summary.faults}" in shown.output and "complete" in shown.output
-    assert prepared.chain.rpc("evm_revert", snapshot)
+    prepared.chain.revert(snapshot)
 
 
 def test_publishing_goes_on_where_it_was(counter: Counter) -> None:

@@ -79,11 +79,11 @@ def seen(rig: Rig, calldata: Calldata) -> Window:
 
 def is_held(rig: Rig, calldata: Calldata, name: str = OWN) -> bool:
     """Send a report and return whether the feed is held then; its state is restored."""
-    snapshot = rig.chain.rpc("evm_snapshot")
+    snapshot = rig.chain.snapshot()
     assert rig.accepts(calldata)
     state = rig.state(name)
     assert (state.status, state.round_id) in {(Status.HELD, 1), (Status.OK, 2)}
-    assert rig.chain.rpc("evm_revert", snapshot)
+    rig.chain.revert(snapshot)
     return state.status is Status.HELD
 
 

@@ -27,20 +27,20 @@ LISTED = encoding.window_features(14, spread=True)
 @pytest.fixture(scope="module")
 def prepared(deployed: Rig) -> Iterator[Rig]:
     """Register the default model's circuit as one that sees the spread: model 2, which then judges the feeds."""
-    snapshot = deployed.chain.rpc("evm_snapshot")
+    snapshot = deployed.chain.snapshot()
     number = deployed.add_architecture(listed=LISTED, verifiers=[deployed.verifier()])
     assert deployed.add_model("private", number) == 2
     for name in ("solo", "trio"):
         deployed.activate(name, 2)
     yield deployed
-    assert deployed.chain.rpc("evm_revert", snapshot)
+    deployed.chain.revert(snapshot)
 
 
 @pytest.fixture
 def rig(prepared: Rig) -> Iterator[Rig]:
-    snapshot = prepared.chain.rpc("evm_snapshot")
+    snapshot = prepared.chain.snapshot()
     yield prepared
-    assert prepared.chain.rpc("evm_revert", snapshot)
+    prepared.chain.revert(snapshot)
 
 
 def reports() -> tuple[Sighting, ...]:

@@ -72,9 +72,9 @@ def deployed(anvil: Callable[..., Anvil], codes: dict[str, Compiled]) -> Iterato
 @pytest.fixture
 def market(deployed: Market) -> Iterator[Market]:
     """Return a market of two feeds without a round. Each test finds it so."""
-    snapshot, now = deployed.chain.rpc("evm_snapshot"), deployed.now
+    snapshot, now = deployed.chain.snapshot(), deployed.now
     yield deployed
-    assert deployed.chain.rpc("evm_revert", snapshot)
+    deployed.chain.revert(snapshot)
     deployed.now = now
 
 

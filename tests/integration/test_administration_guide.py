@@ -108,9 +108,9 @@ def administrator(
 
 @pytest.fixture(autouse=True)
 def _as_deployed(administrator: Administrator) -> Iterator[None]:
-    snapshot = administrator.chain.rpc("evm_snapshot")
+    snapshot = administrator.chain.snapshot()
     yield
-    assert administrator.chain.rpc("evm_revert", snapshot)
+    administrator.chain.revert(snapshot)
 
 
 def guardian_of(workspace: Workspace) -> str:

@@ -206,3 +206,27 @@ def test_an_invalid_mnemonic_is_refused(tmp_path: Path) -> None:
     chain = Anvil(load_anvil_config(mnemonic=" ".join(["test"] * 12)))
     with pytest.raises(ConfigError, match="mnemonic: "):
         _ = chain.accounts
+
+
+def test_it_is_set_back_once_its_pool_is_empty() -> None:
+    """Until then it would forget the next transaction: Anvil was seen to take mined ones out of its pool late."""
+    asked: list[str] = []
+
+    class Late(Anvil):
+        def rpc(self, method: str, *params: Any, timeout: float = 10.0) -> Any:
+            asked.append(method)
+            is_in_pool = asked.count("txpool_status") < 3
+            return {"txpool_status": {"pending": hex(is_in_pool)}, "evm_revert": params == ("0x1",)}[method]
+
+    Late().revert("0x1")
+    assert asked == ["txpool_status"] * 3 + ["evm_revert"]
+    with pytest.raises(ChainUnavailable, match="snapshot 0x2"):
+        Late().revert("0x2")
+
+
+def test_it_is_set_back_to_a_snapshot(anvil: StartAnvil) -> None:
+    chain = anvil()
+    snapshot = chain.snapshot()
+    chain.rpc("anvil_mine", "0x3")
+    chain.revert(snapshot)
+    assert int(chain.rpc("eth_blockNumber"), 16) == 0

@@ -79,9 +79,9 @@ def deployed(anvil: Callable[..., Anvil], proofs: Proofs, tmp_path_factory: pyte
 
 @pytest.fixture
 def rig(deployed: Rig) -> Iterator[Rig]:
-    snapshot = deployed.chain.rpc("evm_snapshot")
+    snapshot = deployed.chain.snapshot()
     yield deployed
-    assert deployed.chain.rpc("evm_revert", snapshot)
+    deployed.chain.revert(snapshot)
 
 
 @pytest.fixture
@@ -149,12 +149,12 @@ def test_a_history_with_everything_in_it(rig: Rig, folder: Path) -> None:
 
 def test_holds_are_replayed_by_both_clocks(rig: Rig, folder: Path) -> None:
     """Reports dated back far enough to confirm, all in one block; then one more, after the delay."""
-    snapshot = rig.chain.rpc("evm_snapshot")
+    snapshot = rig.chain.snapshot()
     calls = []
     for at in range(3):
         calls.append((REPORTER, encode(rig.honest("solo", Sighting(ANOMALOUS, 1_200 + 600 * at)))))
         assert rig.send(calls[-1][1])
-    assert rig.chain.rpc("evm_revert", snapshot)
+    rig.chain.revert(snapshot)
     rig.in_one_block(*calls)
     assert rig.state("solo").status is Status.HELD
     rig.later(60)
@@ -266,10 +266,10 @@ def test_several_relayed_submissions_in_one_transaction(rig: Rig, folder: Path, 
     first = rig.honest("solo", Sighting(NORMAL, 1_200))
     trio = rig.honest("trio", *rig.seen("trio", NORMAL))
     # It is signed for the round after, on the state that the first one leaves.
-    snapshot = rig.chain.rpc("evm_snapshot")
+    snapshot = rig.chain.snapshot()
     assert rig.accepts(first)
     second = rig.honest("solo", Sighting(NORMAL, 1_800))
-    assert rig.chain.rpc("evm_revert", snapshot)
+    rig.chain.revert(snapshot)
     forged = trio.with_scores(-1, -1)
     calls = [encode(forged), encode(first, IF_NEWER), encode(first, IF_NEWER), encode(first), encode(trio)]
     forward(rig, forwarder, *calls, encode(second))

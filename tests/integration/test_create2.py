@@ -30,9 +30,9 @@ def chain(anvil: Callable[..., Anvil]) -> Anvil:
 @pytest.fixture
 async def rpc(chain: Anvil) -> AsyncIterator[Rpc]:
     async with Rpc(chain.rpc_url, chain.chain_id) as rpc:
-        snapshot = await rpc.request("evm_snapshot")
+        snapshot = chain.snapshot()
         yield rpc
-        await rpc.request("evm_revert", snapshot)
+        chain.revert(snapshot)
 
 
 @pytest.fixture

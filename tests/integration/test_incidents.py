@@ -129,7 +129,7 @@ def deployed(
 def market(deployed: tuple[Rig, int]) -> Iterator[Callable[..., Market]]:
     """Return a function that makes feeds with a first answer and a calm history. They are undone after the test."""
     rig, model_number = deployed
-    snapshot = rig.chain.rpc("evm_snapshot")
+    snapshot = rig.chain.snapshot()
     factory = Interface(compiled.load("ZkAggregatorFactory").abi)
 
     def make(name: str, first: float, *, reporters: int = 1, quorum: int = 1, **terms: int) -> Market:
@@ -152,7 +152,7 @@ def market(deployed: tuple[Rig, int]) -> Iterator[Callable[..., Market]]:
         return made
 
     yield make
-    assert rig.chain.rpc("evm_revert", snapshot)
+    rig.chain.revert(snapshot)
 
 
 def held(state: FeedState, answer: int, reason: HoldReason = HoldReason.ANOMALOUS) -> bool:

@@ -146,14 +146,14 @@ def deployed(
 @pytest.fixture
 async def world(deployed: tuple[Anvil, Deployment]) -> AsyncIterator[World]:
     chain, deployment = deployed
-    snapshot = chain.rpc("evm_snapshot")
+    snapshot = chain.snapshot()
     async with Rpc(chain.rpc_url, chain.chain_id, attempts=1) as rpc:
         keys = [await keystore.local_chain_key(each, rpc) for each in REPORTERS]
         reporters = tuple(LocalReporter(key, chain.chain_id, deployment.hub) for key in keys)
         world = World(chain, rpc, Hub(rpc, deployment.hub), reporters)
         world.later(0)
         yield world
-    assert chain.rpc("evm_revert", snapshot)
+    chain.revert(snapshot)
 
 
 async def published_at(world: World, receipt: Receipt) -> int:

@@ -65,9 +65,9 @@ def done(chain: Anvil) -> Iterator[RandomHub]:
 def world(done: RandomHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[RandomHub]:
     """Return the hub with its history; a test's changes to either are undone."""
     monkeypatch.setattr(comparison, "_SAMPLE", 8)
-    snapshot = done.chain.rpc("evm_snapshot")
+    snapshot = done.chain.snapshot()
     yield done.copy()
-    assert done.chain.rpc("evm_revert", snapshot)
+    done.chain.revert(snapshot)
 
 
 def compared(world: RandomHub, replayed: Replayed | None = None, stored: StoredHub | None = None) -> StorageComparison:

@@ -161,7 +161,7 @@ def deployed(
 @pytest.fixture
 async def world(deployed: tuple[Anvil, Deployment]) -> AsyncIterator[World]:
     chain, deployment = deployed
-    snapshot = chain.rpc("evm_snapshot")
+    snapshot = chain.snapshot()
     async with Rpc(chain.rpc_url, chain.chain_id, attempts=1) as rpc:
         signers = [await keystore.local_chain_key(index, rpc) for index in REPORTERS]
         payer = await keystore.local_chain_key(PAYER, rpc)
@@ -173,7 +173,7 @@ async def world(deployed: tuple[Anvil, Deployment]) -> AsyncIterator[World]:
         yield world
     chain.rpc("evm_setAutomine", True)
     chain.rpc("anvil_dropAllTransactions")
-    assert chain.rpc("evm_revert", snapshot)
+    chain.revert(snapshot)
 
 
 async def end(submitter: Submitter, submitted: Submitted) -> Confirmed:

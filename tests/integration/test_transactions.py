@@ -74,13 +74,13 @@ def chain(anvil: Callable[..., Anvil]) -> Anvil:
 
 @pytest.fixture
 async def world(chain: Anvil) -> AsyncIterator[World]:
-    snapshot = chain.rpc("evm_snapshot")
+    snapshot = chain.snapshot()
     chain.rpc("evm_setAutomine", False)
     async with Rpc(chain.rpc_url, chain.chain_id, attempts=1) as rpc:
         yield World(chain, rpc, await keystore.local_chain_key(3, rpc))
     chain.rpc("anvil_dropAllTransactions")
     chain.rpc("evm_setAutomine", True)
-    assert chain.rpc("evm_revert", snapshot)
+    chain.revert(snapshot)
 
 
 def shown(transaction: SignedTransaction) -> str:

@@ -96,9 +96,9 @@ def scene(anvil: Callable[..., Anvil], circuits: Circuits, tmp_path_factory: pyt
 @pytest.fixture
 async def rpc(scene: Scene) -> AsyncIterator[Rpc]:
     async with Rpc(scene.chain.rpc_url, scene.chain.chain_id) as rpc:
-        snapshot = await rpc.request("evm_snapshot")
+        snapshot = scene.chain.snapshot()
         yield rpc
-        await rpc.request("evm_revert", snapshot)
+        scene.chain.revert(snapshot)
 
 
 @pytest.fixture

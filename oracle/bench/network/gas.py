@@ -31,10 +31,10 @@ async def measure_gas(
         for batch in feeds:
             echo(f"gas of {batch} feeds with {counts[0]} to {counts[-1]} signatures")
             async with rig.proving(JUDGE, batch):
-                before, day = rig.chain.rpc("evm_snapshot"), rig.day
+                before, day = rig.chain.snapshot(), rig.day
                 measured = await rig.report(JUDGE, pairs[:batch], counts)
                 # The next batch begins in the same state: the pairs of a report have to have as many rounds.
-                rig.chain.rpc("evm_revert", before)
+                rig.chain.revert(before)
                 rig.day = day
             found[batch] = dict(measured.gas)
     return [

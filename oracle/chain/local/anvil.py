@@ -7,7 +7,6 @@ import contextlib
 import difflib
 import functools
 import ipaddress
-import json
 import socket
 import subprocess
 import threading
@@ -32,6 +31,8 @@ WELL_KNOWN_MNEMONIC = "test test test test test test test test test test test ju
 
 _DERIVATION_PATH = "m/44'/60'/0'/0/{}"
 _MAX_ANSWER = 1 << 30  # the steps of a traced transaction are many
+_SETTLED_S = 2.0
+"""The longest that transactions which were mined stay in the pool, seconds."""
 
 
 class AnvilConfig(BaseModel):
@@ -259,7 +260,7 @@ class Anvil:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         try:
             asked = http.ask("POST", self.rpc_url, timeout_s=timeout, max_body=_MAX_ANSWER, json=body)
-            answer = json.loads(http.run(asked).body)
+            answer = http.run(asked).json()
         except (aiohttp.ClientError, OSError) as error:
             raise ChainUnavailable(f"{self.rpc_url} does not answer {method}: {http.reason(error)}") from error
         except (http.BodyTooLarge, ValueError) as error:
@@ -269,6 +270,26 @@ class Anvil:
             said = detail.get("message") if isinstance(detail, dict) else detail
             raise ChainUnavailable(f"{self.rpc_url} refuses {method}: {said}")
         return answer["result"]
+
+    def snapshot(self) -> str:
+        """Note the chain's state, for `revert`."""
+        return str(self.rpc("evm_snapshot"))
+
+    def revert(self, snapshot: str) -> None:
+        """Set the chain back to a state that `snapshot` noted.
+
+        A transaction leaves Anvil's pool shortly after its receipt can be had. If the chain is set back between the
+        two, the pool forgets the next transaction of the same account. So this waits until nothing is in the pool;
+        what stays there, because blocks are not mined at once, is left alone.
+
+        Raises:
+            ChainUnavailable: There is no such state, or no answer.
+        """
+        until = time.monotonic() + _SETTLED_S
+        while self.rpc("txpool_status")["pending"] != "0x0" and time.monotonic() < until:
+            time.sleep(0.01)
+        if not self.rpc("evm_revert", snapshot):
+            raise ChainUnavailable(f"the chain has no snapshot {snapshot}")
 
     # --- details --------------------------------------------------------------------------------------------
 
