@@ -25,6 +25,9 @@ _ROWS_AT_ONCE = 100
 
 _LONGEST_REASON = 400
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of text that a spreadsheet takes for a formula. A reason may have words of others."""
+
 _ENDS = {
     HoldEnd.CONFIRMED: "[yellow]confirmed as the new level[/]",
     HoldEnd.CLEARED: "[green]cleared by a report that passed[/]",
@@ -201,6 +204,8 @@ class _CsvPrinter:
             sys.stderr.write(f"not read: {one_line(text, 1_000)}\n")
 
     def _write(self, row: dict[str, Any]) -> None:
+        if str(row.get("reason", ""))[:1] in _FORMULA:
+            row = row | {"reason": f"'{row['reason']}"}
         self._writer.writerow({name: "" if value is None else value for name, value in row.items()})
 
 
