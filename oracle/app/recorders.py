@@ -120,6 +120,10 @@ class FeedRecorder:
         self.metrics.count(Counter.RETRIES, feed)
         self.health.failed(feed, reason)
 
+    def waits(self, feed: str, reason: str) -> None:
+        """A report of it is due, and the chain would not take it now: see `ObstacleRecorder`."""
+        self.health.failed(feed, reason)
+
     def ended(self, feed: str, reason: str | None) -> None:
         """It is looked at no more: because of an error, or, with None, because its recording has ended."""
         self.metrics.set(Gauge.IS_ENDED, reason is not None, feed)

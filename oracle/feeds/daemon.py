@@ -4,7 +4,7 @@ What a report is, and what becomes of it, is decided in the modules before this 
 
 Each committee looks at the sources of its feeds together, while its reports are on their way. A source, a proof or a
 feed that fails never stops another feed. A retryable failure is tried again, later each time. A fatal one ends the feed
-and, when all have ended, the daemon.
+and, when all have ended, the daemon. Of a feed in whose way an obstacle stands, nothing is begun until it is gone.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from oracle.core.errors import Fatal, Retryable
 from oracle.core.stages import KeptReport
 from oracle.core.types import FeedState
 from oracle.feeds.deciding import Decision, Look, decide
-from oracle.feeds.desk import BACKOFF_FIRST_S, BACKOFF_LAST_S, Desk, FeedListener
+from oracle.feeds.desk import BACKOFF_FIRST_S, BACKOFF_LAST_S, LOOK_AGAIN_S, Desk, FeedListener
 from oracle.feeds.interface import Permission
 from oracle.feeds.looking import Looking, Looks, Rows
+from oracle.feeds.outlook import Outlook
 from oracle.feeds.shelf import Shelf
 from oracle.sources.aggregate import DuePolicy
 from oracle.sources.readings import FeedReadings
@@ -51,6 +52,7 @@ class CommitteeFeeds:
             journalled; None: whoever signs keeps them.
         number: The committee's number on the hub.
         permission: Says when this node may report.
+        outlook: Knows what stands in the way of a report.
     """
 
     feeds: Mapping[str, bytes]
@@ -60,6 +62,7 @@ class CommitteeFeeds:
     keep: Callable[[int, Sequence[FeedReadings]], None] | None = None
     number: int = 0
     permission: Permission = field(default_factory=Permission)
+    outlook: Outlook = field(default_factory=Outlook)
 
 
 async def run(
@@ -188,6 +191,8 @@ class _Watch:
     over: set[str] = field(default_factory=set)
     told: dict[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    paused: dict[str, bool] = field(default_factory=dict)
+    obstructed: dict[str, str] = field(default_factory=dict)
     peers: dict[bytes, Sequence[bytes]] = field(default_factory=dict)
     listed: dict[bytes, int] = field(default_factory=dict)
 
@@ -243,10 +248,15 @@ class _Watch:
                 log.warning("left out of the report", feed=feed, reason=reason)
         self.left_out = decision.left_out
         self._failed(decision.left_out)
+        self._wait_for(self.obstructed)
+        if self.waits_for_reports and any(not self.paused[feed] for feed in self.obstructed):
+            await asyncio.sleep(LOOK_AGAIN_S)
+            return False  # no row is lost, but for those of a feed that is paused
         return True
 
     async def _decide(self, look: Look) -> Decision:
         """Decide what is due, with the states of all feeds read at once, and with the answers of all their peers."""
+        self.obstructed = {}
         live = [feed for feed in look.fresh if feed not in self.desk.ended and not self._is_known(feed, look)]
         permitted = self._may_decide(look)
         if not live or not (permitted or self.committee.shelf is not None):
@@ -258,9 +268,14 @@ class _Watch:
             self._warn(feed, look, states[look.sightings[feed].feed_id])
         if self.committee.shelf is not None:
             self.committee.shelf.looked((feed, states[look.sightings[feed].feed_id]) for feed in live)
+        await self._note_paused({feed: states[look.sightings[feed].feed_id].paused for feed in live})
         if not permitted:
             return Decision()
         decision = self._decision(look, states)
+        if decision.reasons:
+            await self._note_obstacles(decision.reasons)
+            if self.obstructed:
+                decision = self._decision(look, states)
         names = {feed_id: name for name, feed_id in self.committee.feeds.items()}
         wanted = {
             names[peer]
@@ -276,6 +291,23 @@ class _Watch:
             decision = self._decision(look, states) if self._may_decide(look) else Decision()
         self._keep(decision, look, states)
         return decision
+
+    async def _note_paused(self, paused: Mapping[str, bool]) -> None:
+        """Take note of feeds that are paused. That a feed is paused, or no more, shows at each look: at once."""
+        if any(self.paused.get(feed, False) != is_paused for feed, is_paused in paused.items()):
+            self.committee.outlook.doubt()
+        self.paused |= paused
+        feeds = [feed for feed, is_paused in paused.items() if is_paused]
+        if feeds:
+            await self._note_obstacles(feeds)
+            self.obstructed = {**dict.fromkeys(feeds, "the feed is paused"), **self.obstructed}
+
+    async def _note_obstacles(self, feeds: Collection[str]) -> None:
+        """Take note of what stands in the way of feeds that are due: they are not reported."""
+        outlook = self.committee.outlook
+        await outlook.renew(feeds)
+        found = {feed: outlook.obstacle(feed) for feed in feeds}
+        self.obstructed |= {feed: str(obstacle) for feed, obstacle in found.items() if obstacle is not None}
 
     def _keep(self, decision: Decision, look: Look, states: Mapping[bytes, FeedState]) -> None:
         """Keep the readings behind all answers that may be signed: of the feeds that are due, and of their peers."""
@@ -293,6 +325,8 @@ class _Watch:
             if (state := states.get(seen.feed_id)) is not None
             and not self._is_known(name, look)
             and not self._is_spent(state, look)
+            and name not in self.obstructed
+            and (self.waits_for_reports or not self.desk.rests(name))
         ]
         states = {look.sightings[name].feed_id: states[look.sightings[name].feed_id] for name in feeds}
         waiting = {feed: each for feed in feeds if (each := self.desk.waiting(feed)) is not None}
@@ -338,11 +372,9 @@ class _Watch:
     # --- what is said ---
 
     def _warn(self, feed: str, look: Look, state: FeedState) -> None:
-        """Warn, once, when a feed is paused, or when its readings are older than its latest report."""
+        """Warn, once, when a feed's readings are older than its latest report."""
         behind = state.last_report_at - look.observed_at
-        if state.paused:
-            self._tell(feed, "the feed is paused, and is not reported")
-        elif behind > 0:
+        if behind > 0:
             self._tell(
                 feed,
                 "reading is older than the feed's last report",
@@ -370,11 +402,16 @@ class _Watch:
             for feed, reason in reasons.items():
                 self.listener.failed(feed, reason)
 
+    def _wait_for(self, reasons: Mapping[str, str]) -> None:
+        if self.listener is not None:
+            for feed, reason in reasons.items():
+                self.listener.waits(feed, reason)
+
     def _tell_well(self, found: Looking) -> None:
         """Tell that feeds with nothing to report are well. One whose report never ends is thus noticed."""
         if self.listener is not None and found.look is not None:
-            for feed in found.look.fresh:
-                if self.desk.is_idle(feed) and feed not in self.desk.ended and feed not in self.left_out:
+            for feed in found.look.fresh.difference(self.desk.ended, self.left_out, self.obstructed):
+                if self.desk.is_idle(feed):
                     self.listener.well(feed)
         self._end_over()
 

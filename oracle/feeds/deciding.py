@@ -1,7 +1,8 @@
 """Deciding which feeds of a committee are due, at one time and together: pure functions, no clock, no network.
 
 Feeds that are due and that one model judges make one report. The other feeds' answers go with it: a feed that is due
-may have them as its peers. A feed whose peer has no answer can't be reported, because the hub would refuse it.
+may have them as its peers. A feed whose peer has no answer can't be reported, because the hub would refuse it. Nor can
+a relative feed begin with an answer that is not above zero.
 
 Of a feed in the mode "pull", a report that only the interval or a move makes due is *offered*: proven and kept, for
 whoever brings it. What the chain can't wait for is sent: the first round, the heartbeat, everything while the feed is
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from oracle.core.stages import Decided, KeptReport, Observed
-from oracle.core.types import FeedState
+from oracle.core.types import FeedState, Kind
 from oracle.feeds.observe import Sighting
 from oracle.sources.aggregate import Due, DuePolicy, is_due
 from oracle.sources.aggregate import decide as decide_one
@@ -109,7 +110,7 @@ def decide(
     if not reasons:
         return Decision()
     reasons |= dict.fromkeys(may_join)
-    left_out = _without_peers(look, states, reasons)
+    left_out = {**_without_peers(look, states, reasons), **_without_level(look, states, reasons)}
     taken = [look.sightings[feed] for feed in reasons if feed not in left_out]
     reports = _reports(look, states, taken, offered)
     return Decision(reports, {each.feed: reasons[each.feed] for each in taken}, left_out)
@@ -158,6 +159,20 @@ def _without_peers(look: Look, states: Mapping[bytes, FeedState], feeds: Collect
         missing = [peer for peer in states[look.sightings[feed].feed_id].peers if peer not in answered]
         if missing:
             found[feed] = "no answer of its peer " + ", ".join(f"0x{peer.hex()[:8]}…" for peer in missing)
+    return found
+
+
+def _without_level(look: Look, states: Mapping[bytes, FeedState], feeds: Collection[str]) -> dict[str, str]:
+    """Return, for each relative feed whose first answer would be no level to measure moves against, what is wrong."""
+    found = {}
+    for feed in feeds:
+        sighting = look.sightings[feed]
+        state = states[sighting.feed_id]
+        if state.kind is Kind.RELATIVE and not state.round_id and sighting.answer <= 0:
+            found[feed] = (
+                f"its sources say {sighting.answer} in answer units, and the first answer of a relative feed has to be "
+                "above 0: check what the sources give"
+            )
     return found
 
 

@@ -2,6 +2,9 @@
 
 A feed has one report under way, and at most one observation that waits behind it: when a newer one is due, what is not
 being proven yet ends. What the journal has open, from a crash or a failure, goes on first.
+
+While an obstacle stands in the way of a report, nothing of it is signed or proven, and nothing is said again: it goes
+on once the obstacle is gone. A feed whose report the hub refuses for another reason rests a while, longer after each.
 """
 
 from __future__ import annotations
@@ -14,9 +17,11 @@ from typing import Protocol
 import structlog
 
 from oracle.core.backoff import Backoff
-from oracle.core.errors import Fatal, Retryable
+from oracle.core.errors import ChainUnavailable, Fatal, Obstructed, Retryable
+from oracle.core.obstacles import Obstacle
 from oracle.core.stages import SHADOW, Decided, Observed, OpenStage, Proven, Scored, Submitted, name_of
 from oracle.feeds.interface import Permission, ProvingModel, ReportListener, ReportStep, StageJournal
+from oracle.feeds.outlook import Outlook
 from oracle.feeds.provers import Provers, Slot
 from oracle.feeds.reporting import Reporting
 from oracle.feeds.waiting import BatchPolicy, Queue, Waiting
@@ -27,7 +32,10 @@ log = structlog.get_logger(__name__)
 
 BACKOFF_FIRST_S = 1.0
 BACKOFF_LAST_S = 60.0
-"""Seconds before a report that failed is tried again: the first pause, and the longest."""
+"""Seconds after a failure before a report is tried again, or its feed's next one is begun: the first, and the most."""
+
+LOOK_AGAIN_S = 0.5
+"""Seconds between two questions whether an obstacle is gone; the outlook itself reads more rarely."""
 
 
 class FeedListener(Protocol):
@@ -38,6 +46,9 @@ class FeedListener(Protocol):
 
     def failed(self, feed: str, reason: str) -> None:
         """There was an error, and it is tried again."""
+
+    def waits(self, feed: str, reason: str) -> None:
+        """A report of it is due, and not begun or not gone on with: the chain would not take it now."""
 
     def ended(self, feed: str, reason: str | None) -> None:
         """It is looked at no more: because of a fatal error, or, with None, because its sources have ended."""
@@ -56,6 +67,7 @@ class Desk:
         feeds: FeedListener | None = None,
         listener: ReportListener | None = None,
         permission: Permission | None = None,
+        outlook: Outlook | None = None,
     ) -> None:
         """Open a desk, without work.
 
@@ -68,6 +80,7 @@ class Desk:
             feeds: Hears how each feed is; must not raise.
             listener: Hears how long a report has waited.
             permission: Says for how long a report may be tried again; None: as long as it takes.
+            outlook: Knows what stands in the way of a report; None: nothing ever does.
         """
         self._reporting = reporting
         self._journal = journal
@@ -77,10 +90,12 @@ class Desk:
         self._feeds = feeds
         self._listener = listener or ReportListener()
         self._permission = permission or Permission()
+        self._outlook = outlook or Outlook()
         self._queue = Queue(self._seconds)
         self._under_way: dict[str, Observed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._backoffs: dict[str, Backoff] = {}
+        self._rests: dict[str, tuple[int, Backoff, float]] = {}
         self._news = asyncio.Event()
         self._changed = asyncio.Event()
         self._crash: BaseException | None = None
@@ -98,6 +113,11 @@ class Desk:
     def under_way(self, feed: str) -> Observed | None:
         """Return the feed's newest observation that is being reported."""
         return self._under_way.get(feed)
+
+    def rests(self, feed: str) -> bool:
+        """Return whether a feed's next report is not to be begun yet, because its latest ones have failed."""
+        _, _, until = self._rests.get(feed, (0, None, 0.0))
+        return asyncio.get_running_loop().time() < until
 
     def is_idle(self, feed: str) -> bool:
         """Return whether the feed has nothing to report."""
@@ -206,7 +226,9 @@ class Desk:
         """Take a report to its end, again after each failure."""
         structlog.contextvars.bind_contextvars(report=",".join(stage.feeds))
         try:
-            again = await self._reporting.report(stage, slot)
+            with slot or contextlib.nullcontext():
+                await self._require_clear(stage)
+                again = await self._reporting.report(stage, slot)
             self._let_wait([Waiting(each.decided, each.model, each.alone) for each in again])
         except Retryable as error:
             await self._try_again(stage, error)
@@ -216,39 +238,101 @@ class Desk:
         self._forget(stage)
         for feed in stage.feeds:
             self._backoffs.pop(feed, None)
+            self._let_rest(feed)
             if self._feeds is not None and feed not in self.ended:
                 self._feeds.well(feed)
+
+    async def _require_clear(self, stage: OpenStage) -> None:
+        """Require that nothing stands in the way of a report that is still to be signed or proven."""
+        if isinstance(stage, Proven | Submitted) or self._permission.left(stage.decided) <= 0:
+            return
+        await self._outlook.renew(stage.feeds)
+        obstacle = self._obstacle(stage)
+        if obstacle is not None:
+            raise Obstructed(str(obstacle))
+
+    def _obstacle(self, stage: OpenStage) -> Obstacle | None:
+        return next((found for feed in stage.feeds if (found := self._outlook.obstacle(feed)) is not None), None)
+
+    def _let_rest(self, feed: str) -> None:
+        """Let a feed rest after a report that failed, longer after each further one."""
+        failures = self._reporting.failures(feed)
+        before, backoff, _ = self._rests.get(feed, (0, _backoff(), 0.0))
+        if not failures:
+            self._rests.pop(feed, None)
+        elif failures > before:
+            pause = backoff.pause()
+            self._rests[feed] = failures, backoff, asyncio.get_running_loop().time() + pause
 
     async def _try_again(self, stage: OpenStage, error: Retryable) -> None:
         """Wait after a failure, later each time, and go on from what the journal has.
 
         What was begun may have been committed or not, so the journal is read again before anything is done.
         """
+        if not isinstance(error, Obstructed | ChainUnavailable):
+            self._outlook.doubt()
         while not self._stopping.is_set():
-            pause = max(self._backoffs.setdefault(feed, _backoff()).pause() for feed in stage.feeds)
-            left = self._permission.left(stage.decided)
-            if left > 0 and not isinstance(stage, Submitted):
-                pause = min(pause, left)  # then it ends, and its feeds are free for the next one
-            log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=pause)
+            if not await self._waited(stage, error):
+                pause = max(self._backoffs.setdefault(feed, _backoff()).pause() for feed in stage.feeds)
+                left = self._left(stage)
+                pause = min(pause, left) if left > 0 else pause
+                log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=pause)
+                if self._feeds is not None:
+                    for feed in stage.feeds:
+                        self._feeds.failed(feed, str(error))
+                await self._pause(pause)
+            if self._stopping.is_set():
+                return
+            again = self._go_on_with(stage)
+            if again is None:
+                return
+            error = again
+
+    async def _waited(self, stage: OpenStage, error: Retryable) -> bool:
+        """Wait while something stands in the way of a report, but only as long as it may be gone on with.
+
+        Returns:
+            False if nothing does: then the error has another cause.
+        """
+        if isinstance(error, ChainUnavailable):  # the obstacles can't be read either
+            return False
+        waited = isinstance(error, Obstructed)
+        await self._outlook.renew(stage.feeds)
+        while (obstacle := self._obstacle(stage)) is not None and not self._stopping.is_set():
+            waited = True
             if self._feeds is not None:
                 for feed in stage.feeds:
-                    self._feeds.failed(feed, str(error))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._stopping.wait()
-                    return
-            try:
-                found = [_of(each, stage) for each in self._journal.unfinished()]
-                stages = [each for each in found if each is not None]
-                self._forget(stage)
-                self._go_on(stages)
-                return
-            except Retryable as again:
-                error = again
-            except Fatal as fatal:
-                self._forget(stage)
-                self._end(stage.feeds, fatal)
-                return
+                    self._feeds.waits(feed, str(obstacle))
+            left = self._left(stage)
+            if left <= 0:
+                break  # then it ends, and its feeds are free for the next one
+            await self._pause(min(LOOK_AGAIN_S, left))
+            await self._outlook.renew(stage.feeds)
+        return waited
+
+    def _left(self, stage: OpenStage) -> float:
+        """Return for how many seconds a report may still wait; a transaction is followed however long it takes."""
+        return float("inf") if isinstance(stage, Submitted) else self._permission.left(stage.decided)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until the desk is stopped."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    def _go_on_with(self, stage: OpenStage) -> Retryable | None:
+        """Go on with what the journal has of a report. Return the error if it can't be read now."""
+        try:
+            found = [_of(each, stage) for each in self._journal.unfinished()]
+            stages = [each for each in found if each is not None]
+            self._forget(stage)
+            self._go_on(stages)
+        except Retryable as error:
+            return error
+        except Fatal as fatal:
+            self._forget(stage)
+            self._end(stage.feeds, fatal)
+        return None
 
     def _forget(self, stage: OpenStage) -> None:
         for observed in stage.due:

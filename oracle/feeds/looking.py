@@ -11,6 +11,7 @@ than a source says that it is. In a network it is this machine's clock, so that 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 BACKOFF_FIRST_S = 1.0
 BACKOFF_LAST_S = 60.0
 """Seconds before a source that failed is looked at again: the first pause, and the longest."""
+
+_FIGURES = re.compile(r"[\d.,]+")
 
 PATIENCE_S = 1.0
 """Seconds for which a look waits for slow sources, once others may have answered."""
@@ -82,6 +85,7 @@ class _Eye:
         self.seen: Sighting | None = None
         self.row: Sighting | None = None
         self.is_over = False
+        self.told = ""
 
     async def read(self) -> Sighting:
         structlog.contextvars.bind_contextvars(feed=self.feed.name)
@@ -91,6 +95,9 @@ class _Eye:
         """Take note of what a look at the sources gave, and return the sighting, if there is one."""
         if isinstance(outcome, Sighting):
             self.backoff.reset()
+            if self.told:
+                log.info("has an answer again", feed=self.feed.name)
+            self.told = ""
             return outcome
         if isinstance(outcome, Fatal):
             self.is_over = True
@@ -100,13 +107,17 @@ class _Eye:
             pause = self.backoff.pause()
             self.next_at = now + pause
             into.failed[self.feed.name] = outcome
-            log.warning(
+            # The same reason is said once, whatever its figures are by now. Health and metrics show that it lasts.
+            reason = _FIGURES.sub("", str(outcome))
+            say = log.debug if reason == self.told else log.warning
+            say(
                 "will try again",
                 feed=self.feed.name,
                 error=str(outcome),
                 kind=type(outcome).__name__,
                 seconds=pause,
             )
+            self.told = reason
         else:
             raise outcome
         return None

@@ -16,6 +16,7 @@ import structlog
 from oracle.config import Config, FeedConfig
 from oracle.core import encoding
 from oracle.core.errors import ConfigError, DataError, SourceExhausted, SourceSuspended, SourceUnavailable
+from oracle.core.types import Kind
 from oracle.sources.aggregate import Aggregated, AggregationPolicy, DuePolicy, aggregate
 from oracle.sources.interface import Collected, Source, collect
 from oracle.sources.push.source import PushSource
@@ -103,6 +104,7 @@ class Observer:
         try:
             value = aggregate(collected.readings, self._aggregation, collected.failures)
             answer = encoding.answer_from_decimal(value.value, self._feed.decimals)
+            self._require_level(value.value, answer)
             readings = gather(self._rule, self._origins, collected, value, answer)
         except (DataError, SourceUnavailable) as error:
             self._listener.looked(self._feed.name, collected, None)
@@ -110,6 +112,18 @@ class Observer:
             raise SourceUnavailable(str(error)) from error
         self._listener.looked(self._feed.name, collected, value)
         return Sighting(self._feed.name, self._feed_id, answer, value.observed_at, len(value.sources), readings)
+
+    def _require_level(self, value: Decimal, answer: int) -> None:
+        """Require that a relative feed's value is not lost in rounding: no move could be measured against 0.
+
+        Raises:
+            SourceUnavailable: It is smaller than the feed's last decimal.
+        """
+        if self._feed.measure is Kind.RELATIVE and value and not answer:
+            raise SourceUnavailable(
+                f"the value is below the feed's last decimal, and its answer would be 0: the sources say {value:.6g}, "
+                f"and `decimals` is {self._feed.decimals}; scale the value, or deploy a feed with more decimals"
+            )
 
     async def _collect(self) -> Collected:
         """Read all sources."""

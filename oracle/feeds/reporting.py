@@ -26,7 +26,7 @@ import structlog
 
 from oracle.core import gate
 from oracle.core.concurrency import together
-from oracle.core.errors import ArtifactError, ContractRejected, OracleError, StateMoved
+from oracle.core.errors import ContractRejected, ModelMissing, OracleError, StateMoved
 from oracle.core.report import SignedReport
 from oracle.core.stages import Confirmed, Decided, Observed, OpenStage, Proven, Scored, Submitted, Unproven
 from oracle.core.types import FeedState, Outcome
@@ -45,6 +45,7 @@ from oracle.feeds.interface import (
     StageJournal,
     TransactionSender,
 )
+from oracle.feeds.outlook import Outlook
 from oracle.feeds.provers import Slot
 from oracle.feeds.shelf import KEPT
 
@@ -93,6 +94,7 @@ class Reporting:
         clock: Callable[[], float] = time.monotonic,
         shelf: OfferedReports | None = None,
         permission: Permission | None = None,
+        outlook: Outlook | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -107,6 +109,7 @@ class Reporting:
             clock: Seconds, to measure with.
             shelf: Keeps offered reports; None: they are sent as all others.
             permission: Says when this node may report; None: always.
+            outlook: Told of what the hub has refused; None: nobody is.
         """
         self._hub = hub
         self._signers = signers
@@ -118,6 +121,8 @@ class Reporting:
         self._clock = clock
         self._shelf = shelf
         self._permission = permission or Permission()
+        self._outlook = outlook or Outlook()
+        self._failures: Counter[str] = Counter()
         self._moved: Counter[str] = Counter()
         self._parted: Counter[str] = Counter()
 
@@ -294,9 +299,9 @@ class Reporting:
             return self._models[number]
         except KeyError:
             known = ", ".join(str(known) for known in sorted(self._models)) or "none"
-            raise ArtifactError(
+            raise ModelMissing(
                 f"the feed's active model is number {number}, but there are artifacts of model {known} only: "
-                "build or copy the model's artifact and name it in the deployment file"
+                "build or copy the model's artifact, name it in the deployment file, and start again"
             ) from None
 
     def _require_quorum(self, decided: Decided, signed: SignedReport, committee: SigningCommittee) -> None:
@@ -369,6 +374,10 @@ class Reporting:
 
     # --- ends ---
 
+    def failures(self, feed: str) -> int:
+        """Return how many of a feed's observations have failed since the last one that did not."""
+        return self._failures[feed]
+
     async def report_now(self, decided: Decided) -> None:
         """Take a fresh report all the way, without a desk: nothing else is under way. Raises as `report`."""
         self.decide([decided])
@@ -402,6 +411,11 @@ class Reporting:
     def _ended(self, observed: Observed, outcome: Outcome, reason: str, confirmed: Confirmed | None) -> None:
         self._moved.pop(observed.key, None)
         self._parted.pop(observed.key, None)
+        if outcome is Outcome.FAILED:
+            self._failures[observed.feed] += 1
+            self._outlook.doubt()
+        elif outcome is not Outcome.SUPERSEDED:
+            self._failures.pop(observed.feed, None)
         self._listener.ended(observed, outcome, reason, confirmed)
 
     @contextlib.contextmanager

@@ -11,11 +11,13 @@ from oracle.chain.deploy import feed_id_of
 from oracle.chain.hub import HubFeedConfig
 from oracle.core import encoding
 from oracle.core.encoding import Feature
+from oracle.core.obstacles import Obstacle
 from oracle.core.stages import Confirmed, Decided, Observed, OpenStage, Proven, Scored, Stage, Submitted, name_of
 from oracle.core.types import Outcome
 from oracle.feeds.desk import Desk
 from oracle.feeds.interface import Permission, ReportListener, ReportStep, Signers
 from oracle.feeds.journal import Journal
+from oracle.feeds.outlook import ObstacleListener, Outlook, ReadOutlook
 from oracle.feeds.provers import Provers
 from oracle.feeds.reporting import Reporting
 from oracle.feeds.signing import LocalSigners
@@ -97,8 +99,40 @@ class FeedNotes:
     def failed(self, feed: str, reason: str) -> None:
         self.told.append((feed, f"failed: {reason}"))
 
+    def waits(self, feed: str, reason: str) -> None:
+        self.told.append((feed, f"waits: {reason}"))
+
     def ended(self, feed: str, reason: str | None) -> None:
         self.told.append((feed, f"ended: {reason}"))
+
+
+class Stands(ObstacleListener):
+    """Obstacles that a test sets, and an outlook that reads them at each look.
+
+    Attributes:
+        there: What stands in the way.
+        later: What is not read yet: then nothing is known; None: all is read.
+    """
+
+    def __init__(self) -> None:
+        self.there: list[Obstacle] = []
+        self.later: list[Obstacle] | None = None
+        self.told: list[str] = []
+        self.now = 0.0
+        self.outlook = ReadOutlook(self.read, self, self.clock)
+
+    def clock(self) -> float:
+        self.now += 20.0
+        return self.now
+
+    async def read(self) -> Sequence[Obstacle]:
+        return self.there if self.later is None else []
+
+    def began(self, obstacle: Obstacle) -> None:
+        self.told.append(f"+{obstacle.kind}")
+
+    def ended(self, obstacle: Obstacle, seconds: float) -> None:
+        self.told.append(f"-{obstacle.kind}")
 
 
 class Market:
@@ -109,10 +143,12 @@ class Market:
         provers: How many provers there are.
         signers: Sign instead of the keys, from the next `begin` on.
         permission: Says when it may report, from the next `begin` on.
+        outlook: Knows what stands in the way of reports, from the next `begin` on.
     """
 
     signers: Signers | None = None
     permission: Permission | None = None
+    outlook: Outlook | None = None
 
     def __init__(self, path: Path, *feeds: str, terms: Mapping[str, HubFeedConfig] | None = None) -> None:
         self.path = path
@@ -142,6 +178,7 @@ class Market:
             self.journal,
             self.heard,
             permission=self.permission,
+            outlook=self.outlook,
         )
         policy = BatchPolicy(self.window_s, lambda observed: self.slack)
         self.desk = Desk(
@@ -153,6 +190,7 @@ class Market:
             self.notes,
             self.heard,
             self.permission,
+            self.outlook,
         )
 
     async def restart(self) -> None:

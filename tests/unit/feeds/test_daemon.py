@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from oracle.core.errors import (
     SourceExhausted,
     SourceUnavailable,
 )
+from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.core.stages import Proven, Scored, Submitted
 from oracle.core.types import FeedState, Kind
 from oracle.feeds import daemon, looking
@@ -28,9 +30,10 @@ from oracle.feeds import desk as desk_module
 from oracle.feeds.daemon import CommitteeFeeds
 from oracle.feeds.looking import LookedAt, Looks, Rows
 from oracle.feeds.observe import Sighting
+from oracle.feeds.outlook import Outlook
 from oracle.sources.aggregate import DuePolicy
 from tests.fakes import feed_config
-from tests.unit.feeds.market import NORMAL, Market, settled, until
+from tests.unit.feeds.market import NORMAL, Market, Stands, settled, until
 
 MOVED = NORMAL * 11 // 10
 POLICY = DuePolicy(Kind.RELATIVE, heartbeat=3_600, deviation=1_000)
@@ -78,7 +81,8 @@ class Floor:
     async def run(self) -> None:
         feeds = [self.looked_at(name) for name in self.market.feeds]
         looks: Looks | Rows = Rows(feeds) if self.by_row else Looks(feeds, now=lambda: 10_000)
-        committee = CommitteeFeeds(self.market.ids, looks, lambda feed: POLICY)
+        outlook = self.market.outlook or Outlook()
+        committee = CommitteeFeeds(self.market.ids, looks, lambda feed: POLICY, outlook=outlook)
         await daemon.run(
             [committee], self.market.desk, self.states, self.market.journal.has, self.stop, listener=self.market.notes
         )
@@ -91,6 +95,8 @@ class Floor:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (desk_module, looking, daemon):
         monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0.001)
+    for module in (desk_module, daemon):
+        monkeypatch.setattr(module, "LOOK_AGAIN_S", 0.001)
 
 
 @asynccontextmanager
@@ -107,6 +113,14 @@ async def running(floor: Floor) -> AsyncIterator[asyncio.Task[None]]:
 @pytest.fixture
 def floor(tmp_path: Path, quick: None) -> Floor:
     return Floor(Market(tmp_path))
+
+
+def obstructed(path: Path, *feeds: str, by_row: bool = False) -> tuple[Floor, Stands]:
+    """Return a floor whose reports depend on obstacles."""
+    market, stands = Market(path, *feeds), Stands()
+    market.outlook = stands.outlook
+    market.begin()
+    return Floor(market, by_row=by_row), stands
 
 
 # --- looks and reports ---------------------------------------------------------------------------------------------
@@ -169,14 +183,125 @@ async def test_one_failing_source_costs_only_its_feed(floor: Floor) -> None:
         assert floor.told("b")[0] == "failed: down"
 
 
-async def test_a_paused_feed_is_not_reported_and_said_once(floor: Floor) -> None:
+# --- obstacles -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_paused_feed_is_not_reported_and_goes_on_at_the_first_look_after_its_pause(floor: Floor) -> None:
     floor.market.hub.pause(floor.market.ids["b"])
     floor.say(1_000)
+    async with running(floor):
+        await until(lambda: floor.asked["b"] > 5 and len(floor.market.ends) == 2)
+        assert set(floor.told("b")) == {"waits: the feed is paused"}
+        assert [sorted(batch) for batch in floor.market.model.batches] == [["a", "c"]]
+        floor.market.hub.pause(floor.market.ids["b"], False)
+        await until(lambda: floor.market.ends.get("b@1000") == "accepted")
+        await until(lambda: floor.told("b")[-1] == "well")
+
+
+async def test_while_an_obstacle_is_there_nothing_is_begun_signed_or_proven(tmp_path: Path, quick: None) -> None:
+    floor, stands = obstructed(tmp_path)
+    stands.there = [Obstacle(ObstacleKind.FUNDS, "", "the payer has 0 ether", "send it ether")]
+    floor.say(1_000)
+    async with running(floor):
+        await until(lambda: floor.asked["a"] > 20)
+        market = floor.market
+        assert market.ends == {} and market.model.proofs == 0 and market.keys[0].reports == []
+        assert set(floor.told("a")) == {"waits: the payer has 0 ether; send it ether"}
+        assert stands.told == ["+funds"]
+        stands.there = []
+        await until(lambda: len(market.hub.events) == 3)
+        assert stands.told == ["+funds", "-funds"]
+        await until(lambda: floor.told("a")[-1] == "well")
+
+
+async def test_an_obstacle_of_one_feed_costs_the_others_nothing(tmp_path: Path, quick: None) -> None:
+    floor, stands = obstructed(tmp_path)
+    stands.there = [Obstacle(ObstacleKind.MODEL, "b", "its model has no artifact here", "bring it")]
+    floor.say(1_000)
+    async with running(floor):
+        await until(lambda: len(floor.market.hub.events) == 2)
+        assert floor.market.carried == ["ac"]
+        stands.there = []
+        await until(lambda: floor.market.ends.get("b@1000") == "accepted")
+
+
+async def test_an_obstacle_that_begins_during_a_report_fails_it_once_and_no_more(tmp_path: Path, quick: None) -> None:
+    floor, stands = obstructed(tmp_path)
+    market, name = floor.market, "QuorumNotMet"
+    gone = Obstacle(ObstacleKind.REPORTER, "", "the key is not in the committee", "propose it")
+
+    def refuse(at: str) -> None:
+        if stands.there:
+            raise ContractRejected(f"{name}: not enough", name, market.ids["a"])
+
+    market.submitter.before = refuse
+    floor.say(1_000)
+    async with running(floor):
+        await until(lambda: len(market.hub.events) == 3)
+        stands.later = [gone]  # nobody has read it yet
+        stands.there = [gone]
+        floor.say(1_100, a=MOVED)
+        await until(lambda: market.ends.get("a@1100") == "failed")
+        stands.later = None
+        floor.say(1_200, a=MOVED)
+        asked = floor.asked["a"]
+        await until(lambda: floor.asked["a"] > asked + 20)
+        assert "a@1200" not in market.ends and stands.told == ["+reporter"]
+        stands.there = []
+        await until(lambda: market.ends.get("a@1200") == "accepted")
+
+
+async def test_a_feed_whose_reports_fail_rests_longer_after_each(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_module, "BACKOFF_FIRST_S", 0.02)
+    floor, times = Floor(Market(tmp_path, "a")), list[float]()
+
+    def refuse(at: str) -> None:
+        if at == "sign":
+            times.append(asyncio.get_running_loop().time())
+            floor.say(1_000 + len(times))
+            if len(times) < 5:
+                raise ContractRejected("VerifierChanged: other code", "VerifierChanged")
+
+    floor.market.submitter.before = refuse
+    floor.say(1_000)
+    async with running(floor):
+        await until(lambda: len(floor.market.hub.events) == 1)
+        pauses = [after - before for before, after in itertools.pairwise(times)]
+        assert all(pause >= 0.02 * 2**index for index, pause in enumerate(pauses)), pauses
+        asked = floor.asked["a"]
+        await until(lambda: floor.asked["a"] > asked + 3)
+        assert not floor.market.desk.rests("a"), "one that is accepted ends its rest"
+
+
+async def test_a_relative_feed_does_not_begin_with_an_answer_that_is_not_above_zero(floor: Floor) -> None:
+    floor.say(1_000, b=0)
     with capture_logs() as logs:
         async with running(floor):
-            await until(lambda: floor.asked["b"] > 5 and len(floor.market.ends) == 2)
-    assert [entry["feed"] for entry in logs if "paused" in entry["event"]] == ["b"]
-    assert floor.market.model.batches == [("a", "c")] or floor.market.model.batches == [("c", "a")]
+            await until(lambda: len(floor.market.hub.events) == 2)
+            asked = floor.asked["b"]
+            await until(lambda: floor.asked["b"] > asked + 5)
+            assert "b@1000" not in floor.market.ends and "above 0" in floor.told("b")[-1]
+            floor.say(1_001)
+            await until(lambda: floor.market.ends.get("b@1001") == "accepted")
+    assert [entry["feed"] for entry in logs if entry["event"] == "left out of the report"] == ["b"], "said once"
+
+
+async def test_why_a_feed_has_no_answer_is_said_once_though_its_figures_change(floor: Floor) -> None:
+    floor.say(1_000)
+    floor.said["b"] = [SourceUnavailable(f"the sources say 0.000000{index}") for index in range(1, 9)] + [
+        (NORMAL, 1_001)
+    ]
+    with capture_logs() as logs:
+        async with running(floor):
+            await until(lambda: floor.market.ends.get("b@1001") == "accepted")
+    said = [entry["log_level"] for entry in logs if entry["event"] == "will try again"]
+    assert said == ["warning"] + ["debug"] * 7
+    assert [entry["feed"] for entry in logs if entry["event"] == "has an answer again"] == ["b"]
+
+
+# --- what is said --------------------------------------------------------------------------------------------------
 
 
 async def test_readings_older_than_the_last_report_are_warned_about_once(floor: Floor) -> None:
@@ -245,6 +370,18 @@ async def test_a_recording_is_reported_row_by_row_to_its_end(tmp_path: Path, qui
         assert floor.market.ends == dict.fromkeys(keys, "accepted"), "no row is lost, even while the chain is down"
         assert floor.market.carried == ["ab", "ab", "a", "b"]
         assert [floor.told(feed)[-1] for feed in "ab"] == ["ended: None"] * 2
+
+
+async def test_no_row_is_lost_while_something_stands_in_the_way(tmp_path: Path, quick: None) -> None:
+    floor, stands = obstructed(tmp_path, "a", "b", by_row=True)
+    stands.there = [Obstacle(ObstacleKind.FUNDS, "", "empty", "")]
+    floor.said = {name: [(NORMAL, 1_000), (MOVED, 1_010), SourceExhausted("over")] for name in "ab"}
+    async with running(floor) as task:
+        await until(lambda: len(floor.told("a")) > 5)
+        assert floor.market.ends == {} and floor.asked == {"a": 1, "b": 1}
+        stands.there = []
+        await asyncio.wait_for(task, 10)
+        assert sorted(floor.market.ends) == ["a@1000", "a@1010", "b@1000", "b@1010"]
 
 
 async def test_rows_that_the_journal_has_are_not_reported_again(tmp_path: Path, quick: None) -> None:

@@ -8,24 +8,27 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from oracle.core.errors import (
     ArtifactError,
     ChainUnavailable,
     JournalError,
     JournalUnavailable,
+    PayerEmpty,
     ProverCrashed,
     SignerUnavailable,
     TransactionPending,
 )
+from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.core.report import Report, SignedReport
 from oracle.core.stages import Decided, Proven, Scored, Stage, Submitted
 from oracle.feeds import desk as module
-from oracle.feeds.interface import SigningCommittee
+from oracle.feeds.interface import Permission, ReportStep, SigningCommittee
 from oracle.feeds.provers import Provers
 from oracle.feeds.reporting import OVERTAKEN
 from oracle.feeds.signing import LocalSigners
-from tests.unit.feeds.market import NORMAL, Market, settled, until
+from tests.unit.feeds.market import NORMAL, Market, Stands, settled, until
 
 SOON = 0.001
 
@@ -33,6 +36,7 @@ SOON = 0.001
 @pytest.fixture
 def market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Market]:
     monkeypatch.setattr(module, "BACKOFF_FIRST_S", SOON)
+    monkeypatch.setattr(module, "LOOK_AGAIN_S", SOON)
     made = Market(tmp_path)
     yield made
     made.journal.close()
@@ -448,4 +452,109 @@ async def test_a_report_renewed_with_other_answers_is_signed_with_these(market: 
     gate.go(5)
     await market.until_idle()
     assert market.hub.states[market.ids["a"]].answer == NORMAL + 9
+    await market.stop()
+
+
+# --- obstacles -----------------------------------------------------------------------------------------------------
+
+
+EMPTY = Obstacle(ObstacleKind.FUNDS, "", "the payer has 0 ether", "send it ether")
+
+
+@pytest.fixture
+def stands(market: Market) -> Stands:
+    made = Stands()
+    market.outlook = made.outlook
+    market.begin()
+    return made
+
+
+async def test_a_transaction_that_nobody_can_pay_for_waits_in_silence_and_is_sent_once_somebody_can(
+    market: Market, stands: Stands
+) -> None:
+    def refuse(at: str) -> None:
+        if at == "broadcast" and stands.there:
+            raise PayerEmpty("insufficient funds")
+
+    market.submitter.before = refuse
+    stands.there, stands.later = [EMPTY], []
+    market.start()
+    with capture_logs() as logs:
+        market.offer("a")
+        await until(lambda: any(isinstance(each, Submitted) for each in market.open))
+        stands.later = None
+        await until(lambda: market.notes.told.count(("a", f"waits: {EMPTY}")) > 10)
+        stands.there = []
+        await market.until_idle()
+    assert market.ends == {"a@1000": "accepted"} and market.model.proofs == 1 and market.submitter.nonce == 1
+    assert [entry for entry in logs if entry["log_level"] == "warning"] == [], "the obstacle is told by who reads it"
+    await market.stop()
+
+
+@pytest.mark.parametrize("is_scored", [False, True])
+async def test_nothing_that_the_journal_has_open_is_signed_or_proven_while_something_stands_in_its_way(
+    market: Market, stands: Stands, is_scored: bool
+) -> None:
+    decided = market.decided("a")
+    market.reporting.decide([decided])
+    if is_scored:
+        market.model.fails = [ProverCrashed("killed")]
+        with pytest.raises(ProverCrashed):
+            await market.reporting.report(decided)
+    signed = len(market.keys[0].reports)
+    stands.there = [EMPTY]
+    market.desk.resume(market.feeds)
+    market.start()
+    await until(lambda: len(market.notes.told) > 10)
+    assert market.model.proofs == 0 and len(market.keys[0].reports) == signed
+    assert market.provers.free == 1, "others can have the prover"
+    stands.there = []
+    await market.until_idle()
+    assert market.ends == {"a@1000": "accepted"}
+    await market.stop()
+
+
+async def test_a_stop_does_not_wait_for_an_obstacle(market: Market, stands: Stands) -> None:
+    stands.there = [EMPTY]
+    market.start()
+    market.offer("a")
+    await until(lambda: bool(market.notes.told))
+    async with asyncio.timeout(5):
+        await market.desk.stop(10.0)
+    assert market.ends == {"a@1000": "open"}
+    await market.stop()
+
+
+async def test_what_waits_for_an_obstacle_ends_when_it_may_not_be_gone_on_with(market: Market, stands: Stands) -> None:
+    class Short(Permission):
+        def left(self, decided: Decided) -> float:
+            return 0.01 - now() + began
+
+        def refusal(self, decided: Decided, step: ReportStep) -> str | None:
+            return "the turn is over" if self.left(decided) <= 0 else None
+
+    began = now()
+    market.permission = Short()
+    market.begin()
+    stands.there = [EMPTY]
+    market.start()
+    market.offer("a")
+    await market.until_idle()
+    assert market.ends == {"a@1000": "superseded"} and market.model.proofs == 0 and market.keys[0].reports == []
+    await market.stop()
+
+
+async def test_a_model_without_an_artifact_ends_no_feed(market: Market, stands: Stands) -> None:
+    model = market.models.pop(1)
+    stands.there = [Obstacle(ObstacleKind.MODEL, "a", "its active model is 1, of which nothing is here", "bring it")]
+    stands.later = []
+    market.start()
+    market.offer("a")
+    await until(lambda: any("active model is number 1" in told for _, told in market.notes.told))
+    stands.later = None
+    await until(lambda: market.notes.told[-1][1].startswith("waits: its active model is 1"))
+    market.models[1] = model
+    stands.there = []
+    await market.until_idle()
+    assert market.ends == {"a@1000": "accepted"} and market.desk.ended == {}
     await market.stop()

@@ -76,6 +76,15 @@ async def test_an_answer_is_the_median_in_answer_units() -> None:
     assert replace(found, readings=None) == Sighting("eth", FEED_ID, 10_020, 1_000, 3)
 
 
+async def test_a_value_below_the_last_decimal_of_a_relative_feed_is_a_problem_of_its_sources() -> None:
+    with pytest.raises(SourceUnavailable, match=r"its answer would be 0: the sources say 0\.0012, .*decimals` is 2"):
+        await observer([Told("a", Decimal("0.0012"))])()
+    rounded = await observer([Told("a", Decimal("0.0051"))])()
+    assert rounded.answer == 1
+    said = await observer([Told("a", Decimal(0))])()
+    assert said.answer == 0, "a zero that the sources themselves say is for the hub to judge"
+
+
 async def test_a_sighting_has_what_each_source_said() -> None:
     sources = [
         Told("a", Decimal("100.100")),
