@@ -26,7 +26,7 @@ from oracle.core.report import SignedReport
 from oracle.core.types import FeedState, HoldReason, Status
 from oracle.detectors.interface import Detector, Disclosure
 
-__all__ = ["REPORTS", "DifferingReport", "ModelComparison", "compare_models"]
+__all__ = ["REPORTS", "DifferingReport", "ModelComparison", "RebuiltReport", "compare_models", "rebuild_reports"]
 
 REPORTS = 500
 """The most reports that are judged again."""
@@ -113,11 +113,8 @@ async def compare_models(config: Config, feed: str, number: int, reports: int = 
             active = _detector(config, deployment, now.model_number)
         except (ArtifactError, DataError):
             active = None  # its verdicts are on the chain
-        events, is_whole = await _latest(hub, of, deployment.block, reports + _WARM)
         listed = (*other.features, *(active.features if active else ()))
-        state, first = await _start(hub, now, events, is_whole, reports)
-        windows = await _windows(hub, state, terms, events[first:], listed)
-    judged = windows[max(0, len(events) - reports) - first :]
+        judged = await rebuild_reports(hub, now, listed, since=deployment.block, reports=reports)
     return _compared(feed, now.model_number, number, terms, active, other, judged)
 
 
@@ -134,14 +131,58 @@ def _detector(config: Config, deployment: Deployment, number: int) -> Detector:
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
-    """A report of the feed, with all that features depend on."""
+class RebuiltReport:
+    """A report of a feed, with all that features depend on.
+
+    Attributes:
+        event: The hub's event.
+        before: The feed's state before it, as far as features depend on it.
+        spread: The spread of the signed answers, in thousandths of sigma.
+        count: How many reporters have an answer.
+        peers: The answers of the feed's peers.
+        tolerance: The feed's, in thousandths of sigma.
+    """
 
     event: RoundEvent
     before: FeedState
     spread: int
     count: int
     peers: tuple[PeerAnswer, ...]
+    tolerance: int
+
+    def features(self, listed: Sequence[Feature]) -> tuple[int, ...]:
+        """Return the features by which the hub judged it, in a model's order."""
+        return encoding.features(
+            self.before,
+            self.event.answer,
+            self.event.observed_at,
+            listed,
+            tolerance=self.tolerance,
+            spread=self.spread,
+            count=self.count,
+            peers=self.peers,
+        )
+
+
+async def rebuild_reports(
+    hub: Hub, now: FeedState, listed: Sequence[Feature], *, since: int, reports: int
+) -> list[RebuiltReport]:
+    """Return the latest reports of a feed, oldest first, with all that features depend on.
+
+    Args:
+        hub: The hub.
+        now: The feed's state.
+        listed: The features that are wanted. Calldata is read only if one of them follows from it.
+        since: A block that is not after the feed's first report.
+        reports: How many reports.
+
+    Raises:
+        ChainUnavailable: No answer.
+    """
+    events, is_whole = await _latest(hub, now.feed_id, since, reports + _WARM)
+    state, first = await _start(hub, now, events, is_whole, reports)
+    found = await _follow(hub, state, await hub.feed_config(now.feed_id), events[first:], listed)
+    return found[max(0, len(events) - reports) - first :]
 
 
 async def _latest(hub: Hub, of: bytes, since: int, wanted: int) -> tuple[list[RoundEvent], bool]:
@@ -173,15 +214,15 @@ async def _start(
     return replace(empty, round_id=max(0, events[0].round_id - 1), peer_answers=(0,) * len(now.peers)), 0
 
 
-async def _windows(
+async def _follow(
     hub: Hub, state: FeedState, terms: HubFeedConfig, events: Sequence[RoundEvent], listed: Sequence[Feature]
-) -> list[_Window]:
-    """Return each report with the state before it. Calldata is read only if a model sees something of it."""
+) -> list[RebuiltReport]:
+    """Return each report with the state before it."""
     policy = HoldPolicy(terms.confirmations, terms.confirm_delay, terms.tolerance, terms.max_repeats)
     sees_peers = bool(state.peers) and encoding.sees_peers(listed)
     sees_signed = sees_peers or not _SIGNED.isdisjoint(listed)
     measures = [await hub.feed_config(peer) for peer in state.peers]
-    found: list[_Window] = []
+    found: list[RebuiltReport] = []
     for event in events:
         signed = await _signed(hub, event) if sees_signed else None
         spread, count, peers = 0, 1, (0,) * len(state.peers)
@@ -190,7 +231,7 @@ async def _windows(
             places = [signed.report.position(peer) for peer in state.peers]
             peers = tuple(0 if place is None else signed.median(place) for place in places)
         answers = tuple(PeerAnswer(each.kind, each.sigma, answer) for each, answer in zip(measures, peers, strict=True))
-        found.append(_Window(event, state, spread, count, answers))
+        found.append(RebuiltReport(event, state, spread, count, answers, terms.tolerance))
         state = _after(state, policy, event, peers)
     return found
 
@@ -243,12 +284,12 @@ def _compared(
     terms: HubFeedConfig,
     detector: Detector | None,
     other: Detector,
-    judged: Sequence[_Window],
+    judged: Sequence[RebuiltReport],
 ) -> ModelComparison:
     """Compare the verdicts of two models on reports."""
     windows = [each for each in judged if each.before.round_id]
-    mine = None if detector is None else _verdicts(detector, windows, terms)
-    theirs = _verdicts(other, windows, terms)
+    mine = None if detector is None else _verdicts(detector, windows)
+    theirs = _verdicts(other, windows)
     counted: list[RoundEvent] = []
     differing: list[DifferingReport] = []
     for index, each in enumerate(windows):
@@ -276,21 +317,9 @@ def _compared(
     )
 
 
-def _verdicts(detector: Detector, windows: Sequence[_Window], terms: HubFeedConfig) -> list[bool]:
+def _verdicts(detector: Detector, reports: Sequence[RebuiltReport]) -> list[bool]:
     """Return for each report whether a model holds it."""
-    if not windows:
+    if not reports:
         return []
-    features = [
-        encoding.features(
-            each.before,
-            each.event.answer,
-            each.event.observed_at,
-            detector.features,
-            tolerance=terms.tolerance,
-            spread=each.spread,
-            count=each.count,
-            peers=each.peers,
-        )
-        for each in windows
-    ]
-    return [any(score > 0 for score in scores) for scores in detector.score_many(features).tolist()]
+    scored = detector.score_many([each.features(detector.features) for each in reports])
+    return [any(score > 0 for score in scores) for scores in scored.tolist()]

@@ -13,6 +13,7 @@ from oracle.chain.overview import FeedOverview, overview
 from oracle.config import Config
 from oracle.core.disagreement import LIKELY, Disagreement
 from oracle.core.errors import DataError, OracleError
+from oracle.core.types import SECONDS_A_DAY
 
 __all__ = ["ProposalTerms", "prepare_proposal", "require_terms", "terms_of"]
 
@@ -180,8 +181,8 @@ def _expected(found: FeedOverview, compared: int, pace_s: float | None) -> tuple
         return max(ready, active_from), []
     most = int((until - found.now) / pace_s)
     return None, [
-        f"{compared:,} reports take until {moment(ready)} at the feed's pace, and the proposal expires at "
-        f"{moment(until)}: demand {most:,} at most"
+        f"{compared:,} reports take {(ready - found.now) / SECONDS_A_DAY:,.0f} days at the feed's pace, and the "
+        f"proposal expires at {moment(until)}: demand {most:,} at most"
     ]
 
 

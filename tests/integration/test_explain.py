@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from oracle.app import comparing
+from oracle.app.comparing import rebuild_reports
 from oracle.app.explain import as_judged, find_report
 from oracle.chain.deploy import feed_id_of
 from oracle.chain.hub import Hub, RoundAccepted
@@ -17,7 +19,7 @@ from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
 from oracle.core import encoding
 from oracle.core.encoding import Feature
-from oracle.core.errors import DataError
+from oracle.core.errors import ChainUnavailable, DataError
 from tests.integration import test_mirror as mirror
 from tests.integration.test_mirror import ANOMALOUS, CONFIGS, INDEX, NORMAL, REPORTERS, World
 
@@ -60,9 +62,12 @@ async def rebuilt(world: World, listed: Sequence[Feature], round_id: int | None)
     )
 
 
-async def test_every_report_is_explained_with_the_features_that_the_hub_derived(world: World) -> None:
+async def test_every_report_is_explained_with_the_features_that_the_hub_derived(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = random.Random(4)
     seen: dict[int, dict[Feature, int]] = {}
+    all_features: list[dict[Feature, int]] = []
     answer, held, confirmed = 10_000, 0, 0
     with pytest.raises(DataError, match="feed index has no report yet"):
         await rebuilt(world, LISTS[0], None)
@@ -85,6 +90,7 @@ async def test_every_report_is_explained_with_the_features_that_the_hub_derived(
             peer_answers=peer_answers,
         )
         features = dict(zip(Feature, derived, strict=True))
+        all_features.append(features)
         receipt = await world.report(answers, rng.choice([NORMAL, NORMAL, ANOMALOUS]), due=[INDEX], model_number=2)
         (event,) = world.hub.decode_outcome(receipt)
         if isinstance(event, RoundAccepted):
@@ -99,3 +105,32 @@ async def test_every_report_is_explained_with_the_features_that_the_hub_derived(
         for listed in LISTS:
             found = await rebuilt(world, listed, round_id)
             assert found == tuple(features[each] for each in listed), (round_id, listed)
+    await judged_again(world, all_features, monkeypatch)
+
+
+async def judged_again(world: World, derived: Sequence[dict[Feature, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check that whoever compares models judges the latest reports by the features that the hub derived.
+
+    First all history is read, then as much as is needed from a node with old states, then from one without.
+    """
+    now = await world.hub.feed_state(FEED)
+
+    async def are_derived(listed: Sequence[Feature], reports: int) -> None:
+        found = await rebuild_reports(world.hub, now, listed, since=0, reports=reports)
+        wanted = [tuple(each[name] for name in listed) for each in derived[-reports:]]
+        assert [each.features(listed) for each in found] == wanted, (reports, listed)
+
+    for listed in LISTS:
+        await are_derived(listed, 500)
+    monkeypatch.setattr(comparing, "_BLOCKS", 1)
+    monkeypatch.setattr(comparing, "_WARM", 30)
+    for listed in LISTS:
+        await are_derived(listed, 7)
+
+    async def refuse(*_: object) -> None:
+        raise ChainUnavailable("missing trie node")
+
+    monkeypatch.setattr(world.hub, "feed_state", refuse)
+    for listed in LISTS:
+        if Feature.VARIANCE not in listed:  # which remembers all rounds
+            await are_derived(listed, 3)
