@@ -86,6 +86,7 @@ def test_a_daemon_runs_a_recording_to_its_end_and_holds_the_fault_in_it(workspac
         {"name": workspace.chain.rpc_url, "problem": "", "head": status["head"], "in_use": True}
     ]
     assert "enough for" in workspace.run("status").stdout
+    assert_the_history_is_told(workspace)
 
     hub = load_deployment(workspace.folder / "deployment.json").hub
     done = workspace.run("config", "check", "--chain")
@@ -94,6 +95,52 @@ def test_a_daemon_runs_a_recording_to_its_end_and_holds_the_fault_in_it(workspac
     (workspace.folder / "deployment.json").write_text(text.replace(hub, "0x000000000000000000000000000000000000dEaD"))
     done = workspace.run("config", "check", "--chain")
     assert done.returncode == 1 and "on chain 31337: there is no contract; check the address" in done.stderr
+
+
+def assert_the_history_is_told(workspace: Workspace) -> None:
+    """Assert that `oracle history` tells the recording's five rounds and its hold: with journal, without, and alone."""
+    done = workspace.run("history", "eth", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert [(each["kind"], each["round_id"]) for each in told["entries"]] == [
+        ("round", 5), ("round", 4), ("hold", 4), ("round", 3), ("round", 2), ("round", 1),
+    ]  # fmt: skip
+    hold = told["entries"][2]
+    assert (hold["reason"], hold["ended"], hold["reports"][0]["answer"]) == ("anomalous", "cleared", "1000.00000000")
+    latest = told["entries"][0]["report"]
+    assert latest["own"] and latest["gas"] > 300_000 and latest["published_at"] >= latest["observed_at"] - 600
+    assert latest["journal"]["outcome"] == "accepted" and latest["journal"]["prove_seconds"] > 0
+    assert (told["unread"], told["notes"], told["has_more"]) == ([], [], False)
+
+    only = json.loads(workspace.run("history", "eth", "--kind", "hold", "--limit", "1", "--json").stdout)
+    assert only["entries"] == [hold]
+    rows = workspace.run("history", "eth", "--csv", "--no-costs").stdout.splitlines()
+    assert len(rows) == 7 and rows[0].startswith("kind,round,answer,observed")
+
+    journal = workspace.folder / "journal.db"
+    journal.rename(journal.with_suffix(".away"))
+    without = workspace.run("history", "eth", "--utc")
+    journal.with_suffix(".away").rename(journal)
+    assert without.returncode == 0 and "HELD: anomalous; 1 report; cleared by a report that passed" in without.stdout
+    assert "there is no journal at" in without.stdout
+
+    hub = told["hub"]
+    alone = workspace.run("history", "ETH", "--hub", hub, "--rpc", workspace.chain.rpc_url, "--json")
+    entries = json.loads(alone.stdout)["entries"]
+    assert [each["kind"] for each in entries] == [each["kind"] for each in told["entries"]]
+    assert entries[0]["report"] | {"own": True, "journal": None} == latest | {"journal": None}
+    unknown = workspace.run("history", "BTC", "--hub", hub, "--rpc", workspace.chain.rpc_url)
+    assert unknown.returncode == 2 and "has no feed 'BTC', by description or id; it has: 'ETH'" in unknown.stderr
+
+    configuration = workspace.folder / "oracle.toml"
+    text = configuration.read_text()
+    configuration.write_text(text.replace(workspace.chain.rpc_url, "http://127.0.0.1:9"))
+    silent = workspace.run("history", "eth", "--json")
+    configuration.write_text(text)
+    told = json.loads(silent.stdout)
+    assert silent.returncode == 1 and "only the journal's part is shown" in told["unread"][0]
+    assert [each["kind"] for each in told["entries"]] == ["round", "round", "hold", "round", "round", "round"]
+    assert (told["entries"][2]["ended"], told["entries"][0]["report"]["gas"] > 300_000) == ("unknown", True)
 
 
 def test_a_private_model_publishes_a_verdict_for_each_report(workspace: Workspace) -> None:

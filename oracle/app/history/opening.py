@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from oracle.app.history.backwards import EventsBackwards, ObservationsBackwards
 from oracle.app.history.entries import EntryKind, PastAttempt, PastEntry, PastHold
 from oracle.app.history.told import Costs, HistoryTeller
-from oracle.app.keys import known_address
+from oracle.app.keys import address_of
 from oracle.chain.addresses import require_address
 from oracle.chain.connect import connect
 from oracle.chain.deploy import load_deployment
@@ -18,7 +19,7 @@ from oracle.chain.deploy.origin import first_block
 from oracle.chain.hub import Hub, HubFeedConfig
 from oracle.chain.rpc import Rpc
 from oracle.config import Config
-from oracle.core.errors import ChainUnavailable, ConfigError, DataError, JournalError, JournalUnavailable
+from oracle.core.errors import ChainUnavailable, ConfigError, DataError, JournalError, JournalUnavailable, KeystoreError
 from oracle.core.formats import from_hex, to_hex
 from oracle.feeds.journal import Journal, open_journal
 
@@ -122,14 +123,16 @@ async def history_of(config: Config, feed: str, env: Mapping[str, str] | None = 
     history = FeedHistory(
         feed, to_hex(deployed.feed_id), deployed.decimals, deployment.hub, deployment.chain_id, _first=deployment.block
     )
-    history._own = known_address(config.keys.submitter) or ""
+    environment = os.environ if env is None else env
     async with AsyncExitStack() as stack:
-        history._journal = _journal(config, os.environ if env is None else env, history)
+        history._journal = _journal(config, environment, history)
         if history._journal is not None:
             stack.enter_context(history._journal)
         rpc = await stack.enter_async_context(connect(config.chain))
         try:
             await _attach(history, Hub(rpc, deployment.hub))
+            with contextlib.suppress(KeystoreError):  # the key need not be where one only looks
+                history._own = await address_of(config.keys.submitter, rpc, environment)
         except ChainUnavailable as error:
             if history._journal is None:
                 raise

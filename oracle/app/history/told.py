@@ -84,6 +84,8 @@ class HistoryTeller:
         """Return how a hold ended, from what the chain has after it."""
         if newer is None:
             return (HoldEnd.UNKNOWN if self.events is None else HoldEnd.OPEN), None
+        if next(iter(_reports_of(newer))).model is None:  # only the journal tells of it: others may have come between
+            return HoldEnd.UNKNOWN, None
         if isinstance(newer, PastHold):
             return HoldEnd.REPLACED, newer.reports[-1].observed_at
         return (HoldEnd.CONFIRMED if newer.confirmed else HoldEnd.CLEARED), newer.report.observed_at
