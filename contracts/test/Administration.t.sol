@@ -278,6 +278,19 @@ contract AdministrationTest is OracleTest {
         assertEq(lens.modelCount(hub), 1);
     }
 
+    /// @dev The largest and the smallest features and scores that there are.
+    function test_aProbeMayReachTheEdges() public {
+        for (uint256 i = 0; i < 2; ++i) {
+            int256 sign = i == 0 ? int256(1) : int256(-1);
+            IZkOracle.Probe memory probe = _probe(99 + i, architectureId);
+            (probe.window[0], probe.scores[0]) = (sign * 32_767, sign * (2 ** 127 - 1));
+            _prove(probe, 99 + i, architectureId);
+            vm.prank(ADMIN);
+            hub.addModel(99 + i, architectureId, bytes32(0), 1, probe);
+        }
+        assertEq(lens.modelCount(hub), 3);
+    }
+
     /// @dev The hub looks at the verifiers' code again when a model comes.
     function test_verifierThatBecameAnother() public {
         IZkOracle.Probe memory probe = _probe(99, architectureId);

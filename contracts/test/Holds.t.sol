@@ -347,6 +347,12 @@ contract HoldsTest is OracleTest {
         return hub.addFeed(config, modelNumber);
     }
 
+    function test_theSmallestAnswerAboveZeroIsWritten() public {
+        _report(feedId, 1, -1);
+        assertEq(lens.feedState(hub, feedId).answer, 1);
+        assertEq(lens.feedState(hub, feedId).roundId, 1);
+    }
+
     function test_zeroOnARelativeFeedIsHeldWhateverTheModelSays() public {
         _report(feedId, PRICE, -1);
         for (uint256 i = 0; i < 4; ++i) {

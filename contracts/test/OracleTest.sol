@@ -122,11 +122,17 @@ abstract contract OracleTest is Test {
         probe.window[found.features.length - 1] = 1_000;
         probe.scores = new int256[](found.outputs);
         probe.scores[0] = -1;
-        probe.proofs = new bytes[](found.batchSizes.length);
-        for (uint256 i = 0; i < found.batchSizes.length; ++i) {
+        _prove(probe, modelHash, id);
+    }
+
+    /// @dev A proof of the probe for each of the architecture's circuits.
+    function _prove(IZkOracle.Probe memory probe, uint256 modelHash, uint32 id) internal view {
+        uint16[] memory sizes = lens.architecture(hub, id).batchSizes;
+        probe.proofs = new bytes[](sizes.length);
+        for (uint256 i = 0; i < sizes.length; ++i) {
             (int256[][] memory windows, int256[][] memory scores) = (new int256[][](1), new int256[][](1));
             (windows[0], scores[0]) = (probe.window, probe.scores);
-            probe.proofs[i] = _proof(_statement(modelHash, windows, scores, found.batchSizes[i]));
+            probe.proofs[i] = _proof(_statement(modelHash, windows, scores, sizes[i]));
         }
     }
 
