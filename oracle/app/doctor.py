@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import importlib.resources
-import json
 import os
 import platform
 import shutil
@@ -26,6 +25,7 @@ from oracle.app.detectors import configured_detector
 from oracle.app.hub_checks import hub_checks
 from oracle.app.network_checks import network_checks
 from oracle.app.node_checks import node_checks
+from oracle.app.readiness_checks import readiness_checks
 from oracle.app.srs import srs_status
 from oracle.chain.keys import keystore
 from oracle.chain.local import toolchain
@@ -33,6 +33,7 @@ from oracle.chain.rpc import LOCAL_CHAIN_IDS
 from oracle.chain.transport.urls import mask_url
 from oracle.config import Config, KeyConfig
 from oracle.core import http
+from oracle.core.documents import parse_json
 from oracle.core.errors import KeystoreError, OracleError
 from oracle.proving.srs.files import SrsOrigin
 
@@ -86,6 +87,7 @@ def diagnose(config: Config | None) -> list[Check]:
         *(asyncio.run(node_checks(config)) if is_reached else ()),
         *(asyncio.run(hub_checks(config, os.environ)) if is_reached else ()),
         *asyncio.run(network_checks(config, os.environ)),
+        *(asyncio.run(readiness_checks(config, os.environ)) if is_reached else ()),
     ]
 
 
@@ -211,7 +213,7 @@ def _model() -> Check:
         return Check("packaged model", ok=False, detail="there is none", where=str(folder), remedy=remedy)
     for name in found:
         try:
-            json.loads((folder / name).read_text(encoding="utf-8"))
+            parse_json((folder / name).read_bytes())
         except (OSError, ValueError) as error:
             return Check("packaged model", ok=False, where=str(folder / name), detail=str(error), remedy=remedy)
     return Check("packaged model", ok=True, where=str(folder), detail=", ".join(found))
@@ -291,8 +293,8 @@ def _chain(rpc_url: str, chain_id: int | None) -> Check:
         if not 200 <= chain.status < 300:
             detail = f"does not answer: HTTP {chain.status}"
             return Check("chain", ok=False, where=shown, detail=detail, remedy="check the URL, and the key in it")
-        served = int(json.loads(chain.body)["result"], 16)
-        software = str(json.loads(_ask(rpc_url, "web3_clientVersion").body).get("result") or "")
+        served = int(chain.json()["result"], 16)
+        software = str(_ask(rpc_url, "web3_clientVersion").json().get("result") or "")
     except (aiohttp.ClientError, OSError) as error:
         detail = f"does not answer: {http.reason(error)}"
         return Check("chain", ok=False, where=shown, detail=detail, remedy="check the URL; locally: `oracle chain up`")

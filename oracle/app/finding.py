@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
-from oracle.app.keys import address_of
-from oracle.chain.connect import connect
-from oracle.chain.deploy import Deployment, load_deployment
+from oracle.chain.deploy import Deployment
 from oracle.chain.hub import Committee, Hub
 from oracle.chain.reach import joins, out_of_reach, own_problem
 from oracle.chain.rpc import Rpc
 from oracle.config import Config, too_few
 from oracle.core.errors import ConfigError, DeploymentError
 
-__all__ = ["check_chain", "committees_out_of_reach", "find_hub", "require_quorum"]
+__all__ = ["find_hub", "require_quorum"]
 
 
 async def find_hub(config: Config, deployment: Deployment, rpc: Rpc) -> Hub:
@@ -36,21 +33,6 @@ async def find_hub(config: Config, deployment: Deployment, rpc: Rpc) -> Hub:
     hub = Hub(rpc, deployment.hub)
     await hub.find({feed.name: deployment.feeds[feed.name].feed_id for feed in config.feeds})
     return hub
-
-
-async def committees_out_of_reach(config: Config, deployment: Deployment, hub: Hub, reporter: str) -> Mapping[str, str]:
-    """Return by committee of the configured feeds why a process can't report for it; an empty text if it can.
-
-    Args:
-        reporter: The address of its reporter key.
-
-    Raises:
-        ChainUnavailable: The chain does not answer.
-    """
-    return {
-        name: out_of_reach(found.reporters, found.quorum, [reporter], config.members_of(name))
-        for name, found in (await _found_committees(config, deployment, hub)).items()
-    }
 
 
 async def require_quorum(config: Config, deployment: Deployment, hub: Hub, reporter: str) -> None:
@@ -84,20 +66,3 @@ async def _found_committees(config: Config, deployment: Deployment, hub: Hub) ->
     """Return the committees of the configured feeds as the hub has them, by name."""
     names = sorted({deployment.feeds[feed.name].committee for feed in config.feeds})
     return {name: await hub.committee(deployment.committees[name].number) for name in names}
-
-
-async def check_chain(config: Config, env: Mapping[str, str] | None = None) -> str:
-    """Check that the chain has what `oracle run` needs: the hub, with feeds and committees as configured.
-
-    Returns:
-        Where they are, in words.
-
-    Raises:
-        ConfigError, DeploymentError, ChainUnavailable: See `find_hub` and `require_quorum`.
-    """
-    deployment = load_deployment(config.chain.deployment)
-    async with connect(config.chain) as rpc:
-        hub = await find_hub(config, deployment, rpc)
-        reporter = await address_of(config.keys.reporter, rpc, os.environ if env is None else env)
-        await require_quorum(config, deployment, hub, reporter)
-    return f"hub {hub.address} on chain {deployment.chain_id}"

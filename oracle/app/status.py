@@ -1,9 +1,11 @@
-"""`oracle status`: feeds and committees as the chain has them, the payer's balance, and what the journal has open."""
+"""`oracle status`: feeds and committees as the chain has them, and whether it would take their next reports.
+
+It also tells the payer's balance, and what the journal has open.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +15,19 @@ from typing import Any
 import aiohttp
 
 from oracle.app.keys import address_of
+from oracle.app.readiness import ask_readiness
 from oracle.chain.connect import connect
 from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import CHANGE_WINDOW, Committee, Hub, ShadowTally
+from oracle.chain.obstacles import NOT_DEPLOYED
 from oracle.chain.overview import FeedView, HoldProgress, look, moment, proposed_reporters
 from oracle.chain.reach import Reach, reach_of
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.interface import EndpointState
-from oracle.chain.tx.fees import fees_now
 from oracle.config import Config
 from oracle.core import http
 from oracle.core.errors import KeystoreError
+from oracle.core.obstacles import Obstacle
 from oracle.core.privacy import ModelPrivacy
 from oracle.feeds.journal import open_journal
 
@@ -37,6 +41,7 @@ class FeedStatus:
     """A feed, with answers and times as text for people.
 
     Attributes:
+        status: As the hub has it: "EMPTY", "OK" or "HELD", and whether it is paused; or that it is not deployed.
         committee: The name of its committee.
         peers: The names of the feeds that each of its reports lists, too.
         age_s: Seconds since the latest round was observed, by the chain's clock; None if there is none.
@@ -100,8 +105,7 @@ class OracleStatus:
         head_at: Time of that block.
         payer: Address of the account that pays.
         balance: Its balance, in ether.
-        reports_left: Submissions that the balance pays for at the present price; None if the journal has no submission
-            to tell what one costs.
+        reports_left: Submissions that the balance pays for at the present price; None if gas costs more than it may.
         committees: The committees that the deployment has.
         journal: Numbers of observations by how they ended; those that have not ended are counted as `open`.
         is_dry: True if `reports_left` is below `[web] min_reports`.
@@ -109,6 +113,8 @@ class OracleStatus:
         leader: Machine and process of the daemon that writes to the journal; empty if none does.
         model: The configured model: its file, or "the packaged one".
         privacy: What its circuits hide, what their proofs publish, and why.
+        ready: True if the chain would take the next report of each configured feed.
+        obstacles: Why it would not.
         daemon: True if the daemon answers at the address of [web]; None: no address is configured.
     """
 
@@ -127,6 +133,8 @@ class OracleStatus:
     leader: str
     model: str
     privacy: ModelPrivacy
+    ready: bool = True
+    obstacles: Sequence[Obstacle] = ()
     daemon: bool | None = None
 
 
@@ -149,8 +157,7 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
             head = await rpc.block()
             payer = await address_of(config.keys.submitter, rpc, environment)
             balance = await rpc.balance(payer)
-            gas = [entry.gas_used for entry in journal.rows(limit=20) if entry.gas_used] if journal is not None else []
-            price = max(1, (await fees_now(rpc)).max_fee)
+            readiness = await ask_readiness(config, environment, rpc)
             looks = await _looks(config)
             reporter, keyless = await _reporter(config, rpc, environment)
             committees = [
@@ -168,7 +175,10 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
                 )
                 for name, state in zip(deployment.feeds, states, strict=True)
             ]
-            left = balance // (price * max(gas)) if gas else None
+            feeds += [
+                _not_deployed(each.name, each.committee) for each in config.feeds if each.name not in deployment.feeds
+            ]
+            left = readiness.reports_left
             return OracleStatus(
                 chain_id=deployment.chain_id,
                 hub=deployment.hub,
@@ -182,11 +192,30 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
                 feeds=feeds,
                 model=config.prover.named_model,
                 privacy=config.prover.privacy,
+                ready=not readiness.obstacles,
+                obstacles=readiness.obstacles,
                 daemon=None if config.web.address is None else looks is not None,
                 is_dry=left is not None and left < config.web.min_reports,
                 endpoints=await rpc.endpoints(),
                 leader=journal.leader().holder if journal is not None else "",
             )
+
+
+def _not_deployed(name: str, committee: str) -> FeedStatus:
+    return FeedStatus(
+        name=name,
+        status=NOT_DEPLOYED,
+        committee=committee,
+        peers=(),
+        round_id=0,
+        answer="",
+        observed_at="",
+        age_s=None,
+        count=None,
+        spread=None,
+        held=None,
+        open=0,
+    )
 
 
 def _feed_status(
@@ -262,7 +291,7 @@ async def _looks(config: Config) -> Mapping[str, Any] | None:
     host = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1"}.get(host, host)
     try:
         answer = await http.ask("GET", f"http://{host}:{port}/sources", timeout_s=2.0, max_body=_MAX_BYTES)
-        found = json.loads(answer.body)
+        found = answer.json()
     except (aiohttp.ClientError, OSError, http.BodyTooLarge, ValueError):
         return None
     return found if answer.status == 200 and isinstance(found, dict) else None

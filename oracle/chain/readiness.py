@@ -30,6 +30,7 @@ class Readiness:
             may not at this price.
         gas: The gas limit of the next report.
         error: Why the chain could not be read; None if it could.
+        hub: The hub's address; empty if it is not known.
     """
 
     obstacles: tuple[Obstacle, ...]
@@ -37,6 +38,15 @@ class Readiness:
     max_fee: int | None = None
     gas: int = TYPICAL_GAS
     error: OracleError | None = None
+    hub: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0 if no obstacle is in the way that somebody here can do something about; 75 if only the chain is silent."""
+        own = [each for each in self.obstacles if not each.kind.is_of_others]
+        if self.error is not None and all(each.kind is ObstacleKind.CHAIN for each in own):
+            return self.error.exit_code
+        return 1 if own else 0
 
     @property
     def reports_left(self) -> int | None:
@@ -73,7 +83,9 @@ class ReadinessReader:
             return Readiness((Obstacle(ObstacleKind.DEPLOYMENT, "", str(error), OTHER_ADDRESS),), error=error)
         except OracleError as error:
             return Readiness((unreadable(error),), error=error)
-        return Readiness(obstacles_of(node, facts, self._clock()), facts, _max_fee(node, facts), node.gas)
+        return Readiness(
+            obstacles_of(node, facts, self._clock()), facts, _max_fee(node, facts), node.gas, hub=self._hub.address
+        )
 
     async def _facts(self, node: NodeFacts) -> ChainFacts:
         hub, rpc = self._hub, self._hub.rpc

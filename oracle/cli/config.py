@@ -18,7 +18,9 @@ def config_group() -> None:
 
 @config_group.command("check")
 @config_option
-@click.option("--chain", "ask_chain", is_flag=True, help="Also check that the chain has the hub, with these feeds.")
+@click.option(
+    "--chain", "ask_chain", is_flag=True, help="Also ask the chain whether it would take the next report of each feed."
+)
 def config_check(config_path: Path, ask_chain: bool) -> None:
     """Read the configuration and say what is wrong with it."""
     from oracle.app.detectors import configured_detector
@@ -42,7 +44,12 @@ def config_check(config_path: Path, ask_chain: bool) -> None:
         )
     if ask_chain:
         import asyncio
+        import os
+        import sys
 
-        from oracle.app.finding import check_chain
+        from oracle.app.readiness import ask_readiness
+        from oracle.cli.render.readiness import print_readiness
 
-        click.echo(f"{asyncio.run(check_chain(config))}: has all of them")
+        readiness = asyncio.run(ask_readiness(config, os.environ))
+        print_readiness(readiness, config)
+        sys.exit(readiness.exit_code)

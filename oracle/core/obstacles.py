@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Obstacle", "ObstacleKind", "grouped", "obstacles_for"]
+__all__ = ["Obstacle", "ObstacleKind", "grouped", "lines", "obstacles_for"]
 
 
 class ObstacleKind(StrEnum):
@@ -50,6 +50,11 @@ class ObstacleKind(StrEnum):
         """
         return self not in {ObstacleKind.ADAPTER, ObstacleKind.SILENT}
 
+    @property
+    def is_of_others(self) -> bool:
+        """True if nobody here can do anything about it: other members of the network have to."""
+        return self is ObstacleKind.SILENT
+
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
@@ -70,6 +75,11 @@ class Obstacle:
     def __str__(self) -> str:
         return f"{self.detail}; {self.remedy}" if self.remedy else self.detail
 
+    @property
+    def told(self) -> str:
+        """The reason with its kind, as `/readyz` and all others tell it."""
+        return f"{self.kind.value}: {self}"
+
     def concerns(self, feed: str) -> bool:
         """Return True if it stands in the way of this feed's next report."""
         return self.feed in {"", feed}
@@ -89,3 +99,8 @@ def grouped(obstacles: Iterable[Obstacle]) -> tuple[tuple[tuple[str, ...], Obsta
     for each in obstacles:
         feeds.setdefault((each.kind, each.detail, each.remedy), []).append(each)
     return tuple((tuple(each.feed for each in same if each.feed), same[0]) for same in feeds.values())
+
+
+def lines(obstacles: Iterable[Obstacle]) -> list[str]:
+    """Return a line for each reason, with the feeds that it concerns."""
+    return [f"next report of {', '.join(feeds) or 'every feed'}: {each.told}" for feeds, each in grouped(obstacles)]

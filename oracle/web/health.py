@@ -153,7 +153,7 @@ class Health:
 
     def _next_report(self, name: str) -> HealthCheck:
         found = obstacles_for(name, self._obstacles or ())
-        detail = ". ".join(f"{each.kind}: {each}" for each in found) or "the chain would take it"
+        detail = ". ".join(each.told for each in found) or "the chain would take it"
         return HealthCheck(f"next report of {name}", not found, detail)
 
     def _readings(self, name: str, known: _FeedHealth) -> HealthCheck:

@@ -6,6 +6,7 @@ Each test looks with the doctor's eyes from the folder of the first member, with
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -15,13 +16,14 @@ import pytest
 from eth_account import Account
 
 from oracle.app.checks import Check
-from oracle.app.finding import check_chain
 from oracle.app.local_network import LocalNetwork
 from oracle.app.network_checks import network_checks
+from oracle.app.readiness import ask_readiness
 from oracle.app.run import run_daemon
 from oracle.chain.keys.keystore import import_key
 from oracle.config import Config, load
-from oracle.core.errors import ConfigError, DeploymentError, OracleError
+from oracle.core.errors import ConfigError
+from oracle.core.obstacles import ObstacleKind
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -120,13 +122,13 @@ async def test_a_wrong_hub_or_chain(network: LocalNetwork) -> None:
     place = network.members[0].place
     text = (place.folder / "deployment.json").read_text(encoding="utf-8")
     (place.folder / "other.json").write_text(text.replace(network.deployment.hub, STRANGER.address), encoding="utf-8")
-    with pytest.raises(DeploymentError, match=STRANGER.address):
-        await check_chain(changed(network, ('"deployment.json"', '"other.json"')), {})
+    [elsewhere] = (await ask_readiness(changed(network, ('"deployment.json"', '"other.json"')), {})).obstacles
+    assert (elsewhere.kind, elsewhere.feed) == (ObstacleKind.DEPLOYMENT, "") and STRANGER.address in elsewhere.detail
     config = changed(network, (f"chain_id = {network.chain.chain_id}", "chain_id = 5"))
     found = await problems(config)
     assert found["member beta"].detail == f"reports to chain {network.chain.chain_id}, not 5"
-    with pytest.raises(OracleError, match="serves chain 31337, but chain 5 is configured"):
-        await check_chain(config, {})
+    [served] = (await ask_readiness(config, {})).obstacles
+    assert served.kind is ObstacleKind.CHAIN and "serves chain 31337, but chain 5 is configured" in served.detail
 
 
 async def test_a_key_of_nobody_starts_nothing(network: LocalNetwork) -> None:
@@ -144,9 +146,10 @@ async def test_a_key_of_nobody_starts_nothing(network: LocalNetwork) -> None:
     [check] = (await problems(config)).values()
     told = rf"\[keys\] reporter is {STRANGER.address}, which is no reporter of \[\[network\.members\]\]"
     assert check.name == "network" and STRANGER.address in check.detail
-    for attempt in (run_daemon(config), check_chain(config, {})):
-        with pytest.raises(ConfigError, match=told):
-            await asyncio.wait_for(attempt, 30)
+    with pytest.raises(ConfigError, match=told):
+        await asyncio.wait_for(run_daemon(config), 30)
+    first, *_ = (await ask_readiness(config, {})).obstacles
+    assert first.kind is ObstacleKind.REPORTER and re.search(told, first.detail)
 
 
 async def test_a_network_that_could_not_report_is_not_read(network: LocalNetwork) -> None:
@@ -177,5 +180,6 @@ async def test_members_that_can_t_reach_the_hub_s_quorum(network: LocalNetwork) 
     found = await problems(config)
     assert "the hub's quorum is 3, and 1 of its reporters are members" in found["network committee"].detail
     assert found["network committee"].level == "error"
-    with pytest.raises(DeploymentError, match="only 1 of the committee's reporters are in"):
-        await check_chain(config, {})
+    read = await ask_readiness(config, {})
+    assert {each.kind for each in read.obstacles} == {ObstacleKind.QUORUM} and read.exit_code == 1
+    assert all("only 1 of the committee's reporters are in" in each.detail for each in read.obstacles)

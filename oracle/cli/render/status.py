@@ -10,6 +10,7 @@ from rich.markup import escape
 from oracle.app.status import CommitteeStatus, OracleStatus
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_console, new_table
+from oracle.core.obstacles import lines
 
 
 def print_status(status: OracleStatus, *, as_json: bool) -> None:
@@ -53,6 +54,10 @@ def print_status(status: OracleStatus, *, as_json: bool) -> None:
             str(feed.open),
         )
     console.print(table)
+    if status.ready:
+        console.print("next reports: the chain would take them", highlight=False)
+    for line in lines(status.obstacles):
+        console.print(f"[red]{escape(line)}[/]", highlight=False)
     several = len(status.committees) > 1
     for feed in status.feeds:
         of = [f"committee {feed.committee}"] if several else []
@@ -83,11 +88,8 @@ def _print_committee(console: Console, committee: CommitteeStatus) -> None:
         f"committee {committee.name} (number {committee.number}, epoch {committee.epoch}): {committee.quorum} of {who}"
     )
     console.print(line, markup=False, highlight=False)
-    for trouble in (
-        committee.problem,
-        committee.later and f"once the proposed reporters are active, {committee.later}",
-    ):
-        if trouble:
-            console.print(f"  [yellow]no report from here:[/] {escape(trouble)}", highlight=False)
+    if committee.later:
+        trouble = f"once the proposed reporters are active, {committee.later}"
+        console.print(f"  [yellow]no report from here:[/] {escape(trouble)}", highlight=False)
     if committee.proposed:
         console.print(f"  proposed: {committee.proposed}", markup=False, highlight=False)

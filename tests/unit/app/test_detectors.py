@@ -49,6 +49,7 @@ def test_the_doctor_says_what_the_model_hides_or_why_it_can_not_be_used(
     monkeypatch.setattr("oracle.app.doctor.examine", lambda **given: [])
     monkeypatch.setattr("oracle.app.doctor.hub_checks", lambda config, env: nothing())
     monkeypatch.setattr("oracle.app.doctor.node_checks", lambda config: nothing())
+    monkeypatch.setattr("oracle.app.doctor.readiness_checks", lambda config, env: nothing())
     (tmp_path / "own.json").write_text(OWN.to_json())
     (tmp_path / "copy.json").write_text(packaged().to_json())
     for prover, ok, says in (

@@ -11,6 +11,7 @@ from oracle.app.status import CommitteeStatus, FeedStatus, OracleStatus
 from oracle.chain.overview import HoldProgress
 from oracle.chain.transport.interface import EndpointState
 from oracle.cli.render.status import print_status
+from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.core.privacy import privacy_of
 
 STATUS = OracleStatus(
@@ -68,12 +69,28 @@ def test_a_committee_is_shown_with_quorum_and_epoch_and_a_feed_with_its_reporter
     assert "no report from here" not in shown and "proposed" not in shown and "holds" not in shown
 
 
-def test_a_committee_that_nothing_here_can_report_for_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
-    committee = replace(COMMITTEE, problem="[keys] reporter is 0xC", later="the quorum is 3", proposed="3 of 0xA, …")
+def test_reporters_who_are_proposed_are_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    committee = replace(COMMITTEE, later="the quorum is 3", proposed="3 of 0xA, …")
     shown = said(capsys, replace(STATUS, committees=(committee,)))
-    assert "no report from here: [keys] reporter is 0xC" in shown
     assert "no report from here: once the proposed reporters are active, the quorum is 3" in shown
     assert "proposed: 3 of 0xA, …" in shown
+
+
+def test_whether_the_chain_would_take_the_next_reports_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "next reports: the chain would take them" in said(capsys, STATUS)
+    found = [Obstacle(ObstacleKind.PAUSED, each, "the feed is paused", "unpause it") for each in ("eth", "btc")]
+    found.append(Obstacle(ObstacleKind.FUNDS, "", "the payer has 0 ether", "send it ether"))
+    stuck = replace(STATUS, ready=False, obstacles=found)
+    shown = said(capsys, stuck)
+    assert "would take them" not in shown
+    assert "next report of eth, btc: paused: the feed is paused; unpause it" in shown
+    assert "next report of every feed: funds: the payer has 0 ether; send it ether" in shown
+    print_status(stuck, as_json=True)
+    script = json.loads(capsys.readouterr().out)
+    assert not script["ready"]
+    assert script["obstacles"][2] == {
+        "kind": "funds", "feed": "", "detail": "the payer has 0 ether", "remedy": "send it ether"
+    }  # fmt: skip
 
 
 def test_a_hold_and_peers_are_shown_below_the_feeds(capsys: pytest.CaptureFixture[str]) -> None:
