@@ -11,6 +11,7 @@ import asyncio
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,19 +19,24 @@ from email.message import Message
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.abc import ResolveResult
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 from oracle.core.documents import Numbers, decode_text, parse_json
 from oracle.core.formats import one_line
 from oracle.core.packing import ACCEPTED, PackedTooLarge, PackedWrong, unpacker
+from oracle.core.trust import Trust
 
 __all__ = [
     "Answer",
     "BodyTooLarge",
     "BodyUnreadable",
     "ask",
+    "authorities_for",
     "charset_of",
     "is_loopback",
     "open_session",
@@ -40,6 +46,16 @@ __all__ = [
     "receive",
     "run",
 ]
+
+LONGEST_USE_S = 60.0
+"""Seconds after which a connection is not used again. A new one goes to the address that the name has by then, and is
+shown the certificate that the server has by then."""
+
+ADDRESSES_S = 10
+"""Seconds for which the address of a name is kept."""
+
+SYSTEM_TRUST = Trust()
+"""The system's authorities for https, as they are now and not as they were at the start."""
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LONGEST_HEADER = 64 << 10
@@ -71,6 +87,8 @@ _HINTS = {
 """Words about statuses that are not 200, for who reads a document at a configured URL."""
 
 Result = TypeVar("Result")
+
+_clock = time.monotonic
 
 
 class BodyTooLarge(Exception):
@@ -148,21 +166,38 @@ class _Resolver(aiohttp.ThreadedResolver):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Connections that are given up after a while, however busy they are."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._since: WeakKeyDictionary[object, float] = WeakKeyDictionary()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        """Return a connection that is not too old."""
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            now = _clock()
+            if now - self._since.setdefault(connection.protocol, now) < LONGEST_USE_S:
+                return connection
+            connection.close()
+
+
 def open_session(*, keep_alive: bool = False, packed: bool = True, idle_s: float = 15.0) -> aiohttp.ClientSession:
     """Return a session for requests without a timeout: the caller limits the whole of a request.
 
     Bodies come as they were sent. `receive` and `read_body` unpack them.
 
     Args:
-        keep_alive: Use a connection for several requests. Otherwise, a connection that the other side has closed
-            meanwhile is never taken for a good one.
+        keep_alive: Use a connection for several requests, for `LONGEST_USE_S` at most. Otherwise, a connection that
+            the other side has closed meanwhile is never taken for a good one.
         packed: Ask for compressed answers.
         idle_s: Seconds for which a connection without a request is kept, if any is.
     """
-    if keep_alive:
-        connector = aiohttp.TCPConnector(keepalive_timeout=idle_s, resolver=_Resolver())
-    else:
-        connector = aiohttp.TCPConnector(force_close=True, resolver=_Resolver())
+    kept: dict[str, Any] = {"keepalive_timeout": idle_s} if keep_alive else {"force_close": True}
+    connector = _Connector(ttl_dns_cache=ADDRESSES_S, resolver=_Resolver(), **kept)
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -196,7 +231,9 @@ async def ask(
     async with (
         asyncio.timeout(timeout_s),
         open_session() as session,
-        session.request(method, url, json=json, proxy=proxy, allow_redirects=False) as response,
+        session.request(
+            method, url, json=json, proxy=proxy, ssl=authorities_for(url), allow_redirects=False
+        ) as response,
     ):
         return await receive(response, max_body)
 
@@ -263,6 +300,11 @@ def is_loopback(url: str) -> bool:
         return urlsplit(url).hostname in _LOOPBACK
     except ValueError:
         return False
+
+
+def authorities_for(url: str) -> ssl.SSLContext | bool:
+    """Return the option `ssl` of a request to a URL: the system's authorities, as they are now."""
+    return SYSTEM_TRUST.context if url.startswith("https:") else True
 
 
 def proxy_for(url: str) -> str | None:

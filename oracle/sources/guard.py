@@ -20,6 +20,7 @@ from oracle.core.backoff import attempts
 from oracle.core.errors import DataError, SourceSuspended, SourceUnavailable
 from oracle.sources.config import LiveSourceConfig
 from oracle.sources.interface import Reading, Source, closed
+from oracle.sources.trace import Trace, Traceable
 
 __all__ = ["Guard", "GuardedSource", "SuspensionListener"]
 
@@ -107,6 +108,17 @@ class GuardedSource:
         self._answered()
         return reading
 
+    async def probe(self, trace: Trace) -> Reading:
+        """See `Traceable.probe`. It is one request within the deadline, and does not count for a suspension."""
+        if self._closed:
+            raise closed(self.name)
+        source = self._source
+        try:
+            async with asyncio.timeout(self._guard.timeout):
+                return await (source.probe(trace) if isinstance(source, Traceable) else source.read())
+        except TimeoutError:
+            raise self._no_answer() from None
+
     async def close(self) -> None:
         """See `Source.close`."""
         self._closed = True
@@ -117,7 +129,10 @@ class GuardedSource:
             async with asyncio.timeout(self._guard.timeout):
                 return await self._with_attempts()
         except TimeoutError:
-            raise SourceUnavailable(f"{self.name}: no answer within {self._guard.timeout:g} s") from None
+            raise self._no_answer() from None
+
+    def _no_answer(self) -> SourceUnavailable:
+        return SourceUnavailable(f"{self.name}: no answer within {self._guard.timeout:g} s")
 
     async def _with_attempts(self) -> Reading:
         # A probe of a suspended source is one request.

@@ -16,7 +16,17 @@ from urllib.parse import urlsplit
 
 from oracle.core.errors import DataError, OracleError, SourceUnavailable
 
-__all__ = ["Collected", "Reading", "Source", "check_value", "collect", "host_of", "mask_url", "parse_decimal"]
+__all__ = [
+    "Collected",
+    "Reading",
+    "Source",
+    "check_value",
+    "collect",
+    "host_of",
+    "is_plain_decimal",
+    "mask_url",
+    "parse_decimal",
+]
 
 MAX_EXPONENT = 39
 """A value of 10^39 or more fits no int128, whatever the feed's decimals; a value below 10^-39 would become zero."""
@@ -113,6 +123,11 @@ def parse_decimal(text: str, where: str) -> Decimal:
         shown = text if len(text) <= 40 else text[:37] + "…"
         raise DataError(f"{where}: {shown!r} is not a plain decimal number")
     return check_value(Decimal(text), where)
+
+
+def is_plain_decimal(text: str) -> bool:
+    """Return True if `parse_decimal` takes a text for a number, of whatever size."""
+    return _PLAIN_NUMBER.match(text) is not None
 
 
 def check_value(value: Decimal, where: str) -> Decimal:

@@ -7,12 +7,11 @@ goes: what it found is there although the reading fails.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
 from oracle.sources.interface import Reading
 
-__all__ = ["Match", "Place", "Trace", "Traceable"]
+__all__ = ["Match", "Trace", "Traceable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +27,6 @@ class Match:
     found: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A number in a source's answer, which may be the one that is meant.
-
-    Attributes:
-        path: The JSONPath of the number.
-        value: The number.
-        is_string: True if it is in a JSON string.
-    """
-
-    path: str
-    value: Decimal
-    is_string: bool = False
-
-
 @dataclass(slots=True)
 class Trace:
     """The steps of one reading.
@@ -50,12 +34,14 @@ class Trace:
     Attributes:
         matches: The values that were found where the configuration says, in the order of the steps.
         document: The answer as it was parsed; None if there is none, or the source has no documents.
+        sought: The JSONPath that was looked for in vain in the document; empty if none was.
         notes: Facts about the source that no value shows: the rows of a recording, the rounds of a feed.
         suggestions: Changes of the configuration that would fit what was found, the best first.
     """
 
     matches: list[Match] = field(default_factory=list)
     document: Any = None
+    sought: str = ""
     notes: list[str] = field(default_factory=list)
     suggestions: list[str] = field(default_factory=list)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import socket
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,9 +21,12 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from oracle.config import HttpSourceConfig
+from oracle.core import http
 from oracle.core.errors import DataError, OracleError, SourceUnavailable
+from oracle.core.trust import Trust
 from oracle.core.types import Kind
 from oracle.sources.http.source import MAX_BODY, HttpSource
+from oracle.sources.trace import Match, Trace
 from tests.conformance import check_source
 from tests.integration.servers import self_signed
 
@@ -494,6 +499,8 @@ async def test_a_source_recovers(httpserver: HTTPServer, make: Make) -> None:
         ("s", f"{NOW - 5}.75", NOW - 5),
         ("s", f'"{NOW - 5}"', NOW - 5),
         ("ms", f"{NOW - 5}999", NOW - 5),
+        ("us", f"{NOW - 5}999999", NOW - 5),
+        ("ns", f"{NOW - 5}999999999", NOW - 5),
         ("iso", '"2023-11-14T22:13:15Z"', NOW - 5),
         ("iso", '"2023-11-14T23:13:15.5+01:00"', NOW - 5),
         ("iso", '"2023-11-14 22:13:15"', NOW - 5),
@@ -514,13 +521,31 @@ async def test_the_sources_own_time_counts(
     [
         ("s", str(NOW - 31), SourceUnavailable, "the value is 31 s old; at most 30 s are allowed"),
         ("s", str(NOW + 61), SourceUnavailable, "61 s ahead of this machine's clock"),
-        ("s", f"{NOW}000", DataError, "is not a unix time in seconds; is timestamp_unit right?"),
-        ("ms", "0", DataError, "is not a unix time in ms"),
+        (
+            "s",
+            f"{NOW}000",
+            DataError,
+            "is a time in milliseconds (2023-11-14 22:13 UTC), not in seconds; set timestamp_",
+        ),
+        ("s", f"{NOW}000000", DataError, 'set timestamp_unit = "us"'),
+        ("s", f"{NOW}000000000", DataError, 'set timestamp_unit = "ns"'),
+        ("ms", str(NOW), DataError, f"{NOW} is a time in seconds (2023-11-14 22:13 UTC), not in milliseconds; set"),
+        ("ms", f"{NOW}.5", DataError, 'set timestamp_unit = "s"'),
+        ("ns", f"{NOW}000", DataError, 'not in nanoseconds; set timestamp_unit = "ms"'),
+        ("s", '"2023-11-14T22:13:15Z"', DataError, 'is an ISO 8601 time, not a unix time; set timestamp_unit = "iso"'),
+        ("ms", "0", DataError, "is not a unix time in milliseconds"),
+        ("s", f"1{NOW}", DataError, "is not a unix time in seconds"),
         ("s", "-1", DataError, "is not a unix time in seconds"),
         ("s", "true", DataError, "is a boolean, not a unix time"),
         ("s", "null", DataError, "is null, not a unix time"),
         ("s", '"now"', DataError, "'now' is not a plain decimal number"),
-        ("iso", str(NOW), DataError, "is a number, not an ISO 8601 time"),
+        (
+            "iso",
+            str(NOW),
+            DataError,
+            f'{NOW} is a unix time in seconds, not an ISO 8601 time; set timestamp_unit = "s"',
+        ),
+        ("iso", "7", DataError, "is a number, not an ISO 8601 time"),
         ("iso", '"yesterday"', DataError, "'yesterday' is not an ISO 8601 time"),
     ],
 )
@@ -532,6 +557,100 @@ async def test_a_time_that_cannot_be_believed(
     caught = await failure(source)
     assert type(caught) is error
     assert what in str(caught)
+
+
+@pytest.mark.parametrize(("unit", "written"), [("ms", str(NOW)), ("s", f"{NOW}000")])
+async def test_a_time_in_another_unit_is_refused_although_any_age_is_allowed(
+    httpserver: HTTPServer, make: Make, unit: str, written: str
+) -> None:
+    """In milliseconds, the present in seconds is in January 1970: nothing but its age would tell."""
+    answer(httpserver, f'{{"data": {{"price": 1.5, "time": {written}}}}}')
+    trace, source = Trace(), make(timestamp_path="$.data.time", timestamp_unit=unit)
+    with pytest.raises(DataError, match="set timestamp_unit"):
+        await source.probe(trace)
+    await source.close()
+    assert trace.suggestions == [f'timestamp_unit = "{"s" if unit == "ms" else "ms"}"']
+    assert [each.where for each in trace.matches] == ["$.data.price", "$.data.time"]
+
+
+async def test_a_trial_shows_what_was_matched_and_what_was_sought(httpserver: HTTPServer, make: Make) -> None:
+    answer(httpserver, '{"data": {"price": "1.50\\u001b[2J", "last": "1.5"}}')
+    trace, source = Trace(), make()
+    with pytest.raises(DataError):
+        await source.probe(trace)
+    assert trace.matches == [Match("$.data.price", '"1.50\\u001b[2J"')], "it can't move a terminal's cursor"
+    assert (trace.sought, trace.suggestions) == ("$.data.price", [])
+    await source.close()
+    trace, source = Trace(), make(path="$.data.last")
+    with pytest.raises(DataError):
+        await source.probe(trace)
+    assert (trace.sought, trace.suggestions) == ("", ["allow_string = true"])
+    await source.close()
+
+
+# --- addresses and certificates that change while a source is in use ---
+
+
+async def _serving(body: bytes, context: ssl.SSLContext | None = None) -> asyncio.Server:
+    """Serve an answer on connections that are kept open."""
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+                writer.write(head.encode() + body)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    return await asyncio.start_server(answered, "127.0.0.1", 0, ssl=context)
+
+
+async def test_a_name_that_moves_to_another_address_is_followed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old server goes on to answer on the connection that is open: only its age ends it."""
+    old, new = await _serving(b'{"data": {"price": 1}}'), await _serving(b'{"data": {"price": 2}}')
+    at, time = [old], [0.0]
+
+    def resolved(host: str, port: Any, *rest: Any, **more: Any) -> list[Any]:
+        assert host == "price.example"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", at[0].sockets[0].getsockname()[1]))]
+
+    async with old, new:
+        monkeypatch.setattr(socket, "getaddrinfo", resolved)
+        monkeypatch.setattr(http, "_clock", lambda: time[0])
+        monkeypatch.setattr(http, "ADDRESSES_S", 0.0)
+        source = make(url="http://price.example/price")
+        assert (await source.read()).value == 1
+        at[0] = new
+        time[0] = 59
+        assert (await source.read()).value == 1, "a young connection is used again"
+        time[0] = 61
+        assert (await source.read()).value == 2
+        await source.close()
+
+
+@pytest.mark.attack
+async def test_authorities_are_read_again_when_their_file_changes(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = self_signed(tmp_path)
+    authorities = tmp_path / "authorities.pem"
+    authorities.write_bytes(b"")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    monkeypatch.setattr(http, "SYSTEM_TRUST", Trust())
+    server = await _serving(b'{"data": {"price": 1.5}}', context)
+    async with server:
+        source = make(url=f"https://localhost:{server.sockets[0].getsockname()[1]}/price")
+        with pytest.raises(SourceUnavailable, match="certificate verify failed"):
+            await source.read()
+        authorities.write_bytes((tmp_path / "self-signed.pem").read_bytes())
+        assert (await source.read()).value == Decimal("1.5")
+        authorities.write_bytes(b"")
+        with pytest.raises(SourceUnavailable, match="certificate verify failed"):
+            await source.read()
+        await source.close()
 
 
 async def test_a_missing_time_is_told(httpserver: HTTPServer, make: Make) -> None:

@@ -48,7 +48,7 @@ class HttpSourceConfig(LiveSourceConfig):
         path: JSONPath (RFC 9535) of the value; it must match exactly one number.
         headers: Headers that are sent with each request.
         timestamp_path: JSONPath of the observation's time. None: the time of the request counts.
-        timestamp_unit: How that time is written.
+        timestamp_unit: How that time is written: unix time in seconds, milli-, micro- or nanoseconds, or ISO 8601.
         charset: How the document is written, as "iso-8859-1". None: as the answer says; UTF-8 if it does not.
         allow_string: Accept a plain decimal number in a JSON string, as many exchanges send it.
     """
@@ -58,7 +58,7 @@ class HttpSourceConfig(LiveSourceConfig):
     path: JsonPath
     headers: Annotated[dict[str, str], Field(repr=False)] = Field(default_factory=dict)
     timestamp_path: JsonPath | None = None
-    timestamp_unit: Literal["s", "ms", "iso"] = "s"
+    timestamp_unit: Literal["s", "ms", "us", "ns", "iso"] = "s"
     charset: Annotated[
         Charset | None, Field(description="How the document is written; otherwise as the answer says, or UTF-8.")
     ] = None

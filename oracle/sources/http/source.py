@@ -17,7 +17,10 @@ from oracle.core.documents import AmbiguousJson, NotJson, Numbers
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.types import Kind
 from oracle.sources.http.config import HttpSourceConfig
-from oracle.sources.interface import Reading, check_value, closed, mask_url, parse_decimal
+from oracle.sources.http.places import shown
+from oracle.sources.interface import Reading, check_value, closed, is_plain_decimal, mask_url, parse_decimal
+from oracle.sources.trace import Match, Trace
+from oracle.sources.units import UNIT_WORDS, likely_unit, seconds_in
 from oracle.sources.validation import Checks
 
 __all__ = ["MAX_BODY", "HttpSource"]
@@ -25,7 +28,10 @@ __all__ = ["MAX_BODY", "HttpSource"]
 MAX_BODY = 1 << 20
 """The most bytes of an answer that are read; prices are small."""
 
-_UNITS = {"s": Decimal(1), "ms": Decimal(1_000)}
+MOST_MATCHED = 60
+"""The most characters of a value that a trial shows."""
+
+_UNIT = 'timestamp_unit = "{unit}"'
 
 
 class HttpSource:
@@ -73,12 +79,16 @@ class HttpSource:
 
     async def read(self) -> Reading:
         """See `Source.read`."""
+        return await self.probe(Trace())
+
+    async def probe(self, trace: Trace) -> Reading:
+        """See `Traceable.probe`."""
         if self._closed:
             raise closed(self._name)
         requested_at = int(self._now())
-        document = self._document(await self._fetch())
-        value = self._number(document)
-        observed_at = requested_at if self._time_path is None else self._time(document)
+        trace.document = document = self._document(await self._fetch())
+        value = self._number(document, trace)
+        observed_at = requested_at if self._time_path is None else self._time(document, trace)
         return Reading(value, observed_at, self._name)
 
     async def close(self) -> None:
@@ -114,8 +124,8 @@ class HttpSource:
             self._session = http.open_session(keep_alive=True)
         url = self._config.url
         headers = {"Accept": "application/json", **self._config.headers}
-        proxy = http.proxy_for(url)
-        async with self._session.get(url, headers=headers, proxy=proxy, allow_redirects=False) as response:
+        about = {"headers": headers, "proxy": http.proxy_for(url), "ssl": http.authorities_for(url)}
+        async with self._session.get(url, **about, allow_redirects=False) as response:
             return await http.receive(response, MAX_BODY)
 
     def _document(self, answer: http.Answer) -> Any:
@@ -127,8 +137,9 @@ class HttpSource:
             kind = DataError if isinstance(error, AmbiguousJson) else SourceUnavailable
             raise kind(f"{self._where}: the answer can't be read: {error}") from None
 
-    def _match(self, path: Any, text: str, document: Any) -> tuple[Any, str]:
+    def _match(self, path: Any, text: str, document: Any, trace: Trace) -> tuple[Any, str]:
         where = f"{self._where}: {text}"
+        trace.sought = text
         try:
             found = path.findall(document)
         except (jsonpath.JSONPathError, RecursionError) as error:
@@ -137,12 +148,16 @@ class HttpSource:
             raise DataError(f"{where}: there is no such value in the answer")
         if len(found) > 1:
             raise DataError(f"{where}: matches {len(found)} values in the answer; it must match one")
+        trace.matches.append(Match(text, shown(found[0], MOST_MATCHED)))
         return found[0], where
 
-    def _number(self, document: Any) -> Decimal:
-        found, where = self._match(self._value_path, self._config.path, document)
+    def _number(self, document: Any, trace: Trace) -> Decimal:
+        found, where = self._match(self._value_path, self._config.path, document, trace)
         if isinstance(found, str):
             if not self._config.allow_string:
+                if is_plain_decimal(found):
+                    trace.sought = ""
+                    trace.suggestions.append("allow_string = true")
                 raise DataError(
                     f"{where}: is the string {found[:40]!r}, not a number; "
                     "set allow_string = true if this source writes its numbers so"
@@ -152,33 +167,46 @@ class HttpSource:
             value = number
         else:
             raise DataError(f"{where}: is {_describe(found)}, not a number")
+        trace.sought = ""
         return self._checks.value(value, where)
 
-    def _time(self, document: Any) -> int:
-        found, where = self._match(self._time_path, self._config.timestamp_path or "", document)
-        return self._checks.moment(self._seconds(found, where), int(self._now()), where)
+    def _time(self, document: Any, trace: Trace) -> int:
+        found, where = self._match(self._time_path, self._config.timestamp_path or "", document, trace)
+        seconds = self._seconds(found, where, trace)
+        trace.sought = ""
+        return self._checks.moment(seconds, int(self._now()), where)
 
-    def _seconds(self, found: Any, where: str) -> int:
-        unit = self._config.timestamp_unit
+    def _seconds(self, found: Any, where: str, trace: Trace) -> int:
+        unit, now = self._config.timestamp_unit, int(self._now())
         if unit == "iso":
             if not isinstance(found, str):
-                raise DataError(f"{where}: is {_describe(found)}, not an ISO 8601 time")
+                number = _exact(found)
+                fitting = None if number is None else likely_unit(number, now)
+                if fitting is None:
+                    raise DataError(f"{where}: is {_describe(found)}, not an ISO 8601 time")
+                trace.suggestions.append(_UNIT.format(unit=fitting))
+                raise DataError(
+                    f"{where}: {found} is a unix time in {UNIT_WORDS[fitting]}, not an ISO 8601 time; "
+                    f"set {_UNIT.format(unit=fitting)}"
+                )
             try:
                 moment = dt.datetime.fromisoformat(found)
                 return int((moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)).timestamp())
             except (ValueError, OverflowError):
                 raise DataError(f"{where}: {found[:40]!r} is not an ISO 8601 time") from None
-        if isinstance(found, str):
-            # A time is only compared, so it does not matter that it is quoted.
-            found = parse_decimal(found, where)
-        number = _exact(found)
+        if isinstance(found, str) and _is_iso(found):
+            trace.suggestions.append(_UNIT.format(unit="iso"))
+            raise DataError(
+                f"{where}: {found[:40]!r} is an ISO 8601 time, not a unix time; set {_UNIT.format(unit='iso')}"
+            )
+        # A time is only compared, so it does not matter that it is quoted.
+        number = parse_decimal(found, where) if isinstance(found, str) else _exact(found)
         if number is None:
             raise DataError(f"{where}: is {_describe(found)}, not a unix time")
-        seconds = check_value(number, where) / _UNITS[unit]
-        if not 0 < seconds < 2**32:
-            hint = "; is timestamp_unit right?"
-            raise DataError(f"{where}: {found} is not a unix time in {'seconds' if unit == 's' else unit}{hint}")
-        return int(seconds)
+        fitting = likely_unit(check_value(number, where), now)
+        if fitting not in (None, unit):
+            trace.suggestions.append(_UNIT.format(unit=fitting))
+        return seconds_in(number, unit, now, where, f"set {_UNIT}")
 
 
 def _exact(found: Any) -> Decimal | None:
@@ -186,6 +214,16 @@ def _exact(found: Any) -> Decimal | None:
     if isinstance(found, int) and not isinstance(found, bool):
         return Decimal(found)
     return found if isinstance(found, Decimal) else None
+
+
+def _is_iso(text: str) -> bool:
+    if text.isdecimal():  # as dates without dashes are
+        return False
+    try:
+        dt.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _describe(found: Any) -> str:
