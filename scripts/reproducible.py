@@ -106,11 +106,10 @@ def _contracts() -> dict[str, str]:
 
 
 def _circuit(folder: Path, srs: Path) -> dict[str, str]:
-    from oracle.chain.local.solc import compile_standard  # the quick part of the suite needs no engine
+    from oracle.chain.local.solc import Solc  # the quick part of the suite needs no engine
     from oracle.detectors.kinds.quadratic import QuadraticModel
     from oracle.proving.artifact import Visibility, build, manifest
     from oracle.proving.artifact.regeneration import regenerate
-    from oracle.proving.artifact.verifier import SOLC_VERSION
     from oracle.proving.srs.cache import SrsCache
     from oracle.proving.srs.files import SrsOrigin
 
@@ -119,10 +118,10 @@ def _circuit(folder: Path, srs: Path) -> dict[str, str]:
         1,
         visibility=Visibility.PRIVATE,
         srs=SrsCache(srs).source(SrsOrigin.INSECURE_LOCAL),
-        compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
+        compile_standard=Solc(),
         cache=folder,
     )
-    again = regenerate(artifact, lambda request: compile_standard(request, SOLC_VERSION, use_cache=False))
+    again = regenerate(artifact, Solc(use_cache=False))
     problems = again.problems or ((f"{artifact.path.name}: no bytecode",) if again.code is None else ())
     for problem in problems:
         print(f"reproducible: {problem}", file=sys.stderr)

@@ -17,14 +17,12 @@ import shutil
 import time
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from oracle.chain.local import toolchain
-from oracle.chain.local.solc import compile_standard
+from oracle.chain.local.solc import Solc
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.proving.artifact import Artifact, Visibility, build
-from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.interface import Provable
 from oracle.proving.srs.cache import SrsCache
 from oracle.proving.srs.files import SrsOrigin, SrsSource
@@ -69,9 +67,8 @@ def srs() -> SrsSource:
     return SrsCache(folder() / "srs").source(SrsOrigin.INSECURE_LOCAL)
 
 
-def compiler(request: Any) -> dict[str, Any]:
-    """Compile a verifier, or return the result of an earlier compilation."""
-    return compile_standard(request, SOLC_VERSION)
+compiler = Solc()
+"""Compiles verifiers, or returns the results of earlier compilations."""
 
 
 def circuit(detector: Provable, batch: int = 1, visibility: Visibility = Visibility.PRIVATE) -> Artifact:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from oracle.app.public_models import public_models
 from oracle.audit.choice import Choice
+from oracle.audit.circuits import require_compiler
 from oracle.audit.progress import Progress, unwatched
 from oracle.audit.readings import ReadingsPlace
 from oracle.audit.record import AuditRecord
@@ -116,8 +118,10 @@ async def audit(
     Raises:
         ConfigError: The authorities' file can't be read, or no endpoint is named, or one twice.
         DataError: What was chosen does not exist, or the file is of another hub.
+        ToolMissing: There is no compiler to make the verifiers with.
     """
     began = time.perf_counter()
+    await asyncio.to_thread(require_compiler, artifacts)
     urls = [rpc_urls] if isinstance(rpc_urls, str) else list(rpc_urls)
     if not urls or len(set(urls)) < len(urls):
         raise ConfigError("--rpc: name at least one endpoint, and none twice")

@@ -13,12 +13,11 @@ from oracle.app.detectors import configured_detector, keep_detector
 from oracle.app.srs import srs_cache
 from oracle.chain.deploy import Deployment
 from oracle.chain.local import toolchain
-from oracle.chain.local.solc import compile_standard
+from oracle.chain.local.solc import Solc
 from oracle.config import Config
 from oracle.core.errors import ArtifactError
 from oracle.proving import artifact
 from oracle.proving.artifact import Artifact
-from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.srs.files import SrsOrigin
 
 __all__ = ["Progress", "build_artifact", "deployed_artifact", "deployed_circuits", "find_artifact"]
@@ -43,7 +42,7 @@ def find_artifact(config: Config, batch: int = 1, progress: Progress = lambda st
         batch,
         visibility=artifact.Visibility(config.prover.privacy.visibility),
         srs=srs_cache(config.prover.artifacts).source(SrsOrigin(config.prover.srs)),
-        compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
+        compile_standard=Solc(),
         cache=config.prover.artifacts,
         kept=toolchain.regenerated_dir(),
         progress=progress,

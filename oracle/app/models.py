@@ -13,14 +13,14 @@ from typing import Any
 from oracle.app.circuits import Progress
 from oracle.app.srs import srs_cache
 from oracle.chain.local import toolchain
-from oracle.chain.local.solc import compile_standard
+from oracle.chain.local.solc import Solc
 from oracle.core import encoding
 from oracle.core.cores import usable_cores
+from oracle.core.documents import parse_json
 from oracle.core.errors import ArtifactError, ConfigError, DataError
 from oracle.core.privacy import PRIVATE_SCORES, ModelPrivacy, privacy_of
 from oracle.proving import artifact, split, tuning
 from oracle.proving.artifact import Artifact
-from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import model_name
 from oracle.proving.inspect.model import GraphReport, inspect_onnx, read_file
@@ -169,7 +169,10 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
         ConfigError: The model is private: a split one publishes scores.
         ModelError: The model can't be proven, flips too many verdicts, or has a layer that does not fit.
         DataError: The samples do not fit.
+        ToolMissing: There is no solc. It is asked for before anything is cut.
     """
+    compiler = Solc()
+    compiler.require()
     out = options.out or toolchain.build_dir() / "artifacts"
     request = _request(options)
     if request.disclosure != "score":
@@ -194,7 +197,7 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
         visibility=request.visibility,
         facts=model.facts(),
         srs=srs_cache(out).source(SrsOrigin(options.srs)),
-        compile_standard=lambda standard: compile_standard(standard, SOLC_VERSION),
+        compile_standard=compiler,
         cache=out,
         kept=toolchain.regenerated_dir(),
         progress=progress,
@@ -278,7 +281,10 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
         ConfigError: The model is private, and would publish scores.
         ModelError: The model can't be proven, or flips too many verdicts.
         DataError: The samples do not fit.
+        ToolMissing: There is no solc. It is asked for before anything is tuned.
     """
+    compiler = Solc()
+    compiler.require()
     out = options.out or toolchain.build_dir() / "artifacts"
     request = _request(options)
     source = srs_cache(out).source(SrsOrigin(options.srs))
@@ -287,7 +293,7 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
     found: tuning.Tuning | None = None
     if known is not None:
         try:
-            document = json.loads(known.read_text(encoding="utf-8"))
+            document = parse_json(known.read_bytes())
             model, _ = tuning.apply(request, document["chosen"], document["segments"])
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"{known} holds no settings of a model ({error}): delete it, and tune again") from error
@@ -299,7 +305,7 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
         options.batch,
         visibility=request.visibility,
         srs=source,
-        compile_standard=lambda standard: compile_standard(standard, SOLC_VERSION),
+        compile_standard=compiler,
         cache=out,
         kept=toolchain.regenerated_dir(),
         progress=progress,

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 
 from oracle.app.circuits import Progress
 from oracle.chain.local import toolchain
-from oracle.chain.local.solc import compile_standard
+from oracle.chain.local.solc import Solc
 from oracle.core.errors import ArtifactError
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import Artifact, Regeneration
-from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.interface import Provable
 
 __all__ = ["regenerated", "require_regenerated"]
@@ -28,8 +26,7 @@ def regenerated(
         progress: Called with each step.
         model: The model, or one of its architecture.
     """
-    compiler = partial(compile_standard, version=SOLC_VERSION)
-    return artifacts.regenerate(artifact, compiler, model=model, cache=toolchain.regenerated_dir(), progress=progress)
+    return artifacts.regenerate(artifact, Solc(), model=model, cache=toolchain.regenerated_dir(), progress=progress)
 
 
 async def require_regenerated(found: Sequence[Artifact], progress: Progress = lambda step: None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from oracle.app.detectors import configured_detector
 from oracle.chain.local import toolchain
@@ -114,6 +115,16 @@ class _AskingSource:
         raise _SizeAsked(k)
 
 
+class _Unasked:
+    """A compiler that is never run: the build ends when it asks for an SRS."""
+
+    def require(self) -> None:
+        pass
+
+    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+        raise AssertionError("a verifier was compiled without an SRS")
+
+
 def _needed_k(config: Config, batch: int) -> int:
     """Return the k with which building the configured circuit begins, as the build itself says it."""
     with tempfile.TemporaryDirectory(prefix="oracle-") as folder:
@@ -123,7 +134,7 @@ def _needed_k(config: Config, batch: int) -> int:
                 batch,
                 visibility=artifact.Visibility(config.prover.privacy.visibility),
                 srs=_AskingSource(),
-                compile_standard=dict,
+                compile_standard=_Unasked(),
                 cache=Path(folder),
             )
         except _SizeAsked as asked:

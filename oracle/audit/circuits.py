@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,31 @@ from oracle.audit.history import AuditedModel
 from oracle.audit.progress import AuditStep, Progress, unwatched
 from oracle.audit.report import AuditedCircuit, ProblemKind, ReportDraft
 from oracle.chain.local import toolchain
-from oracle.chain.local.solc import compile_standard
+from oracle.chain.local.solc import Solc
 from oracle.chain.rpc import BlockTag, Rpc
 from oracle.chain.transport.interface import NodeError
 from oracle.core.encoding import decode_features, feature_names
+from oracle.core.errors import ToolMissing
 from oracle.core.formats import keccak, to_hex
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import Artifact, Regeneration
-from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.srs.files import SrsOrigin
+
+__all__ = ["DeployedCircuits", "require_compiler"]
+
+
+def require_compiler(folder: Path) -> None:
+    """Make sure that verifiers can be made again, before a long history is read.
+
+    Raises:
+        ToolMissing: There is no compiler, and the folder has artifacts whose bytecode this machine did not make yet.
+    """
+    try:
+        Solc().require()
+    except ToolMissing:
+        found, _ = load_artifacts(folder)
+        if any(artifacts.needs_compiler(each, toolchain.regenerated_dir()) for each in found):
+            raise
 
 
 class DeployedCircuits:
@@ -142,9 +157,8 @@ class DeployedCircuits:
 
     async def _regenerated(self, artifact: Artifact) -> Regeneration:
         if artifact.path not in self._made:
-            compiler = partial(compile_standard, version=SOLC_VERSION)
             self._made[artifact.path] = await asyncio.to_thread(
-                artifacts.regenerate, artifact, compiler, cache=self._cache
+                artifacts.regenerate, artifact, Solc(), cache=self._cache
             )
             self._progress(AuditStep.CIRCUITS, len(self._made), None)
         return self._made[artifact.path]

@@ -30,7 +30,7 @@ from oracle.chain.keys.keystore import local_chain_key
 from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil, load_anvil_config
-from oracle.chain.local.solc import compile_standard
+from oracle.chain.local.solc import Solc
 from oracle.chain.rpc import Rpc
 from oracle.core import encoding, gate
 from oracle.core.cores import usable_cores
@@ -39,7 +39,6 @@ from oracle.core.report import Report, SignedReport
 from oracle.core.types import FeedState, Kind, Outcome
 from oracle.detectors.interface import Detector
 from oracle.proving.artifact import Artifact, Visibility, build
-from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.interface import ProofJob
 from oracle.proving.pool.local import LocalProver
 from oracle.proving.srs.cache import SrsCache
@@ -269,6 +268,6 @@ def _artifact(model: Detector, visibility: Visibility, batch: int) -> Artifact:
         batch,
         visibility=visibility,
         srs=SrsCache(build_dir / "srs").source(SrsOrigin.INSECURE_LOCAL),
-        compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
+        compile_standard=Solc(),
         cache=build_dir / "artifacts",
     )

@@ -7,7 +7,6 @@ its documentation proposes it, on the same ONNX graph.
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +17,11 @@ from oracle.bench import zoo
 from oracle.bench.cases import CircuitCase
 from oracle.bench.detectors import detector
 from oracle.bench.models import ComparedModel, batched_inputs
-from oracle.chain.local.solc import compile_standard
+from oracle.chain.local.solc import Solc
+from oracle.core.documents import read_json
 from oracle.proving import artifact
 from oracle.proving.artifact import Artifact
-from oracle.proving.artifact.verifier import SOLC_VERSION, CompiledVerifier
+from oracle.proving.artifact.verifier import CompiledVerifier
 from oracle.proving.cost import Estimate, approximate_rows, estimate
 from oracle.proving.inspect.model import inspect_onnx
 from oracle.proving.lowering.program import Program
@@ -150,7 +150,7 @@ def _estimates(
     scaled: bool = True,
 ) -> dict[str, Estimate]:
     """Return the cost model's estimates for a circuit's settings, with its own count of rows and with ezkl's."""
-    settings = json.loads(Path(built.file(artifact.SETTINGS)).read_text(encoding="utf-8"))
+    settings = read_json(Path(built.file(artifact.SETTINGS)))
     rows = {
         "graph": approximate_rows(program, private=private, legs=legs, columns=columns, windows=windows, scaled=scaled),
         "settings": int(settings["num_rows"]),
@@ -179,7 +179,7 @@ def _built(model: Any, visibility: str, batch: int, folder: Path, source: SrsSou
         batch,
         visibility=artifact.Visibility(visibility),
         srs=source,
-        compile_standard=lambda request: compile_standard(request, SOLC_VERSION, use_cache=False),
+        compile_standard=Solc(use_cache=False),
         cache=folder / "artifacts",
     )
 
@@ -194,7 +194,7 @@ def _ours(
         "pk": artifact.PK,
         "srs": artifact.SRS,
     }
-    settings = json.loads(Path(built.file(artifact.SETTINGS)).read_text(encoding="utf-8"))
+    settings = read_json(Path(built.file(artifact.SETTINGS)))
     runtime = len(built.verifier().runtime)
     return MeasuredCircuit(
         files={argument: built.file(name) for argument, name in names.items()},

@@ -15,9 +15,9 @@ from oracle.bench.detectors import detector
 from oracle.bench.memory import megabytes
 from oracle.bench.models import ComparedModel, batched_inputs
 from oracle.bench.proofs import Proofs
-from oracle.chain.local.solc import compile_standard
+from oracle.chain.local.solc import Solc
 from oracle.core.errors import ArtifactError, Fatal, ProverUnavailable
-from oracle.proving.artifact.verifier import SOLC_VERSION, compile_verifier
+from oracle.proving.artifact.verifier import compile_verifier
 from oracle.proving.engine.child import EngineProcess
 
 Echo = Callable[[str], None]
@@ -84,7 +84,7 @@ def build_default(
         engine.call("create_verifier", source=str(source), **chosen_of(files, "vk", "settings", "srs"))
         compiled = compile_verifier(
             source.read_text(encoding="utf-8"),
-            lambda request: compile_standard(request, SOLC_VERSION, use_cache=False),
+            Solc(use_cache=False),
         )
         steps["verifier"] = round(time.perf_counter() - mark, 2)
         peak = int(engine.call("peak_memory")["bytes"] or 0)

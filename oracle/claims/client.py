@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from oracle.chain.local import toolchain
-from oracle.chain.local.solc import compile_standard
+from oracle.chain.local.solc import Solc
 from oracle.claims.circuit import ClaimCircuit
 from oracle.claims.constraints import Constraint
 from oracle.claims.models import ModelSpec
@@ -21,7 +21,7 @@ from oracle.claims.statement import SALT_BITS, SALT_LIMBS, edges, new_salt, subj
 from oracle.core.errors import DataError
 from oracle.core.formats import from_hex, keccak
 from oracle.proving.artifact import Artifact, Visibility, build
-from oracle.proving.artifact.verifier import SOLC_VERSION, Compiler
+from oracle.proving.artifact.verifier import Compiler
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.interface import ProofJob
 from oracle.proving.pool.local import LocalProver
@@ -84,7 +84,7 @@ class ZkmlClient:
     ) -> None:
         self._folder = folder
         self._srs = srs or SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL)
-        self._compiler = compiler or (lambda request: compile_standard(request, SOLC_VERSION))
+        self._compiler = compiler or Solc()
         self._threads = threads
         self._models: dict[str, Registered] = {}
         self._verifiers: dict[str, LocalVerifier] = {}

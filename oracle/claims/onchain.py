@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from oracle.chain import compiled
@@ -12,7 +12,7 @@ from oracle.chain.contract import read
 from oracle.chain.deploy.create2 import NO_SALT, Creation, create
 from oracle.chain.deploy.known import require_created
 from oracle.chain.local import toolchain
-from oracle.chain.local.solc import compile_standard
+from oracle.chain.local.solc import Solc
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx.call import Call
@@ -23,7 +23,6 @@ from oracle.claims.proof import ClaimProof
 from oracle.core.errors import ArtifactError, ContractRejected, DataError, DeploymentError, InsecureSetup
 from oracle.core.formats import to_hex
 from oracle.proving.artifact import Artifact, Regeneration, regenerate
-from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.srs.files import SrsOrigin
 
 if TYPE_CHECKING:
@@ -97,8 +96,7 @@ async def require_tied(model: Registered) -> Regeneration:
 
 
 async def _regenerated(artifact: Artifact) -> Regeneration:
-    compiler = partial(compile_standard, version=SOLC_VERSION)
-    return await asyncio.to_thread(regenerate, artifact, compiler, cache=toolchain.regenerated_dir())
+    return await asyncio.to_thread(regenerate, artifact, Solc(), cache=toolchain.regenerated_dir())
 
 
 async def problem(rpc: Rpc, registry: str, claim: ClaimProof) -> str | None:

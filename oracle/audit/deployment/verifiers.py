@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from oracle.audit.artifacts import HubCircuit, load_artifacts, misfits
@@ -13,13 +12,12 @@ from oracle.audit.deployment.report import DeploymentDraft, Difference
 from oracle.audit.deployment.statement import StatedArchitecture, StatedCircuit, StatedContract, StatedModel
 from oracle.chain.compiled import other_code
 from oracle.chain.local import toolchain
-from oracle.chain.local.solc import compile_standard
+from oracle.chain.local.solc import Solc
 from oracle.chain.rpc import Rpc
 from oracle.core.errors import ToolMissing
 from oracle.core.formats import from_hex, keccak, to_hex
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import Artifact, Regeneration
-from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.hashing import sha256_of
 from oracle.proving.srs.files import SrsOrigin
 
@@ -110,9 +108,8 @@ class VerifierChecks:
         told: list[Difference] = []
         for artifact in candidates:
             try:
-                compiler = partial(compile_standard, version=SOLC_VERSION)
                 made = await asyncio.to_thread(
-                    artifacts.regenerate, artifact, compiler, cache=toolchain.regenerated_dir()
+                    artifacts.regenerate, artifact, Solc(), cache=toolchain.regenerated_dir()
                 )
             except ToolMissing as error:
                 self._draft.is_unchecked(subject, f"its code can't be made again: {error}")

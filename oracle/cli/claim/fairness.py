@@ -204,9 +204,8 @@ def fairness_demo(folder: Path, source: str, batch: int, rows: int) -> None:
 def _build(spec: ModelSpec, batch: int, folder: Path, srs: str) -> Artifact:
     from oracle.app.srs import srs_cache
     from oracle.chain.local import toolchain
-    from oracle.chain.local.solc import compile_standard
+    from oracle.chain.local.solc import Solc
     from oracle.claims import fairness
-    from oracle.proving.artifact.verifier import SOLC_VERSION
     from oracle.proving.srs.cache import SrsCache
     from oracle.proving.srs.files import SrsOrigin
 
@@ -216,7 +215,7 @@ def _build(spec: ModelSpec, batch: int, folder: Path, srs: str) -> Artifact:
         spec,
         batch,
         srs=cache.source(SrsOrigin(srs)),
-        compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
+        compile_standard=Solc(),
         cache=folder / "artifacts",
         kept=toolchain.regenerated_dir(),
         progress=lambda step: click.echo(f"  {step}", err=True),

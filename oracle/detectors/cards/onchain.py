@@ -22,7 +22,7 @@ from oracle.chain.deploy.known import require_created
 from oracle.chain.hub import Hub
 from oracle.chain.keys.signer import AnyKey
 from oracle.chain.local import toolchain
-from oracle.chain.local.solc import compile_standard
+from oracle.chain.local.solc import Solc
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx.sender import Sender
@@ -31,7 +31,6 @@ from oracle.core.errors import ArtifactError, ContractRejected, DeploymentError,
 from oracle.core.formats import from_hex, keccak, to_hex
 from oracle.detectors.cards.card import CardModel, ProvenCard, Summary
 from oracle.proving.artifact import Artifact, Regeneration, regenerate, with_code
-from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.srs.files import SrsOrigin
 
 _Circuits: TypeAlias = Callable[[bytes], Sequence[Artifact]]
@@ -303,8 +302,7 @@ async def _model_number(hub: Hub, model: CardModel) -> int:
 
 
 async def _regenerated(circuit: Artifact) -> Regeneration:
-    compiler = partial(compile_standard, version=SOLC_VERSION)
-    return await asyncio.to_thread(regenerate, circuit, compiler, cache=toolchain.regenerated_dir())
+    return await asyncio.to_thread(regenerate, circuit, Solc(), cache=toolchain.regenerated_dir())
 
 
 async def _stored(rpc: Rpc, contract: str, card_id: bytes) -> dict[str, Any] | None:

@@ -31,7 +31,7 @@ from oracle.proving.artifact.manifest import (
     Visibility,
 )
 from oracle.proving.artifact.publishing import publish
-from oracle.proving.artifact.regeneration import Regeneration, regenerate
+from oracle.proving.artifact.regeneration import Regeneration, needs_compiler, regenerate
 
 __all__ = [
     "ARCHITECTURE",
@@ -55,6 +55,7 @@ __all__ = [
     "Visibility",
     "build",
     "load",
+    "needs_compiler",
     "publish",
     "regenerate",
     "srs_uses",

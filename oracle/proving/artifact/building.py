@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from typing import Any
 from filelock import FileLock
 
 from oracle.core import encoding
+from oracle.core.documents import read_json
 from oracle.core.errors import ArtifactError, OracleError, ProverUnavailable
 from oracle.proving.artifact import verifier
 from oracle.proving.artifact.architecture import architecture_of, special_constants
@@ -87,6 +87,7 @@ def build(
         ArtifactError: The circuit can't be built, differs from the detector, or has a score unit that the hub does not
             take; or the artifact that was found is corrupt.
         CompileError: solc refused the verifier.
+        ToolMissing: The circuit is not there yet, and there is no solc. It is asked for before the keys are made.
     """
     if batch < 1:
         raise ArtifactError(f"batch {batch} must be at least 1")
@@ -121,6 +122,7 @@ def build(
     with FileLock(cache / f"{target.name}.lock"):
         if target.exists():
             return load(target)
+        compile_standard.require()
         with tempfile.TemporaryDirectory(dir=cache, prefix=".building-") as temporary:
             folder = Path(temporary, target.name)
             folder.mkdir(mode=0o700 if visibility is Visibility.PRIVATE else 0o755)
@@ -331,7 +333,7 @@ class _Build:
 
     def _is_architecture(self, graph: bytes, arguments: dict[str, Any]) -> bool:
         """Return True if ezkl makes the circuit's own settings of a graph, with its rows above all."""
-        stated = json.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))
+        stated = read_json(self.folder / SETTINGS)
         model, written = self.folder / ".architecture.onnx", self.folder / ".architecture.json"
         try:
             model.write_bytes(graph)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from oracle.core.documents import parse_json
 from oracle.proving.artifact import verifier
 from oracle.proving.artifact.manifest import SETTINGS, VK, Manifest
 from oracle.proving.artifact.verifier import CompiledVerifier
@@ -64,7 +65,7 @@ class Kept:
         if self._folder is None:
             return None
         try:
-            document = json.loads(self._path(inputs).read_text(encoding="utf-8"))
+            document = parse_json(self._path(inputs).read_bytes())
             made = document["made"]
             # A file that was cut off or damaged has another hash.
             return dict(made) if document["sha256"] == digest(made) else None

@@ -116,7 +116,7 @@ def read_document(path: Path) -> Any:
         OSError: It can't be read.
         ValueError: It is not JSON, or nested so deep that parsing it could end the process.
     """
-    return parse_json(path.read_text(encoding="utf-8"))
+    return parse_json(path.read_bytes())
 
 
 def load(path: Path, *, prover: bool = True) -> Artifact:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from oracle.core.cores import usable_memory_mb
+from oracle.core.documents import read_json
 from oracle.core.errors import ArtifactError, CompileError, MemoryExceeded, ProverUnavailable
 from oracle.proving.artifact import verifier
 from oracle.proving.artifact.architecture import check_graph, shown_constants
@@ -110,8 +111,10 @@ def regenerate(
         progress: Called with each step.
 
     Raises:
-        ToolMissing: There is no solc 0.8.20.
+        ToolMissing: There is no solc 0.8.20. It is asked for first.
     """
+    if compile_standard is not None and needs_compiler(artifact, cache):
+        compile_standard.require()
     began = time.monotonic()
     manifest = artifact.manifest
     problems: list[str] = []
@@ -156,6 +159,11 @@ def regenerate(
     )
 
 
+def needs_compiler(artifact: Artifact, cache: Path | None) -> bool:
+    """Return True if making an artifact's bytecode again needs the compiler: it is not kept yet."""
+    return Kept(cache).get(code_inputs(artifact.manifest)) is None
+
+
 def _graph(artifact: Artifact, model: Provable | None) -> bytes:
     if model is None:
         return (artifact.path / ARCHITECTURE).read_bytes()
@@ -175,7 +183,7 @@ def _notes(artifact: Artifact, model: Provable | None) -> Iterator[str]:
 def _key_problems(artifact: Artifact, graph: bytes, engine: EngineProcess, kept: Kept, progress: Progress) -> list[str]:
     """Return what is wrong with an artifact's settings and its key."""
     manifest = artifact.manifest
-    stated = json.loads((artifact.path / SETTINGS).read_text(encoding="utf-8"))
+    stated = read_json(artifact.path / SETTINGS)
     arguments = stated_run_args(manifest, stated)
     check_graph(graph)
     open_to_choice = unprotected(graph) if manifest.disclosure == "verdict" else []

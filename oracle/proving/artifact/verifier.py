@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 from oracle.core.errors import ArtifactError, CompileError
 from oracle.core.formats import keccak
@@ -22,9 +22,6 @@ CONTRACT = "Halo2Verifier"
 SOURCE_NAME = "Verifier.sol"
 MAX_RUNTIME_BYTES = 24_576
 """The most code that a chain takes (EIP-170)."""
-
-Compiler: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
-"""Runs solc `SOLC_VERSION`: takes Solidity's standard JSON input and returns its output."""
 
 _LENGTH_CHECK = re.compile(
     r"^(?P<indent>[ ]*)success := and\(success, eq\(0x(?P<length>[0-9a-f]+), proof\.length\)\)\n", re.MULTILINE
@@ -218,6 +215,18 @@ OPTIMIZER_RUNS = (1_000_000, 200)
 """A verifier runs often, so it is optimised for many runs, unless its code is then too large to be deployed."""
 
 
+class Compiler(Protocol):
+    """A compiler of release `SOLC_VERSION`."""
+
+    def require(self) -> None:
+        """Make sure that it can run, before the work begins whose end needs it. Raises: ToolMissing."""
+        ...
+
+    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Compile Solidity's standard JSON input, and return its output."""
+        ...
+
+
 def standard_input(source: str, runs: int) -> dict[str, Any]:
     """Return the compiler's input. It asks for no metadata, so that comments don't change the code."""
     return {
@@ -232,7 +241,7 @@ def standard_input(source: str, runs: int) -> dict[str, Any]:
     }
 
 
-def compile_verifier(source: str, compile_standard: Compiler) -> CompiledVerifier:
+def compile_verifier(source: str, compile_standard: Callable[[dict[str, Any]], dict[str, Any]]) -> CompiledVerifier:
     """Compile a hardened verifier, and check that it can be deployed.
 
     Raises:

@@ -1,0 +1,88 @@
+"""Programs that are missing are asked for before minutes of work, not at its last step."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from oracle.app import audit as audit_command
+from oracle.app import models, regeneration
+from oracle.app.models import ModelOptions
+from oracle.audit.circuits import require_compiler
+from oracle.chain.local import solc as solc_module
+from oracle.chain.local import toolchain
+from oracle.chain.local.solc import Solc
+from oracle.core.errors import ToolMissing
+from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.proving import tuning
+from oracle.proving.artifact import Artifact, Visibility, build, needs_compiler
+from oracle.proving.artifact import building as building_module
+from oracle.proving.artifact import regeneration as regeneration_module
+from tests.circuits import srs
+
+
+@pytest.fixture
+def no_solc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(version: str, **_: Any) -> NoReturn:
+        raise ToolMissing(f"solc {version} is missing: {toolchain.remedy()}")
+
+    monkeypatch.setattr(solc_module.toolchain, "solc", missing)
+    monkeypatch.setattr(solc_module.toolchain, "npm_solc", missing)
+    monkeypatch.delenv(solc_module.CHOICE_VARIABLE, raising=False)
+
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let everything fail that takes long."""
+
+    def worked(*_: Any, **__: Any) -> NoReturn:
+        pytest.fail("the work began")
+
+    monkeypatch.setattr(building_module, "EngineProcess", worked)
+    monkeypatch.setattr(regeneration_module, "EngineProcess", worked)
+    monkeypatch.setattr(tuning, "tune", worked)
+    monkeypatch.setattr(tuning, "coarsest", worked)
+    monkeypatch.setattr(audit_command, "audit_hub", worked)
+
+
+pytestmark = pytest.mark.usefixtures("no_solc", "no_engine")
+
+
+def test_a_circuit_is_not_begun(tmp_path: Path) -> None:
+    model = QuadraticModel.default()
+    with pytest.raises(ToolMissing, match=r"solc 0\.8\.20 is missing"):
+        build(model, 1, visibility=Visibility.PRIVATE, srs=srs(), compile_standard=Solc(), cache=tmp_path)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("make", [models.build_model, models.build_split_model])
+def test_a_model_is_not_tuned(make: Any, tmp_path: Path) -> None:
+    with pytest.raises(ToolMissing, match=r"solc 0\.8\.20 is missing"):
+        make(ModelOptions(tmp_path / "model.onnx", tmp_path / "data.npy"))
+
+
+def test_a_key_is_not_made_again(circuits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: Artifact = circuits()
+    monkeypatch.setattr(toolchain, "regenerated_dir", lambda: tmp_path)
+    assert needs_compiler(found, tmp_path)
+    with pytest.raises(ToolMissing, match=r"solc 0\.8\.20 is missing"):
+        regeneration.regenerated(found)
+
+
+def test_no_history_is_read_for_an_audit(circuits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = circuits().path.parent
+    monkeypatch.setattr(toolchain, "regenerated_dir", lambda: tmp_path)
+    hub = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+    with pytest.raises(ToolMissing, match=r"solc 0\.8\.20 is missing"):
+        asyncio.run(audit_command.audit(hub, "http://127.0.0.1:1", folder))
+
+
+def test_an_audit_that_needs_no_compiler_asks_for_none(
+    circuits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_compiler(tmp_path)  # no artifacts
+    monkeypatch.setattr(regeneration_module.Kept, "get", lambda *_: {"made": "before"})
+    require_compiler(circuits().path.parent)  # all made before
