@@ -10,10 +10,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
-import aiohttp
-
+from oracle.app.daemon_pages import DaemonPages, SourceSaid, ask_daemon
 from oracle.app.keys import address_of
 from oracle.app.readiness import ask_readiness
 from oracle.chain.connect import connect
@@ -25,7 +23,6 @@ from oracle.chain.reach import Reach, reach_of
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.interface import EndpointState
 from oracle.config import Config
-from oracle.core import http
 from oracle.core.errors import KeystoreError
 from oracle.core.obstacles import Obstacle
 from oracle.core.privacy import ModelPrivacy
@@ -33,15 +30,13 @@ from oracle.feeds.journal import open_journal
 
 __all__ = ["CommitteeStatus", "FeedStatus", "OracleStatus", "status"]
 
-_MAX_BYTES = 16 << 20
-
 
 @dataclass(frozen=True)
 class FeedStatus:
     """A feed, with answers and times as text for people.
 
     Attributes:
-        status: As the hub has it: "EMPTY", "OK" or "HELD", and whether it is paused; or that it is not deployed.
+        status: As the hub has it: "EMPTY", "OK" or "HELD"; also if it is paused, stale or not deployed.
         committee: The name of its committee.
         peers: The names of the feeds that each of its reports lists, too.
         age_s: Seconds since the latest round was observed, by the chain's clock; None if there is none.
@@ -65,7 +60,7 @@ class FeedStatus:
     spread: int | None
     held: HoldProgress | None
     open: int
-    sources: Sequence[Mapping[str, Any]] = ()
+    sources: Sequence[SourceSaid] = ()
     shadow: str = ""
 
 
@@ -138,12 +133,15 @@ class OracleStatus:
     daemon: bool | None = None
 
 
-async def status(config: Config, env: Mapping[str, str] | None = None) -> OracleStatus:
+async def status(
+    config: Config, env: Mapping[str, str] | None = None, daemon: DaemonPages | None = None
+) -> OracleStatus:
     """Read feeds and balance from the chain, open observations from the journal, and sources from the daemon.
 
     Args:
         config: The configuration.
         env: The environment, for passwords; None: that of the process.
+        daemon: The daemon's pages; None: it is asked.
     """
     environment = os.environ if env is None else env
     deployment = load_deployment(config.chain.deployment)
@@ -158,7 +156,7 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
             payer = await address_of(config.keys.submitter, rpc, environment)
             balance = await rpc.balance(payer)
             readiness = await ask_readiness(config, environment, rpc)
-            looks = await _looks(config)
+            pages = await ask_daemon(config) if daemon is None else daemon
             reporter, keyless = await _reporter(config, rpc, environment)
             committees = [
                 _committee_status(config, name, await hub.committee(each.number), reporter, keyless, head.timestamp)
@@ -170,7 +168,7 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
                     await look(hub, deployment, name, state, head.timestamp),
                     status=state.status.name,
                     open_observations=journal.counts(name)["open"] if journal is not None else 0,
-                    sources=(looks or {}).get(name, {}).get("sources", ()),
+                    sources=pages.sources.get(name, ()),
                     shadow=_shadow(await hub.shadow(state.feed_id), config),
                 )
                 for name, state in zip(deployment.feeds, states, strict=True)
@@ -194,7 +192,7 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
                 privacy=config.prover.privacy,
                 ready=not readiness.obstacles,
                 obstacles=readiness.obstacles,
-                daemon=None if config.web.address is None else looks is not None,
+                daemon=None if config.web.address is None else not pages.problem,
                 is_dry=left is not None and left < config.web.min_reports,
                 endpoints=await rpc.endpoints(),
                 leader=journal.leader().holder if journal is not None else "",
@@ -223,13 +221,13 @@ def _feed_status(
     *,
     status: str,
     open_observations: int,
-    sources: Sequence[Mapping[str, Any]],
+    sources: Sequence[SourceSaid],
     shadow: str,
 ) -> FeedStatus:
     last = found.last
     return FeedStatus(
         name=found.name,
-        status=status + (" (paused)" if found.paused else ""),
+        status=status + "".join(f" ({each})" for each in ("paused", "stale") if getattr(found, each)),
         committee=found.committee,
         peers=found.peers,
         round_id=last.round_id if last else 0,
@@ -281,17 +279,3 @@ def _shadow(tally: ShadowTally | None, config: Config) -> str:
         f"model {tally.model_number}: {tally.compared} of {tally.min_compared} reports compared, "
         f"{tally.disagreements} verdicts differ, {tally.max_disagreements} may{nobody}"
     )
-
-
-async def _looks(config: Config) -> Mapping[str, Any] | None:
-    """Ask the running daemon what its sources said; None: it has no address, or does not answer."""
-    if config.web.address is None:
-        return None
-    host, port = config.web.address
-    host = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1"}.get(host, host)
-    try:
-        answer = await http.ask("GET", f"http://{host}:{port}/sources", timeout_s=2.0, max_body=_MAX_BYTES)
-        found = answer.json()
-    except (aiohttp.ClientError, OSError, http.BodyTooLarge, ValueError):
-        return None
-    return found if answer.status == 200 and isinstance(found, dict) else None

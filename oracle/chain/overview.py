@@ -111,6 +111,7 @@ class FeedView:
         name: The feed's name in the configuration.
         model: Number of the active model.
         paused: True if the guardian has paused it.
+        stale: True if its latest round is older than the feed allows, as the hub's `isStale` says.
         committee: The name of its committee.
         peers: The names of the feeds that each of its reports lists, too; the id of one that the deployment lacks.
         last: The latest round; None if there is none.
@@ -122,6 +123,7 @@ class FeedView:
     feed_id: bytes
     model: int
     paused: bool
+    stale: bool
     committee: str
     peers: tuple[str, ...]
     last: LastRound | None
@@ -175,14 +177,16 @@ async def look(hub: Hub, deployment: Deployment, name: str, state: FeedState, no
     """Return what is seen of a feed in this state. Only the latest round, and terms that never change, are read."""
     terms = await hub.feed_config(state.feed_id)
     names = {feed.feed_id: each for each, feed in deployment.feeds.items()}
+    last = await _last_round(hub, state, terms)
     return FeedView(
         name=name,
         feed_id=state.feed_id,
         model=state.model_number,
         paused=state.paused,
+        stale=last is not None and now - last.observed_at > terms.heartbeat + terms.max_age,
         committee=deployment.feeds[name].committee,
         peers=tuple(names.get(peer, to_hex(peer)) for peer in state.peers),
-        last=await _last_round(hub, state, terms),
+        last=last,
         held=HoldProgress.of(state, terms, now),
         now=now,
     )
@@ -275,6 +279,8 @@ def lines(found: FeedOverview) -> Mapping[str, str]:
             f"{last.round_id}: {last.answer}, observed at {moment(last.observed_at)} by {last.count} "
             f"reporter{'' if last.count == 1 else 's'}, {last.spread / 1_000:.3g} σ apart"
         )
+    if found.stale:
+        told["latest round"] += "; stale"
     if found.held is not None:
         told["held"] = str(found.held)
     if found.model_activation is not None:

@@ -39,6 +39,7 @@ from oracle.cli.run import run_command
 from oracle.cli.srs import srs_group
 from oracle.cli.status import status_command
 from oracle.cli.toolchain import toolchain_group
+from oracle.cli.top import top_command
 from oracle.cli.verify import manifest_group, verify_deployment_command
 from oracle.core.errors import ConfigError, OracleError
 from oracle.core.version import __version__
@@ -82,6 +83,7 @@ for _command in (
     srs_group,
     status_command,
     toolchain_group,
+    top_command,
     verify_deployment_command,
 ):
     oracle.add_command(_command)

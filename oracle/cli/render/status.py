@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from oracle.app.status import CommitteeStatus, OracleStatus
 from oracle.cli.render.json_output import print_json
+from oracle.cli.render.marks import feed_mark, source_mark
 from oracle.cli.render.tables import new_console, new_table
 from oracle.core.obstacles import lines
 
@@ -45,7 +46,7 @@ def print_status(status: OracleStatus, *, as_json: bool) -> None:
         spread = "" if feed.spread is None else f"{feed.spread / 1_000:.3g} σ"
         table.add_row(
             feed.name,
-            feed.status,
+            feed_mark(feed.status),
             str(feed.round_id),
             feed.answer,
             age,
@@ -77,8 +78,7 @@ def print_status(status: OracleStatus, *, as_json: bool) -> None:
         said = new_table("feed", "source", "", "value", "detail")
         for feed in status.feeds:
             for each in feed.sources:
-                state = each["state"] if each["state"] == "agrees" else f"[red]{each['state']}[/]"
-                said.add_row(feed.name, escape(each["source"]), state, each["value"], escape(each["detail"]))
+                said.add_row(feed.name, escape(each.source), source_mark(each.state), each.value, escape(each.detail))
         console.print(said)
 
 

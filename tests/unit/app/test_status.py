@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from oracle.app.daemon_pages import SourceSaid
 from oracle.app.status import CommitteeStatus, FeedStatus, OracleStatus
 from oracle.chain.overview import HoldProgress
 from oracle.chain.transport.interface import EndpointState
@@ -110,3 +111,29 @@ def test_what_the_model_hides_is_said_with_the_reason(capsys: pytest.CaptureFixt
     print_status(STATUS, as_json=True)
     shown = json.loads(capsys.readouterr().out)["privacy"]
     assert (shown["visibility"], shown["disclosure"]) == ("public", "score")
+
+
+@pytest.mark.parametrize(
+    ("status", "coloured"),
+    [
+        ("OK", "OK"),
+        ("HELD", "\x1b[1;33mHELD\x1b[0m"),
+        ("OK (paused)", "OK \x1b[1;31m(paused)\x1b[0m"),
+        ("HELD (stale)", "\x1b[1;33mHELD\x1b[0m \x1b[1;33m(stale)\x1b[0m"),
+    ],
+)
+def test_held_paused_and_stale_have_a_colour_in_a_terminal_and_none_in_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, status: str, coloured: str
+) -> None:
+    shown = replace(STATUS, feeds=(replace(FEED, status=status),))
+    assert f"eth {status} 7" in said(capsys, shown)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert coloured in said(capsys, shown)
+
+
+def test_a_suspended_source_shows_its_reason_and_until_when(capsys: pytest.CaptureFixture[str]) -> None:
+    why = "suspended until 2026-01-01T00:05:00Z after 5 failures, the last: no answer within 5 s"
+    feed = replace(FEED, sources=(SourceSaid("kraken", "suspended", "", why), SourceSaid("b", "agrees", "1", "")))
+    shown = said(capsys, replace(STATUS, feeds=(feed,), daemon=True))
+    assert f"eth kraken suspended {why}" in shown and "eth b agrees 1" in shown

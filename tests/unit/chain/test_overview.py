@@ -81,6 +81,7 @@ def feed(**changes: object) -> FeedOverview:
         feed_id=b"\1" * 32,
         model=2,
         paused=False,
+        stale=False,
         committee="default",
         peers=("btc-usd",),
         last=LastRound(7, "2000.00000000", NOW, 3, 450),
@@ -104,6 +105,7 @@ def test_a_feed_is_told_with_its_committee_its_peers_and_its_latest_round() -> N
     )
     assert told["model"] == "2, before it 1; the time for a rollback is over"
     assert "held" not in told and "proposed model" not in told
+    assert lines(feed(stale=True))["latest round"].endswith(", 0.45 σ apart; stale")
     told = lines(feed(last=None, peers=(), held=HoldProgress.of(state(HELD), feed_config(), NOW)))
     assert (told["latest round"], told["peers"]) == ("none", "none")
     assert told["held"].startswith("2910.00000000, confirmed by 1 of 2")
