@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from oracle.app.network import NetworkNode, open_network
 from oracle.app.node import Node, open_node
-from oracle.app.readiness import NodeReadiness, node_readiness
+from oracle.app.readiness import NodeReadiness, node_readiness, open_outlook
 from oracle.app.roles import DaemonSetup
 from oracle.feeds import daemon
 from oracle.feeds.daemon import CommitteeFeeds
 from oracle.feeds.desk import FeedListener
+from oracle.feeds.outlook import ReadOutlook
 
 __all__ = ["AnsweringNode", "open_answering"]
 
@@ -30,6 +31,7 @@ class AnsweringNode:
     network: NetworkNode
     feeds: FeedListener
     readiness: NodeReadiness
+    outlook: ReadOutlook
     shelf: None = None
     payer: None = None
 
@@ -48,4 +50,9 @@ async def open_answering(setup: DaemonSetup) -> AsyncIterator[AnsweringNode]:
     """Open a node that only answers. Raises as `oracle.app.node.open_node` and `oracle.app.network.open_network`."""
     opening = open_node(setup.config, os.environ, on_chain=setup.chain, on_standby=setup.standby, clock=setup.clock)
     async with opening as node, open_network(node, setup.seams, setup.certificates.get("network")) as network:
-        yield AnsweringNode(node, network, setup.feeds, node_readiness(node, network))
+        readiness = node_readiness(node, network)
+        outlook = open_outlook(readiness, setup.obstacles)
+        try:
+            yield AnsweringNode(node, network, setup.feeds, readiness, outlook)
+        finally:
+            await outlook.close()

@@ -13,6 +13,7 @@ from oracle.feeds.daemon import CommitteeFeeds
 from oracle.feeds.interface import Permission
 from oracle.feeds.looking import LookedAt, Looks, Rows
 from oracle.feeds.observe import Observers, Sighting
+from oracle.feeds.outlook import Outlook
 from oracle.feeds.shelf import Shelf
 from oracle.sources.readings import FeedReadings
 
@@ -20,7 +21,11 @@ __all__ = ["feeds_by_committee"]
 
 
 async def feeds_by_committee(
-    node: Node, observers: Observers, network: NetworkNode | None = None, shelf: Shelf | None = None
+    node: Node,
+    observers: Observers,
+    network: NetworkNode | None = None,
+    shelf: Shelf | None = None,
+    outlook: Outlook | None = None,
 ) -> list[CommitteeFeeds]:
     """Return the configured feeds by committee. Those of recordings that count looks are looked at by themselves.
 
@@ -29,6 +34,7 @@ async def feeds_by_committee(
         observers: Look at the feeds' sources.
         network: The node's part in its network; None: it is alone.
         shelf: Has what is kept for whoever brings it; None: every report is sent.
+        outlook: Knows what stands in the way of a report; None: nothing ever does.
 
     Raises:
         ConfigError: A feed's peer is not configured here.
@@ -52,6 +58,7 @@ async def feeds_by_committee(
                 keep=partial(_keep, node) if mine is None else None,
                 number=number,
                 permission=Permission() if mine is None else mine.guard,
+                outlook=outlook or Outlook(),
             )
         )
     return found

@@ -39,11 +39,20 @@ from oracle.core.errors import (
     OracleError,
 )
 from oracle.core.formats import from_hex
-from oracle.core.obstacles import Obstacle, ObstacleKind, obstacles_for
+from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.feeds.journal import Journal, open_journal
+from oracle.feeds.outlook import ObstacleListener, ReadOutlook
 from oracle.network.asking import ask_members, trusted
 
-__all__ = ["NodeReadiness", "ask_readiness", "gas_of_reports", "node_facts", "node_readiness", "silent_members"]
+__all__ = [
+    "NodeReadiness",
+    "ask_readiness",
+    "gas_of_reports",
+    "node_facts",
+    "node_readiness",
+    "open_outlook",
+    "silent_members",
+]
 
 ASK_MEMBERS_S = 15.0
 """Seconds between two times that a running node asks the members of its network who they are."""
@@ -298,7 +307,11 @@ class NodeReadiness:
         self.latest = replace(read, obstacles=(*read.obstacles, *more))
         return self.latest
 
-    def obstacle(self, feed: str) -> Obstacle | None:
-        """Return the first obstacle of a feed's next report that makes it vain to begin it; None: none is known."""
-        known = () if self.latest is None else self.latest.obstacles
-        return next((each for each in obstacles_for(feed, known) if each.kind.stops_reports), None)
+    async def obstacles(self) -> Sequence[Obstacle]:
+        """Read once, and return the obstacles."""
+        return (await self.refresh()).obstacles
+
+
+def open_outlook(readiness: NodeReadiness, listener: ObstacleListener | None = None) -> ReadOutlook:
+    """Return what the feeds of a running node ask before they begin a report."""
+    return ReadOutlook(readiness.obstacles, listener)

@@ -6,6 +6,7 @@ Those of reports are in `oracle.app.report_recorders`: only a node that makes re
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +15,9 @@ import structlog
 from oracle.chain.listener import ChainListener
 from oracle.core.errors import SourceSuspended
 from oracle.core.metrics import Counter, Gauge, Metrics
+from oracle.core.obstacles import Obstacle, ObstacleKind, grouped
 from oracle.feeds.observe import LookListener
+from oracle.feeds.outlook import ObstacleListener
 from oracle.sources.aggregate import Aggregated
 from oracle.sources.interface import Collected
 from oracle.web.board import Board, SourceStatus
@@ -24,6 +27,7 @@ __all__ = [
     "ChainRecorder",
     "FeedRecorder",
     "LookRecorder",
+    "ObstacleRecorder",
     "SuspensionRecorder",
 ]
 
@@ -128,6 +132,49 @@ class FeedRecorder:
         """It is looked at no more: because of an error, or, with None, because its recording has ended."""
         self.metrics.set(Gauge.IS_ENDED, reason is not None, feed)
         self.health.ended(feed, reason)
+
+
+@dataclass(frozen=True)
+class ObstacleRecorder(ObstacleListener):
+    """Tells log, health and metrics what stands in the way of reports: the log once when it begins and when it ends.
+
+    Attributes:
+        feeds: The names of all feeds.
+        health: Shows the obstacles.
+        metrics: Show them, too.
+    """
+
+    feeds: Sequence[str]
+    health: Health
+    metrics: Metrics
+
+    def began(self, obstacles: Sequence[Obstacle]) -> None:
+        """See `ObstacleListener`."""
+        for feeds, each in grouped(obstacles):
+            log.warning(
+                "obstacle",
+                feeds=list(feeds or self.feeds),
+                obstacle=each.kind.value,
+                reason=each.detail,
+                hint=each.remedy,
+            )
+
+    def ended(self, obstacles: Sequence[tuple[Obstacle, float]]) -> None:
+        """See `ObstacleListener`."""
+        lasted: dict[ObstacleKind, list[tuple[Obstacle, float]]] = {}
+        for obstacle, seconds in obstacles:
+            lasted.setdefault(obstacle.kind, []).append((obstacle, seconds))
+        for kind, gone in lasted.items():
+            feeds = [obstacle.feed for obstacle, _ in gone if obstacle.feed]
+            seconds = max(seconds for _, seconds in gone)
+            log.info(
+                "obstacle is gone", feeds=feeds or list(self.feeds), obstacle=kind.value, seconds=round(seconds, 1)
+            )
+
+    def found(self, obstacles: Sequence[Obstacle]) -> None:
+        """See `ObstacleListener`."""
+        self.metrics.show_obstacles(self.feeds, obstacles)
+        self.health.obstacles([each for each in obstacles if each.kind is not ObstacleKind.CHAIN])
 
 
 class ChainRecorder(ChainListener):

@@ -13,11 +13,12 @@ from typing import Protocol
 from oracle.app.network import NetworkNode
 from oracle.app.node import Node
 from oracle.app.readiness import NodeReadiness
-from oracle.app.recorders import ChainRecorder, FeedRecorder
+from oracle.app.recorders import ChainRecorder, FeedRecorder, ObstacleRecorder
 from oracle.app.seams import NodeSeams
 from oracle.config import Config
 from oracle.core.metrics import Metrics
 from oracle.feeds.daemon import CommitteeFeeds
+from oracle.feeds.outlook import ReadOutlook
 from oracle.feeds.shelf import Shelf
 from oracle.web.tls import Certificate
 
@@ -32,6 +33,7 @@ class DaemonSetup:
         config: The configuration.
         metrics: Count what happens.
         feeds: Hears how each feed is.
+        obstacles: Hears what stands in the way of reports.
         chain: Notified of transactions and endpoints.
         standby: Called with the daemon that leads; with None once this one leads.
         certificates: Those of the node's servers, by the section that names them.
@@ -42,6 +44,7 @@ class DaemonSetup:
     config: Config
     metrics: Metrics
     feeds: FeedRecorder
+    obstacles: ObstacleRecorder
     chain: ChainRecorder
     standby: Callable[[str | None], None]
     certificates: Mapping[str, Certificate]
@@ -67,6 +70,10 @@ class NodeRole(Protocol):
     @property
     def readiness(self) -> NodeReadiness:
         """The answer whether the chain would take the next reports."""
+
+    @property
+    def outlook(self) -> ReadOutlook:
+        """The obstacles of the next reports, as they were read last."""
 
     @property
     def payer(self) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ import structlog
 
 from oracle.app.looks import feeds_by_committee
 from oracle.app.node import Node
-from oracle.app.recorders import ChainRecorder, FeedRecorder, LookRecorder, SuspensionRecorder
+from oracle.app.recorders import ChainRecorder, FeedRecorder, LookRecorder, ObstacleRecorder, SuspensionRecorder
 from oracle.app.roles import DaemonSetup, NodeRole
 from oracle.app.seams import NodeSeams
 from oracle.app.sources import make_sources
@@ -26,7 +26,7 @@ from oracle.app.watching import watch_network
 from oracle.chain.readiness import Readiness
 from oracle.config import Config, FeedConfig
 from oracle.core.backoff import Backoff
-from oracle.core.errors import ConfigError, OracleError, Retryable
+from oracle.core.errors import OracleError, Retryable
 from oracle.core.metrics import Metrics
 from oracle.core.types import Round
 from oracle.feeds.desk import BACKOFF_FIRST_S, BACKOFF_LAST_S
@@ -88,6 +88,7 @@ async def run_daemon(
             config,
             metrics,
             FeedRecorder(health, metrics),
+            ObstacleRecorder([feed.name for feed in config.feeds], health, metrics),
             ChainRecorder(metrics),
             partial(_standby, health),
             certificates,
@@ -97,14 +98,14 @@ async def run_daemon(
         role = await _opened(stack, partial(_role, setup))
         node = role.node
         observers.begin(node.feed_ids)
-        committees = await feeds_by_committee(node, observers, role.network, role.shelf)
+        committees = await feeds_by_committee(node, observers, role.network, role.shelf, role.outlook)
         await _serve_pushes(stack, config, observers, certificates.get("push"))
         await _serve_readings(stack, node, certificates.get("readings"))
         stack.enter_context(_background("monitor", _monitor(role, metrics, health).run()))
         stack.enter_context(_background("compaction", _compact(role, config.journal.keep_days, config.readings.days)))
         if role.network is not None:
             stack.enter_context(_background("watching", watch_network(node, role.network, metrics, board)))
-        reload = None if reread is None else partial(_reload, observers, certificates.values(), reread)
+        reload = None if reread is None else partial(_reload, observers, reread)
         await _run(role, role.run(committees, stop or asyncio.Event(), reload))
 
 
@@ -251,18 +252,12 @@ async def _opened(
         await asyncio.sleep(pause)
 
 
-async def _reload(observers: Observers, certificates: Collection[Certificate], reread: Callable[[], Config]) -> None:
-    """Read sources and certificates again. What is wrong with them is logged, and the old ones stay."""
+async def _reload(observers: Observers, reread: Callable[[], Config]) -> None:
+    """Read sources again. What is wrong with them is logged, and the old ones stay."""
     try:
         log.info("sources reloaded", feeds=observers.replace(reread()))
     except OracleError as error:
         log.error("sources not reloaded", reason=str(error))
-    for certificate in certificates:
-        try:
-            certificate.reload()
-            log.info("certificate reloaded")
-        except ConfigError as error:
-            log.error("certificate not reloaded", reason=str(error))
 
 
 async def _compact(role: NodeRole, keep_days: int | None, readings_days: int) -> None:
@@ -294,7 +289,9 @@ class _MonitoredChain:
     role: NodeRole
 
     async def readiness(self) -> Readiness:
-        return await self.role.readiness.refresh(members=True)
+        read = await self.role.readiness.refresh(members=True)
+        self.role.outlook.learn(read.obstacles)
+        return read
 
     async def round(self, feed_id: bytes, round_id: int) -> Round | None:
         return await self.role.node.hub.round(feed_id, round_id)

@@ -20,7 +20,7 @@ from oracle.app.keys import open_key
 from oracle.app.network import NetworkNode, open_network
 from oracle.app.node import Node, open_node
 from oracle.app.provers import DetectorWithProvers, log_proving, make_prover
-from oracle.app.readiness import NodeReadiness, node_readiness
+from oracle.app.readiness import NodeReadiness, node_readiness, open_outlook
 from oracle.app.seams import NodeSeams
 from oracle.chain.deploy import Deployment
 from oracle.chain.hub import Hub
@@ -40,6 +40,7 @@ from oracle.feeds.budget import REPORT_GAS
 from oracle.feeds.desk import Desk, FeedListener
 from oracle.feeds.interface import ReportListener, ReportListeners, Signers
 from oracle.feeds.journal import Journal
+from oracle.feeds.outlook import ObstacleListener, ReadOutlook
 from oracle.feeds.provers import Provers
 from oracle.feeds.reporting import Reporting
 from oracle.feeds.shadows import ShadowListener, Shadows
@@ -70,6 +71,7 @@ class RunningOracle:
         network: The node's part in its network; None: it is alone.
         budget: Pays for all transactions, as far as the daily limit goes.
         readiness: Says whether the chain would take the next reports.
+        outlook: Has the obstacles of the next reports, as they were read last.
     """
 
     node: Node
@@ -81,6 +83,7 @@ class RunningOracle:
     shelf: Shelf
     budget: NodeBudget
     readiness: NodeReadiness
+    outlook: ReadOutlook
     network: NetworkNode | None = None
 
     @property
@@ -121,6 +124,7 @@ async def open_oracle(
     env: Mapping[str, str] | None = None,
     listener: ReportListener | None = None,
     feeds: FeedListener | None = None,
+    obstacles: ObstacleListener | None = None,
     on_proof: OnEvent = log_proving,
     on_chain: ChainListener | None = None,
     on_standby: Callable[[str | None], None] = lambda leader: None,
@@ -136,6 +140,7 @@ async def open_oracle(
         env: The environment, for passwords; None: that of the process.
         listener: Hears what becomes of reports.
         feeds: Hears how each feed is.
+        obstacles: Hears what stands in the way of reports.
         on_proof: Called with each event of a prover.
         on_chain: Notified of transactions and endpoints.
         on_standby: Called with the daemon that leads; with None once this one leads.
@@ -187,6 +192,11 @@ async def open_oracle(
                 listener=on_shadow,
             )
             stack.push_async_callback(shadows.close)
+        readiness = node_readiness(
+            node, network, payer=str(payer.address), models=models.keys(), budget=budget.obstacles
+        )
+        outlook = open_outlook(readiness, obstacles)
+        stack.push_async_callback(outlook.close)
         pace = None if network is None else network.guard.pace
         listeners = ReportListeners([each for each in (listener, seams.listener, pace) if each is not None])
         shelf = Shelf(node.journal, submitter.pack, listeners.pulled)
@@ -202,14 +212,12 @@ async def open_oracle(
             shadows,
             shelf=shelf,
             permission=permission,
+            outlook=outlook,
         )
-        desk = Desk(reporting, node.journal, models, provers, batching, feeds, listeners, permission)
+        desk = Desk(reporting, node.journal, models, provers, batching, feeds, listeners, permission, outlook)
         stack.push_async_callback(desk.stop, 0.0)
-        readiness = node_readiness(
-            node, network, payer=str(payer.address), models=models.keys(), budget=budget.obstacles
-        )
         yield RunningOracle(
-            node, reporting, desk, models, str(payer.address), shadows, shelf, budget, readiness, network
+            node, reporting, desk, models, str(payer.address), shadows, shelf, budget, readiness, outlook, network
         )
 
 

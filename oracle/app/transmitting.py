@@ -19,6 +19,7 @@ from oracle.app.updates import UpdateFinder, updates_served
 from oracle.feeds import daemon
 from oracle.feeds.daemon import CommitteeFeeds
 from oracle.feeds.desk import FeedListener
+from oracle.feeds.outlook import ReadOutlook
 from oracle.feeds.shelf import Shelf
 
 __all__ = ["TransmittingNode", "open_transmitting"]
@@ -53,6 +54,11 @@ class TransmittingNode:
     def readiness(self) -> NodeReadiness:
         """The answer whether the chain would take the next reports."""
         return self.parts.readiness
+
+    @property
+    def outlook(self) -> ReadOutlook:
+        """The obstacles of the next reports, as they were read last."""
+        return self.parts.outlook
 
     @property
     def payer(self) -> str:
@@ -93,6 +99,7 @@ async def open_transmitting(setup: DaemonSetup) -> AsyncIterator[TransmittingNod
         config,
         listener=recorder,
         feeds=setup.feeds,
+        obstacles=setup.obstacles,
         on_proof=recorder.on_proof,
         on_chain=setup.chain,
         on_standby=setup.standby,

@@ -1,8 +1,8 @@
 """The outlook: obstacles are known before a report is begun, so that nothing is signed or proven in vain.
 
-`Outlook` is asked whenever a feed is due. `ReadOutlook` has read the obstacles a moment ago. While there are any, it
-reads again by itself, later each time and at least every `READ_LAST_S` seconds: so feeds go on that long after their
-obstacles are gone, at most. Each obstacle is told when it begins and when it ends, however often it was read between.
+`Outlook` is asked whenever a feed is due. `ReadOutlook` has read the obstacles a moment ago. While a feed waits, it
+reads again, later each time and at least every `READ_LAST_S` seconds: so a feed goes on that long after its obstacle is
+gone, at most. Each obstacle is told when it begins and when it ends, however often it was read between.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ class Outlooks(Outlook):
 class ObstacleListener:
     """Hears what stands in the way of feeds' reports; override what is of interest. Must not raise."""
 
-    def began(self, obstacle: Obstacle) -> None:
-        """An obstacle is there that was not there before."""
+    def began(self, obstacles: Sequence[Obstacle]) -> None:
+        """These obstacles are there, and were not before."""
 
-    def ended(self, obstacle: Obstacle, seconds: float) -> None:
-        """An obstacle is gone, after so many seconds."""
+    def ended(self, obstacles: Sequence[tuple[Obstacle, float]]) -> None:
+        """These obstacles are gone, each after so many seconds."""
 
     def found(self, obstacles: Sequence[Obstacle]) -> None:
-        """These are all obstacles there are now, as they were just read."""
+        """These are all obstacles that there are, after each reading."""
 
 
 class ReadOutlook(Outlook):
@@ -132,20 +132,11 @@ class ReadOutlook(Outlook):
         self._doubts += 1
         self._fresh_until = self._again_at = float("-inf")
 
-    async def run(self, feeds: Collection[str], interval: float) -> None:
-        """Read again and again, until cancelled: an obstacle is told also while nothing is due.
-
-        Args:
-            feeds: All feeds.
-            interval: Seconds between two readings while there is no obstacle.
-        """
-        try:
-            while True:
-                await self.renew(feeds)
-                await asyncio.sleep(min(interval, READ_LAST_S) if self._there else interval)
-        finally:
-            if self._reading is not None:
-                self._reading.cancel()
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
 
     async def _read_now(self) -> None:
         doubts = self._doubts
@@ -180,12 +171,12 @@ class ReadOutlook(Outlook):
         if any(kind is ObstacleKind.CHAIN for kind, _ in there):  # nothing else was read
             there = {key: each for key, (each, _) in before.items()} | there
         self._there = {key: (each, before[key][1] if key in before else now) for key, each in there.items()}
-        for key, (obstacle, since) in before.items():
-            if key not in there:
-                self._listener.ended(obstacle, now - since)
-        for key, obstacle in there.items():
-            if key not in before:
-                self._backoff.reset()
-                self._again_at = now
-                self._listener.began(obstacle)
+        gone = [(obstacle, now - since) for key, (obstacle, since) in before.items() if key not in there]
+        if gone:
+            self._listener.ended(gone)
+        new = [obstacle for key, obstacle in there.items() if key not in before]
+        if new:
+            self._backoff.reset()
+            self._again_at = now
+            self._listener.began(new)
         self._listener.found(list(there.values()))

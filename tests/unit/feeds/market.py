@@ -128,11 +128,11 @@ class Stands(ObstacleListener):
     async def read(self) -> Sequence[Obstacle]:
         return self.there if self.later is None else []
 
-    def began(self, obstacle: Obstacle) -> None:
-        self.told.append(f"+{obstacle.kind}")
+    def began(self, obstacles: Sequence[Obstacle]) -> None:
+        self.told += [f"+{obstacle.kind}" for obstacle in obstacles]
 
-    def ended(self, obstacle: Obstacle, seconds: float) -> None:
-        self.told.append(f"-{obstacle.kind}")
+    def ended(self, obstacles: Sequence[tuple[Obstacle, float]]) -> None:
+        self.told += [f"-{obstacle.kind}" for obstacle, _ in obstacles]
 
 
 class Market:

@@ -290,9 +290,8 @@ async def test_a_relative_feed_does_not_begin_with_an_answer_that_is_not_above_z
 
 async def test_why_a_feed_has_no_answer_is_said_once_though_its_figures_change(floor: Floor) -> None:
     floor.say(1_000)
-    floor.said["b"] = [SourceUnavailable(f"the sources say 0.000000{index}") for index in range(1, 9)] + [
-        (NORMAL, 1_001)
-    ]
+    failures = (SourceUnavailable(f"the sources say 0.000000{index}") for index in range(1, 9))
+    floor.said["b"] = [*failures, (NORMAL, 1_001)]
     with capture_logs() as logs:
         async with running(floor):
             await until(lambda: floor.market.ends.get("b@1001") == "accepted")

@@ -26,11 +26,11 @@ class Told(ObstacleListener):
     told: list[str] = field(default_factory=list)
     readings: list[Sequence[Obstacle]] = field(default_factory=list)
 
-    def began(self, obstacle: Obstacle) -> None:
-        self.told.append(f"+{obstacle.kind}{obstacle.feed}")
+    def began(self, obstacles: Sequence[Obstacle]) -> None:
+        self.told += [f"+{obstacle.kind}{obstacle.feed}" for obstacle in obstacles]
 
-    def ended(self, obstacle: Obstacle, seconds: float) -> None:
-        self.told.append(f"-{obstacle.kind}{obstacle.feed} {seconds:g}")
+    def ended(self, obstacles: Sequence[tuple[Obstacle, float]]) -> None:
+        self.told += [f"-{obstacle.kind}{obstacle.feed} {seconds:g}" for obstacle, seconds in obstacles]
 
     def found(self, obstacles: Sequence[Obstacle]) -> None:
         self.readings.append(obstacles)
@@ -192,21 +192,17 @@ async def test_several_outlooks_are_one() -> None:
     assert spent.doubts == 1
 
 
-async def test_it_goes_on_reading_while_nothing_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reading_ends_with_the_outlook() -> None:
     world = World()
-    slept: list[float] = []
-    sleep = asyncio.sleep
+    never = asyncio.Event()
 
-    async def sleeping(seconds: float) -> None:
-        if seconds:
-            slept.append(seconds)
-            world.now += seconds
-            world.there = [PAUSED]
-            if len(slept) == 3:
-                raise asyncio.CancelledError
-        await sleep(0)
+    async def hang() -> Sequence[Obstacle]:
+        await never.wait()
+        return []
 
-    monkeypatch.setattr(asyncio, "sleep", sleeping)
+    world.outlook = ReadOutlook(hang)
+    asking = asyncio.create_task(world.outlook.renew(["a"]))
+    await asyncio.sleep(0)
+    await world.outlook.close()
     with pytest.raises(asyncio.CancelledError):
-        await world.outlook.run(["a", "b"], 15.0)
-    assert slept == [15.0, READ_LAST_S, READ_LAST_S] and world.told.told == ["+pauseda"]
+        await asking
