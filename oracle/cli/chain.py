@@ -6,21 +6,58 @@ from pathlib import Path
 
 import click
 
-from oracle.cli.options import FILE
+from oracle.cli.options import FILE, json_option, load_optional, optional_config_option
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
+
+LOCAL_RPC = "http://127.0.0.1:8545"
 
 
 @click.group("chain")
 def chain_group() -> None:
-    """The local chain that anvil.toml describes."""
+    """The local chain: the one that anvil.toml describes, or the usual one."""
 
 
 @chain_group.command("up")
-@click.option("--file", "path", type=FILE, default=Path("anvil.toml"), help="The chain's description.")
+@click.option("--file", "path", type=FILE, help="The chain's description (default: anvil.toml, if it exists).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Listen on this port, not on the file's; 0: a free one.")
-def chain_up(path: Path, port: int | None) -> None:
+@click.option(
+    "--fund",
+    "funded",
+    multiple=True,
+    metavar="ADDRESS[=ETHER]",
+    help="Give an account ether when the chain starts (default: 100); may be repeated.",
+)
+def chain_up(path: Path | None, port: int | None, funded: tuple[str, ...]) -> None:
     """Start Anvil, wait until it answers, and stop it cleanly on Ctrl-C or SIGTERM."""
     from oracle.app import chain
+    from oracle.chain.local.funding import funding
 
-    chain.chain_up(path, port, announce=click.echo)
+    chain.chain_up(path, port, click.echo, [funding(each, "--fund") for each in funded])
+
+
+@chain_group.command("fund")
+@click.argument("address")
+@click.argument("ether", required=False, metavar="[ETHER]")
+@click.option("--rpc-url", help="The local chain (default: the configuration's, or http://127.0.0.1:8545).")
+@optional_config_option
+@json_option
+def chain_fund(address: str, ether: str | None, rpc_url: str | None, config_path: Path | None, as_json: bool) -> None:
+    """Give ADDRESS so much more ETHER on a local chain that runs (default: 100)."""
+    import asyncio
+
+    from oracle.app import chain
+    from oracle.chain.addresses import require_address
+    from oracle.chain.local.funding import Funding, amount
+    from oracle.cli.render.json_output import print_json
+    from oracle.core import money
+
+    given = Funding(require_address(address, "ADDRESS"), amount(ether, "ETHER"))
+    if rpc_url is None:
+        config = load_optional(config_path)
+        rpc_url = LOCAL_RPC if config is None else config.chain.endpoints[0]
+    ((funded, balance),) = asyncio.run(chain.chain_fund(rpc_url, [given])).items()
+    if as_json:
+        print_json({"address": funded, "balance_wei": str(balance)})
+    else:
+        click.echo(f"{funded} has {money.ether(balance)} ether")

@@ -211,7 +211,7 @@ def load_config(path: Path) -> Config:
     from oracle.config import load
 
     if not path.exists():
-        raise ConfigError(f"{path}: no such file; copy config.example.toml there, or name another with --config")
+        raise ConfigError(f"{path}: no such file; `oracle init FOLDER` writes one, or name another with --config")
     return load(path, os.environ)
 
 

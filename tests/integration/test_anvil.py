@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -12,9 +13,15 @@ from typing import Any
 
 import pytest
 
+from oracle.app.chain import chain_fund
 from oracle.chain.local import toolchain
-from oracle.chain.local.anvil import WELL_KNOWN_MNEMONIC, Anvil, load_anvil_config
+from oracle.chain.local.anvil import WELL_KNOWN_MNEMONIC, Anvil, AnvilConfig, load_anvil_config
+from oracle.chain.local.funding import fund, funding
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.interface import MethodMissing
 from oracle.core.errors import ChainUnavailable, ConfigError
+from oracle.core.formats import checksum_address
+from tests.fakenode import FakeNode
 
 StartAnvil = Callable[..., Anvil]
 
@@ -43,6 +50,51 @@ def test_the_repository_describes_a_local_chain(project_root: Path) -> None:
     config = load_anvil_config(project_root / "anvil.toml")
     assert config.mnemonic == WELL_KNOWN_MNEMONIC
     assert config.host == "127.0.0.1"
+    assert config == AnvilConfig(), "who has no file gets another chain"
+
+
+def test_outside_a_project_there_is_the_usual_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "find_project_root", lambda: None)
+    assert load_anvil_config(port=0) == AnvilConfig(port=0)
+    with pytest.raises(ConfigError, match="the local chain: unknown key 'prot'"):
+        load_anvil_config(prot=0)
+
+
+def test_accounts_get_ether(anvil: StartAnvil) -> None:
+    chain = anvil()
+    new, rich = "0x00000000000000000000000000000000000000AA", chain.accounts[0].address
+    given = [funding(new.lower(), "--fund"), funding(f"{new}=0.5", "--fund"), funding(f"{rich}=1", "--fund")]
+    found = asyncio.run(chain_fund(chain.rpc_url, given))
+    assert found == {checksum_address(new): 1005 * 10**17, rich: 10_001 * 10**18}
+    assert int(chain.rpc("eth_getBalance", new, "latest"), 16) == 1005 * 10**17
+
+
+def test_a_chain_where_nobody_can_make_ether(anvil: StartAnvil) -> None:
+    class Node(FakeNode):
+        async def request(self, method: str, *_: Any, **__: Any) -> Any:
+            raise MethodMissing("http://node", f"the method {method} does not exist")
+
+    given = funding("0x00000000000000000000000000000000000000aa", "--fund")
+    with pytest.raises(ConfigError, match=r"http://node is not a local chain of Anvil: .* send 0x0{36}\w{4} some"):
+        asyncio.run(fund(Rpc(Node()), [given]))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0x12", "--fund: '0x12' is not an address"),
+        ("0x" + "00" * 19 + "aa=", "--fund: '' is no amount of ether"),
+        ("0x" + "00" * 19 + "aa=many", "--fund: 'many' is no amount"),
+        ("0x" + "00" * 19 + "aa=0", "a number above 0"),
+        ("0x" + "00" * 19 + "aa=-1", "a number above 0"),
+        ("0x" + "00" * 19 + "aa=nan", "a number above 0"),
+        ("0x" + "00" * 19 + "aa=1e400", "a number above 0"),
+        ("0x" + "00" * 19 + "aa=1.0000000000000000001", "18 decimals at most"),
+    ],
+)
+def test_no_amount_of_ether_is_guessed(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        funding(text, "--fund")
 
 
 def test_the_first_account_is_the_well_known_one(anvil: StartAnvil) -> None:

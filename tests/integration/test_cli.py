@@ -46,7 +46,7 @@ def visible(folder: Path) -> set[str]:
 
 
 def test_a_missing_configuration(workspace: Workspace) -> None:
-    refused(workspace, "run", code=2, says=r"oracle\.toml: no such file; copy config\.example\.toml")
+    refused(workspace, "run", code=2, says=r"oracle\.toml: no such file; `oracle init FOLDER` writes one")
 
 
 def test_an_unknown_key(workspace: Workspace) -> None:
@@ -159,8 +159,9 @@ def test_the_srs_in_use_is_told_to_be_insecure(workspace: Workspace) -> None:
     refused(workspace, "srs", "import", "other.srs", code=2, says="is not the public ceremony's SRS")
 
 
-def test_the_chain_command_runs_a_chain_until_it_is_asked_to_stop(workspace: Workspace, project_root: Path) -> None:
-    running = workspace.start_interpreter("chain", "up", "--file", str(project_root / "anvil.toml"), "--port", "0")
+def test_the_chain_command_runs_a_chain_until_it_is_asked_to_stop(workspace: Workspace) -> None:
+    new = "0x00000000000000000000000000000000000000AA"
+    running = workspace.start_interpreter("chain", "up", "--port", "0", "--fund", f"{new}=7")
     said = re.compile(r"chain 31337 at (http://127\.0\.0\.1:\d+), process (\d+)")
     eventually(lambda: said.search(workspace.log()) is not None, "the chain's address")
     found = said.search(workspace.log())
@@ -169,6 +170,10 @@ def test_the_chain_command_runs_a_chain_until_it_is_asked_to_stop(workspace: Wor
     request = urllib.request.Request(found[1], question, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert json.load(answer)["result"] == hex(31337)
+    assert workspace.log().startswith("no anvil.toml here: the usual chain, which is forgotten when it stops\n")
+    eventually(lambda: f"{new} has 7 ether" in workspace.log(), "the ether")
+    done = workspace.run("chain", "fund", new, "0.25", "--rpc-url", found[1])
+    assert done.stdout == f"{new} has 7.25 ether\n", done.stderr
     running.send_signal(signal.SIGTERM)
     assert running.wait(20) == 0
     assert workspace.log().endswith("stopped\n")

@@ -21,6 +21,7 @@ from oracle.proving import tuning
 from oracle.proving.artifact import Artifact, Visibility, build, needs_compiler
 from oracle.proving.artifact import building as building_module
 from oracle.proving.artifact import regeneration as regeneration_module
+from oracle.proving.artifact.kept import Kept
 from tests.circuits import srs
 
 
@@ -29,8 +30,8 @@ def no_solc(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(version: str, **_: Any) -> NoReturn:
         raise ToolMissing(f"solc {version} is missing: {toolchain.remedy()}")
 
-    monkeypatch.setattr(solc_module.toolchain, "solc", missing)
-    monkeypatch.setattr(solc_module.toolchain, "npm_solc", missing)
+    monkeypatch.setattr(toolchain, "solc", missing)
+    monkeypatch.setattr(toolchain, "npm_solc", missing)
     monkeypatch.delenv(solc_module.CHOICE_VARIABLE, raising=False)
 
 
@@ -84,5 +85,5 @@ def test_an_audit_that_needs_no_compiler_asks_for_none(
     circuits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_compiler(tmp_path)  # no artifacts
-    monkeypatch.setattr(regeneration_module.Kept, "get", lambda *_: {"made": "before"})
+    monkeypatch.setattr(Kept, "get", lambda *_: {"made": "before"})
     require_compiler(circuits().path.parent)  # all made before

@@ -88,18 +88,21 @@ def load_anvil_config(path: Path | None = None, **overrides: Any) -> AnvilConfig
     """Read the description of the local chain.
 
     Args:
-        path: The file; default: the project's anvil.toml.
+        path: The file; default: the project's anvil.toml, and outside a project the values of the class.
         overrides: Values that replace the file's, `port=0` for instance.
 
     Raises:
         ConfigError: the file is missing or wrong; one line that names the key.
-        ToolMissing: no path was given and there is no project around.
     """
-    path = path or toolchain.project_root() / "anvil.toml"
+    if path is None:
+        root = toolchain.find_project_root()
+        if root is None:
+            return _config(overrides, "the local chain")
+        path = root / "anvil.toml"
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: there is no such file; the repository's anvil.toml is a working example") from error
+        raise ConfigError(f"{path}: there is no such file; leave out --file for the usual chain") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read: {error}") from error
     except (ValueError, RecursionError) as error:  # of TOML, and of Python: numbers of very many digits, deep nesting
