@@ -15,8 +15,8 @@ from oracle.chain.hub import HubFeedConfig
 from oracle.config import Config, UpdatesConfig
 from oracle.core.errors import ConfigError, ContractRejected, OracleError
 from oracle.core.metrics import Counter, Metrics
+from oracle.core.secrets import SecretFile
 from oracle.core.stages import KeptReport
-from oracle.sources.push.authentication import read_secret
 from oracle.web.listener import Limits
 from oracle.web.tls import Certificate
 from oracle.web.updates import NothingNewer, NothingNow, ServedUpdate, UpdateEvents, serve_updates
@@ -170,14 +170,14 @@ def _require_callers(config: Config, deployment: Deployment) -> None:
         )
 
 
-def _tokens(updates: UpdatesConfig) -> Mapping[str, bytes]:
-    """Return the callers' tokens. Raises: ConfigError."""
-    tokens: dict[str, bytes] = {}
+def _tokens(updates: UpdatesConfig) -> Mapping[str, Callable[[], bytes | None]]:
+    """Return the callers' tokens, as their files have them by then. Raises: ConfigError."""
+    tokens: dict[str, SecretFile] = {}
     for index, caller in enumerate(updates.callers):
         where = f"[updates] callers[{index}] token_file"
-        token = read_secret(caller.token_file, where)
+        token = SecretFile(caller.token_file, where)
         for name, other in tokens.items():
-            if token == other:
+            if token.value() == other.value():
                 raise ConfigError(f"{where} {caller.token_file}: has the token of caller {name!r}; make another")
         tokens[caller.name] = token
-    return tokens
+    return {name: token.value for name, token in tokens.items()}

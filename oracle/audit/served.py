@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +13,7 @@ from oracle.audit.readings import ReadingsProblem
 from oracle.audit.report import ReadingsFault
 from oracle.core import http
 from oracle.core.formats import to_hex
+from oracle.core.trust import Trust
 
 __all__ = ["ReadingsClient"]
 
@@ -31,11 +31,11 @@ class ReadingsClient:
     """Fetches readings over kept-alive connections. It is an asynchronous context manager.
 
     Args:
-        trusted: The certificates that are trusted for https; None: the system's.
+        trusted: The authorities that are trusted for https.
         timeout_s: Seconds for one request.
     """
 
-    def __init__(self, trusted: ssl.SSLContext | None = None, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, trusted: Trust = http.SYSTEM_TRUST, *, timeout_s: float = TIMEOUT_S) -> None:
         self._trusted = trusted
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
@@ -89,7 +89,7 @@ class ReadingsClient:
         """Return status, seconds after which the server may be asked again, and body of an answer."""
         assert self._session is not None
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        trusted = True if self._trusted is None else self._trusted
+        trusted = self._trusted.context if address.startswith("https:") else True
         request = self._session.get(
             address, headers=headers, proxy=http.proxy_for(address), allow_redirects=False, ssl=trusted
         )

@@ -107,7 +107,7 @@ class NetworkConfig(Section):
             long as the quorum took, and 50 at least.
         request_timeout_s: Seconds that a member may take for an answer. Default: 5, or half a turn if that is less.
         ignore: Addresses of members that this node neither asks nor believes.
-        tls_certificate: PEM file of the certificate for `listen`, with its chain. It is read again at SIGHUP.
+        tls_certificate: PEM file of the certificate for `listen`, with its chain. It is read again when it changes.
         tls_key: PEM file of the certificate's key, not encrypted, and not readable by everybody.
         ca_file: PEM file of the authorities that are trusted for members' https URLs. None: the system's.
         max_connections: The most connections at once; further ones are refused.

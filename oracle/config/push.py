@@ -17,7 +17,7 @@ class PushConfig(Section):
 
     Attributes:
         listen: Host and port, not those of `[web]`. None: nothing can be pushed.
-        tls_certificate: PEM file of the certificate, with its chain. It is read again at SIGHUP.
+        tls_certificate: PEM file of the certificate, with its chain. It is read again when it changes.
         tls_key: PEM file of the certificate's key, not encrypted, and not readable by everybody.
         behind_proxy: True to listen without TLS where other machines can reach it, because a proxy in front has TLS.
         max_body: The most bytes that a push may have.

@@ -20,7 +20,7 @@ class ReadingsConfig(Section):
     Attributes:
         days: How many days a document is kept, and in a network what was heard of the other members.
         listen: Host and port at which everybody can read the documents. None: they are kept only.
-        tls_certificate: PEM file of the certificate, with its chain. It is read again at SIGHUP.
+        tls_certificate: PEM file of the certificate, with its chain. It is read again when it changes.
         tls_key: PEM file of the certificate's key, not encrypted, and not readable by everybody.
         max_connections: The most connections at once; further ones are refused.
     """

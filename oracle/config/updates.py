@@ -37,7 +37,7 @@ class UpdatesConfig(Section):
         listen: Host and port, not those of another table. None: no feed can be pulled.
         callers: Who may ask. Empty: anyone. A private model needs them, for each verdict tells something of it.
         max_per_minute: How often each caller may ask in a minute; without callers, each address.
-        tls_certificate: PEM file of the certificate, with its chain. It is read again at SIGHUP.
+        tls_certificate: PEM file of the certificate, with its chain. It is read again when it changes.
         tls_key: PEM file of the certificate's key, not encrypted, and not readable by everybody.
         max_connections: The most connections at once; further ones are refused.
     """

@@ -13,8 +13,8 @@ __all__ = ["FileStamp", "Trust", "stamp"]
 
 log = structlog.get_logger(__name__)
 
-FileStamp = tuple[int, int, int] | None
-"""The signs by which a file is known to be another one: inode, size, time of change. None: it is not there."""
+FileStamp = tuple[int, ...] | None
+"""The signs by which a file is known to be another one: inode, size, times of change. None: it is not there."""
 
 
 class Trust:
@@ -76,4 +76,4 @@ def stamp(path: Path) -> FileStamp:
         found = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from oracle.config import MemberConfig
-from oracle.core.errors import ConfigError
+from oracle.core import http
+from oracle.core.trust import Trust
 from oracle.network.client import MemberClient, MemberInvalid, MemberSilent, open_members
 from oracle.network.messages import NetworkStatus, Refused
 
@@ -44,27 +44,20 @@ class AskedMember:
         return now - self.answered_at, now - self.asked_at
 
 
-def trusted(ca_file: Path | None) -> ssl.SSLContext | None:
-    """Return what members' https URLs are checked with; None: the system's authorities.
+def trusted(ca_file: Path | None) -> Trust:
+    """Return what members' https URLs are checked with: the authorities of a file, or None: the system's.
 
     Raises:
         ConfigError: The file can't be read, or has no certificate.
     """
-    if ca_file is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except ssl.SSLError:
-        raise ConfigError(f"[network] ca_file {ca_file}: is not a PEM file of certificates") from None
-    except OSError as error:
-        raise ConfigError(f"[network] ca_file {ca_file}: can't be read: {error.strerror or error}") from None
+    return http.SYSTEM_TRUST if ca_file is None else Trust(ca_file, "[network] ca_file")
 
 
 async def ask_members(
     members: Sequence[MemberConfig],
     *,
     timeout_s: float,
-    authorities: ssl.SSLContext | None = None,
+    authorities: Trust = http.SYSTEM_TRUST,
     clock: Callable[[], float] = time.time,
 ) -> list[AskedMember]:
     """Ask members, all at once, what they say about themselves.

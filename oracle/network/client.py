@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ import aiohttp
 
 from oracle.core import http
 from oracle.core.errors import DataError
+from oracle.core.trust import Trust
 from oracle.network.messages import (
     ANSWER_PATH,
     MAX_BODY,
@@ -60,7 +60,7 @@ class MemberClient:
         url: str,
         *,
         timeout_s: float,
-        authorities: ssl.SSLContext | None = None,
+        authorities: Trust = http.SYSTEM_TRUST,
     ) -> None:
         """Prepare to ask.
 
@@ -70,14 +70,14 @@ class MemberClient:
             reporter: Its reporter's address, checksummed.
             url: Its base URL.
             timeout_s: Seconds that a request may take, if nothing else is said.
-            authorities: Those that are trusted for https; None: the system's.
+            authorities: Those that are trusted for https.
         """
         self.name = name
         self.reporter = reporter
         self.url = url.rstrip("/")
         self._session = session
         self._timeout_s = timeout_s
-        self._authorities: ssl.SSLContext | bool = True if authorities is None else authorities
+        self._authorities = authorities
         self._proxy = None if http.is_loopback(url) else http.proxy_for(url)
 
     def __repr__(self) -> str:
@@ -138,7 +138,7 @@ class MemberClient:
             data=body,
             headers=headers,
             proxy=self._proxy,
-            ssl=self._authorities,
+            ssl=self._authorities.context if self.url.startswith("https:") else True,
             allow_redirects=False,
         ) as response:
             return http.Answer(response.status, await http.read_body(response, max_body))
@@ -146,14 +146,14 @@ class MemberClient:
 
 @contextlib.asynccontextmanager
 async def open_members(
-    members: Iterable[tuple[str, str, str]], *, timeout_s: float, authorities: ssl.SSLContext | None = None
+    members: Iterable[tuple[str, str, str]], *, timeout_s: float, authorities: Trust = http.SYSTEM_TRUST
 ) -> AsyncIterator[dict[str, MemberClient]]:
     """Open the ways to members, by the addresses of their reporters, while the context is open.
 
     Args:
         members: For each its name, its reporter's address and its URL.
         timeout_s: Seconds that a request may take, if nothing else is said.
-        authorities: Those that are trusted for https, see `oracle.network.asking.trusted`; None: the system's.
+        authorities: Those that are trusted for https, see `oracle.network.asking.trusted`.
     """
     session = http.open_session(keep_alive=True, packed=False, idle_s=IDLE_S)
     async with session:

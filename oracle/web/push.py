@@ -22,6 +22,7 @@ _STATUS = {
     RefusalReason.REPEATED: 409,
     RefusalReason.NOT_BELIEVED: 422,
     RefusalReason.TOO_MANY: 429,
+    RefusalReason.NO_SECRET: 503,
 }
 
 

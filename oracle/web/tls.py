@@ -1,23 +1,25 @@
-"""The certificate of a TLS server, which can be replaced while it is in use."""
+"""The certificate of a TLS server, which is replaced while it is in use."""
 
 from __future__ import annotations
 
 import ssl
 from pathlib import Path
 
+import structlog
+
 from oracle.core.errors import ConfigError
+from oracle.core.trust import FileStamp, stamp
+
+log = structlog.get_logger(__name__)
 
 
 class Certificate:
-    """A TLS server's certificate and key. `reload` takes over files that were replaced.
+    """A TLS server's certificate and key. New connections get those that are in the files by then.
 
     Args:
         certificate: PEM file with the certificate and its chain.
         key: PEM file with the key, not encrypted.
         section: The section of the configuration that errors name.
-
-    Attributes:
-        context: The context for new connections.
 
     Raises:
         ConfigError: A file can't be read, everybody may read the key, or the two do not belong together.
@@ -27,15 +29,27 @@ class Certificate:
         self._certificate = certificate
         self._key = key
         self._section = section
-        self.context = self._read()
+        self._stamps = self._now()
+        self._context = self._read()
 
-    def reload(self) -> None:
-        """Read the files again, for new connections. If that fails, the certificate in use stays.
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context for the next connection. If changed files can't be used, the certificate in use stays.
 
-        Raises:
-            ConfigError: As of the constructor.
+        They are tried again once they change: whoever replaces them writes one after the other.
         """
-        self.context = self._read()
+        stamps = self._now()
+        if stamps != self._stamps:
+            self._stamps = stamps
+            try:
+                self._context = self._read()
+                log.info("certificate reloaded", section=self._section)
+            except ConfigError as error:
+                log.error("certificate not reloaded", reason=str(error))
+        return self._context
+
+    def _now(self) -> tuple[FileStamp, FileStamp]:
+        return stamp(self._certificate), stamp(self._key)
 
     def _read(self) -> ssl.SSLContext:
         for name, path in (("tls_certificate", self._certificate), ("tls_key", self._key)):

@@ -95,7 +95,7 @@ def serve_updates(
     feeds: Mapping[str, bytes],
     find: Callable[[str], Awaitable[ServedUpdate]],
     *,
-    callers: Mapping[str, bytes],
+    callers: Mapping[str, Callable[[], bytes | None]],
     max_per_minute: int,
     events: UpdateEvents | None = None,
     certificate: Certificate | None = None,
@@ -107,7 +107,7 @@ def serve_updates(
         listen: Host and port; port 0 takes any free one.
         feeds: The ids of the feeds that are pulled, by name.
         find: Returns what is served of a feed, or raises `NothingNewer` or `NothingNow`.
-        callers: The tokens of those who may ask, by name; empty: anyone may.
+        callers: Return the tokens of those who may ask, by name, or None while there is none; empty: anyone may.
         max_per_minute: How often each caller may ask in a minute; without callers, each address.
         events: Notified of what is asked.
         certificate: None: plain HTTP.
@@ -134,9 +134,9 @@ class _Callers:
     A caller who is known has a share of its own, which strangers can't use up.
     """
 
-    def __init__(self, callers: Mapping[str, bytes], max_per_minute: int) -> None:
+    def __init__(self, callers: Mapping[str, Callable[[], bytes | None]], max_per_minute: int) -> None:
         self.are_known = bool(callers)
-        self._tokens = {name: _digest(b"Bearer " + token) for name, token in callers.items()}
+        self._callers = callers
         self._rates = Rates(max_per_minute, MINUTE)
         self._retry = {"Retry-After": str(math.ceil(MINUTE / max_per_minute))}
 
@@ -151,7 +151,12 @@ class _Callers:
     def _caller(self, request: web.Request) -> str | None:
         given = _digest(request.headers.get("Authorization", "").encode("utf-8", "surrogateescape"))
         # All tokens are compared, and each in constant time, so that the time tells nothing of them.
-        found = [name for name, token in self._tokens.items() if hmac.compare_digest(given, token)]
+        tokens = {name: token() for name, token in self._callers.items()}
+        found = [
+            name
+            for name, token in tokens.items()
+            if token is not None and hmac.compare_digest(given, _digest(b"Bearer " + token))
+        ]
         return f"caller {found[0]}" if found else None
 
 

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from oracle.config import MemberConfig
+from oracle.core import http
 from oracle.core.errors import ConfigError
 from oracle.network.asking import AskedMember, ask_members, trusted
 from oracle.network.messages import NetworkStatus, RefusalCode, Refused
@@ -123,10 +124,10 @@ async def test_a_certificate_is_checked(tmp_path: Path) -> None:
 
 
 def test_authorities_that_can_t_be_read(tmp_path: Path) -> None:
-    assert trusted(None) is None
+    assert trusted(None) is http.SYSTEM_TRUST
     with pytest.raises(ConfigError, match=r"\[network\] ca_file .*: can't be read: No such file"):
         trusted(tmp_path / "none.pem")
     (tmp_path / "bad.pem").write_text(json.dumps({}))
     with pytest.raises(ConfigError, match=r"\[network\] ca_file .*: is not a PEM file of certificates"):
         trusted(tmp_path / "bad.pem")
-    assert trusted(certificate(tmp_path)) is not None
+    assert trusted(certificate(tmp_path)).context

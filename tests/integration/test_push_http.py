@@ -243,17 +243,14 @@ async def test_a_certificate_is_used_and_replaced_while_it_is_in_use(source: Pus
             async with aiohttp.ClientSession() as plain:
                 await plain.post(f"http://localhost:{port}/push/eth/desk", data=VALUE)
         certificate(tmp_path)
-        with pytest.raises(aiohttp.ClientConnectorError, match="CERTIFICATE_VERIFY_FAILED"):
-            await push("the-second-one")
-        used.reload()
-        assert await push("the-third-one") == 204
+        assert await push("the-second-one") == 204, "the new one is there without a restart"
         file.write_bytes(b"rubbish")
-        with pytest.raises(ConfigError, match="is not a PEM file"):
-            used.reload()
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
         async with aiohttp.ClientSession(f"https://localhost:{port}") as client:
             assert (await client.get("/", ssl=old)).status == 404, "the one before is still there"
+        certificate(tmp_path)
+        assert await push("the-third-one") == 204, "whatever was wrong in between"
 
 
 def test_a_certificate_that_will_not_do_is_told_in_a_line(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from aiohttp import web
 from oracle.audit.readings import ReadingsProblem
 from oracle.audit.report import ReadingsFault
 from oracle.audit.served import RATE, ReadingsClient
+from oracle.core.trust import Trust
 from oracle.web.listener import listening
 from oracle.web.tls import Certificate
 from tests.integration.servers import certificate
@@ -82,7 +82,7 @@ async def test_an_authority_of_one_s_own_is_trusted(tmp_path: Path) -> None:
 
     pem = certificate(tmp_path)
     async with served(answer, pem) as url:
-        async with ReadingsClient(ssl.create_default_context(cafile=pem)) as client:
+        async with ReadingsClient(Trust(pem)) as client:
             assert await client.fetch(url, WANTED, 100) == GOOD
         async with ReadingsClient() as client:
             with pytest.raises(ReadingsProblem, match="can't be reached"):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import aiohttp
 import pytest
@@ -58,8 +59,9 @@ class Window:
         self, *, callers: dict[str, bytes] | None = None, rate: int = 100, limits: Limits | None = None
     ) -> AsyncIterator[Callable[..., Awaitable[Answer]]]:
         feeds = {"eth": FEED_ID, "btc": b"\2" * 32}
+        tokens = {name: partial(bytes, token) for name, token in (callers or {}).items()}
         server = serve_updates(
-            ("127.0.0.1", 0), feeds, self.find, callers=callers or {}, max_per_minute=rate, events=self.events,
+            ("127.0.0.1", 0), feeds, self.find, callers=tokens, max_per_minute=rate, events=self.events,
             limits=limits,
         )  # fmt: skip
         async with server as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:

@@ -1,4 +1,4 @@
-"""JSON-RPC over HTTP: web3 encodes and decodes, and a session of our own carries the requests.
+"""JSON-RPC over HTTP: web3 encodes, our strict reader decodes, and a session of our own carries the requests.
 
 This is not web3's own HTTP provider, because that one hangs. web3 8's `AsyncHTTPProvider` guards its cache of sessions
 with one lock for the whole process, which it takes in another thread. A request that is cancelled while it waits for
@@ -15,15 +15,15 @@ import asyncio
 import contextlib
 import datetime as dt
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
-from web3.exceptions import Web3Exception
 from web3.providers.async_base import AsyncJSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from oracle.chain.transport.failures import AnswerTooLarge, NoJsonRpc, RefusedByStatus, Unreachable
 from oracle.core import http
+from oracle.core.documents import NotJson, Numbers, parse_json
 
 __all__ = ["MAX_BODY", "JsonRpc"]
 
@@ -76,9 +76,9 @@ class JsonRpc(AsyncJSONBaseProvider):
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(http.reason(error)) from None
         try:
-            return self.decode_rpc_response(answer)
-        except (ValueError, RecursionError, Web3Exception):
-            raise NoJsonRpc from None
+            return _decoded(answer)
+        except NotJson as error:
+            raise NoJsonRpc(str(error)) from None
 
     async def disconnect(self) -> None:
         """Close the connections that are kept, and keep none from now on."""
@@ -103,7 +103,9 @@ class JsonRpc(AsyncJSONBaseProvider):
             return await self._post_in(session, body)
 
     async def _post_in(self, session: aiohttp.ClientSession, body: bytes) -> bytes:
-        async with session.post(self._url, data=body, headers=_HEADERS, allow_redirects=False) as response:
+        async with session.post(
+            self._url, data=body, headers=_HEADERS, ssl=http.authorities_for(self._url), allow_redirects=False
+        ) as response:
             if response.status >= 300:
                 raise await self._refused(response)
             try:
@@ -115,9 +117,14 @@ class JsonRpc(AsyncJSONBaseProvider):
         """Return the failure of a request that was answered with an error status. Its body may say why."""
         answer = None
         if response.status >= 400:
-            with contextlib.suppress(http.BodyTooLarge, aiohttp.ClientError, ValueError, RecursionError, Web3Exception):
-                answer = self.decode_rpc_response(await http.read_body(response, _MAX_REFUSAL))
+            with contextlib.suppress(http.BodyTooLarge, aiohttp.ClientError, NotJson):
+                answer = _decoded(await http.read_body(response, _MAX_REFUSAL))
         return RefusedByStatus(response.status, _seconds(response.headers.get("Retry-After")), answer)
+
+
+def _decoded(answer: bytes) -> RPCResponse:
+    """Return an answer. web3's own decoder takes the last of two keys, and any constant for a number."""
+    return cast(RPCResponse, parse_json(answer, numbers=Numbers.EXACT))
 
 
 def _seconds(said: str | None) -> float | None:

@@ -18,13 +18,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import stat
 from collections.abc import Callable, Mapping
 from enum import Enum
-from pathlib import Path
 from typing import Self
 
-from oracle.core.errors import ConfigError
+from oracle.core.secrets import SecretFile
 from oracle.sources.push.config import PushSourceConfig
 
 __all__ = [
@@ -36,14 +34,10 @@ __all__ = [
     "SignatureCheck",
     "TokenCheck",
     "push_path",
-    "read_secret",
     "signature",
 ]
 
 TIMESTAMP, NONCE, SIGNATURE = "X-Oracle-Timestamp", "X-Oracle-Nonce", "X-Oracle-Signature"
-
-MIN_SECRET = 16
-"""The fewest bytes that a key or token may have."""
 
 _SECONDS = re.compile(r"[0-9]{1,10}\Z")
 _NONCE = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
@@ -57,6 +51,7 @@ class RefusalReason(Enum):
     REPEATED = "repeated"
     NOT_BELIEVED = "not believed"
     TOO_MANY = "too many"
+    NO_SECRET = "no secret"
 
 
 class PushRefused(Exception):
@@ -84,51 +79,28 @@ def signature(secret: bytes, path: str, timestamp: str, nonce: str, body: bytes)
     return hmac.new(secret, message, hashlib.sha256).hexdigest()
 
 
-def read_secret(path: Path, what: str) -> bytes:
-    """Return the key or token in a file that only its owner can read, without blanks around it.
-
-    Args:
-        path: The file.
-        what: What the file is called in messages.
-
-    Raises:
-        ConfigError: The file is missing or short, or others may read it. The message does not show the secret.
-    """
-    try:
-        mode = path.stat().st_mode
-        secret = path.read_bytes().strip()
-    except FileNotFoundError:
-        raise ConfigError(f"{what} {path}: no such file; make one with `openssl rand -hex 32`, mode 0600") from None
-    except OSError as error:
-        raise ConfigError(f"{what} {path}: can't be read: {error.strerror}") from None
-    if stat.S_IMODE(mode) & 0o077:
-        raise ConfigError(f"{what} {path}: others may read it; run `chmod 600 {path}`, and make a new secret")
-    if len(secret) < MIN_SECRET:
-        raise ConfigError(f"{what} {path}: has {len(secret)} bytes; a secret has {MIN_SECRET} at least")
-    return secret
-
-
 class TokenCheck:
     """A check of bearer tokens. They are compared in constant time."""
 
-    def __init__(self, token: bytes, now: Callable[[], float]) -> None:
-        self._expected = b"Bearer " + token
+    def __init__(self, token: SecretFile, now: Callable[[], float]) -> None:
+        self._token = token
         self._now = now
 
     @classmethod
     def of(cls, config: PushSourceConfig, now: Callable[[], float]) -> Self:
-        """Return the check of the token in `token_file`. Raises as `read_secret`."""
+        """Return the check of the token in `token_file`. Raises as `SecretFile`."""
         assert config.token_file is not None
-        return cls(read_secret(config.token_file, "token_file"), now)
+        return cls(SecretFile(config.token_file, "token_file"), now)
 
     def check(self, headers: Mapping[str, str], body: bytes) -> int:
         """Return when an authentic push arrived, unix seconds.
 
         Raises:
-            PushRefused: The push is not authentic.
+            PushRefused: The push is not authentic, or there is no token now.
         """
+        expected = b"Bearer " + _present(self._token)
         given = headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(given, self._expected):
+        if not hmac.compare_digest(given, expected):
             raise PushRefused(RefusalReason.NOT_AUTHENTIC, "the bearer token is missing or wrong")
         return int(self._now())
 
@@ -139,7 +111,7 @@ class SignatureCheck:
     A push that was signed before this process began is refused, because the nonces of that time are forgotten.
     """
 
-    def __init__(self, key: bytes, path: str, window: int, now: Callable[[], float]) -> None:
+    def __init__(self, key: SecretFile, path: str, window: int, now: Callable[[], float]) -> None:
         self._key = key
         self._path = path
         self._window = window
@@ -149,22 +121,23 @@ class SignatureCheck:
 
     @classmethod
     def of(cls, config: PushSourceConfig, path: str, now: Callable[[], float]) -> Self:
-        """Return the check of signatures with the key in `key_file`. Raises as `read_secret`."""
+        """Return the check of signatures with the key in `key_file`. Raises as `SecretFile`."""
         assert config.key_file is not None
-        return cls(read_secret(config.key_file, "key_file"), path, config.window, now)
+        return cls(SecretFile(config.key_file, "key_file"), path, config.window, now)
 
     def check(self, headers: Mapping[str, str], body: bytes) -> int:
         """Return when an authentic push was signed, unix seconds.
 
         Raises:
-            PushRefused: The push is not authentic, or was accepted before.
+            PushRefused: The push is not authentic, or was accepted before; or there is no key now.
         """
         timestamp, nonce = headers.get(TIMESTAMP, ""), headers.get(NONCE, "")
         if not _SECONDS.match(timestamp) or not _NONCE.match(nonce):
             raise PushRefused(RefusalReason.NOT_AUTHENTIC, f"{TIMESTAMP} or {NONCE} is missing or malformed")
         given = headers.get(SIGNATURE, "").lower().encode("utf-8", "surrogateescape")
         # The signature comes first: without the key, nobody learns about clocks and nonces, or fills the memory.
-        if not hmac.compare_digest(given, signature(self._key, self._path, timestamp, nonce, body).encode()):
+        key = _present(self._key)
+        if not hmac.compare_digest(given, signature(key, self._path, timestamp, nonce, body).encode()):
             raise PushRefused(RefusalReason.NOT_AUTHENTIC, f"{SIGNATURE} is missing or wrong")
         at, now = int(timestamp), int(self._now())
         if abs(now - at) > self._window:
@@ -178,3 +151,11 @@ class SignatureCheck:
             raise PushRefused(RefusalReason.REPEATED, "this nonce was used already")
         self._seen[nonce] = at + self._window
         return at
+
+
+def _present(secret: SecretFile) -> bytes:
+    """Return a secret as it is now. Raises: PushRefused if it can't be used."""
+    found = secret.value()
+    if found is None:
+        raise PushRefused(RefusalReason.NO_SECRET, "this source's secret can't be read now; its operator has to look")
+    return found

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
 from aiolimiter import AsyncLimiter
 
+from oracle.core.documents import NotJson, Numbers, parse_json
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.types import Kind
 from oracle.sources.interface import Reading, closed, parse_decimal
@@ -20,6 +19,8 @@ from oracle.sources.validation import Checks
 __all__ = ["PushSource"]
 
 MINUTE = 60.0
+
+_IN_SECONDS = "send whole seconds"
 
 
 class PushSource:
@@ -100,16 +101,17 @@ class PushSource:
             raise PushRefused(RefusalReason.MALFORMED, '"time" must be whole unix seconds')
         try:
             believed = self._checks.value(parse_decimal(value, '"value"'), '"value"')
-            return Reading(believed, self._checks.moment(observed_at, int(self._now()), '"time"'), self.name)
+            now = int(self._now())
+            return Reading(believed, self._checks.moment(observed_at, now, '"time"', _IN_SECONDS), self.name)
         except (DataError, SourceUnavailable) as error:
             raise PushRefused(RefusalReason.NOT_BELIEVED, str(error)) from None
 
 
 def _document(body: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(body, parse_float=Decimal)
-    except (ValueError, ArithmeticError, RecursionError):
-        raise PushRefused(RefusalReason.MALFORMED, "the body is not JSON") from None
+        found = parse_json(body, numbers=Numbers.EXACT)
+    except NotJson as error:
+        raise PushRefused(RefusalReason.MALFORMED, f"the body can't be read: {error}") from None
     if not isinstance(found, dict) or not {"value"} <= set(found) <= {"value", "time"}:
         raise PushRefused(RefusalReason.MALFORMED, 'the body must be {"value": "…", "time": …}; "time" may be left out')
     return found

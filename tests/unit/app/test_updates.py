@@ -170,7 +170,7 @@ async def test_a_model_that_the_hub_hides_is_never_served_to_anyone(
 
     @contextlib.asynccontextmanager
     async def open_window(listen: object, feeds: object, find: object, **more: object) -> AsyncIterator[int]:
-        given.append((feeds, more["callers"]))
+        given.append((feeds, {name: token() for name, token in more["callers"].items()}))
         yield 1
 
     monkeypatch.setattr(updates_module, "serve_updates", open_window)

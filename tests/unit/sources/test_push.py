@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from oracle.config import PushSourceConfig
 from oracle.core.errors import ConfigError, SourceUnavailable
@@ -188,6 +189,40 @@ async def test_a_token(tmp_path: Path) -> None:
     for header in ("", "Bearer", right[:-1], right + "0", right.lower(), KEY.decode(), "Basic " + KEY.decode()):
         await desk.refused({"Authorization": header}, VALUE, RefusalReason.NOT_AUTHENTIC)
     assert (await desk.source.take({"Authorization": right}, VALUE)).value == Decimal("2345.67")
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("secret", ["key_file", "token_file"])
+async def test_a_secret_is_replaced_and_taken_away_without_a_restart(tmp_path: Path, secret: str) -> None:
+    desk, file, other = Desk(tmp_path, secret=secret), tmp_path / "secret", b"f" * 32
+
+    def proof(key: bytes) -> dict[str, str]:
+        return desk.signed(VALUE, key=key) if secret == "key_file" else {"Authorization": f"Bearer {key.decode()}"}
+
+    await desk.source.take(proof(KEY), VALUE)
+    file.write_bytes(other)
+    await desk.source.take(proof(other), VALUE)
+    await desk.refused(proof(KEY), VALUE, RefusalReason.NOT_AUTHENTIC)
+    file.chmod(0o644)
+    with capture_logs() as logs:
+        for _ in range(3):
+            await desk.refused(proof(other), VALUE, RefusalReason.NO_SECRET)
+    assert [line["event"] for line in logs] == ["secret can't be used, and nothing is accepted with it"]
+    file.unlink()
+    await desk.refused(proof(other), VALUE, RefusalReason.NO_SECRET)
+    await desk.refused(proof(b""), VALUE, RefusalReason.NO_SECRET)
+    file.write_bytes(KEY)
+    file.chmod(0o600)
+    await desk.source.take(proof(KEY), VALUE)
+
+
+async def test_a_time_in_milliseconds_is_refused_with_the_unit_that_is_meant(desk: Desk) -> None:
+    body = json.dumps({"value": "1", "time": NOW * 1_000}).encode()
+    assert await desk.refused(desk.signed(body), body, RefusalReason.NOT_BELIEVED) == (
+        f'"time": {NOW}000 is a time in milliseconds (2023-11-14 22:13 UTC), not in seconds; send whole seconds'
+    )
+    body = json.dumps({"value": "1", "time": NOW // 1_000}).encode()
+    assert " s old" in await desk.refused(desk.signed(body), body, RefusalReason.NOT_BELIEVED)
 
 
 async def test_a_closed_source_takes_nothing(desk: Desk) -> None:
