@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from oracle.chain.transport.patterns import words
+from oracle.chain.transport.patterns import NO_FUNDS, words
 from oracle.chain.transport.reverts import revert_data, says_revert
 from oracle.core.formats import one_line
 
@@ -93,7 +93,7 @@ def read_refusal(
         if data and (code == _REVERTED or says_revert(heard) or len(data) % 32 == 4):
             return Refusal(Meaning.REVERT, said, data)
         # Some nodes check the balance before they execute anything. A contract's own reason follows "reverted".
-        if _FUNDS.search(heard) and not heard.startswith("execution reverted"):
+        if NO_FUNDS.search(heard) and not heard.startswith("execution reverted"):
             return Refusal(Meaning.FUNDS, said)
         if code == _REVERTED or says_revert(heard):
             return Refusal(Meaning.REVERT, said)
@@ -190,14 +190,6 @@ _BLOCK = words(r"""
     (?:safe|finalized|pending) (?:block|header)
 """)
 
-_FUNDS = words(r"""
-    insufficient[\s_]?(?:funds|balance|payer_balance|payer balance)
-    not enough (?:balance|funds)
-    (?:not|n't) have enough funds
-    upfront cost exceeds
-    exceeds (?:the )?(?:account )?balance
-""")
-
 _GAS = words(r"""
     gas required exceeds
     exceeds block gas limit
@@ -290,7 +282,7 @@ def _meaning(method: str, code: int | None, heard: str, status: int) -> Meaning:
             return Meaning.HISTORY
         if code == _UNKNOWN_BLOCK or _BLOCK.search(heard):
             return Meaning.BLOCK
-    if method in _CALLS and _FUNDS.search(heard):
+    if method in _CALLS and NO_FUNDS.search(heard):
         return Meaning.FUNDS
     if method in _CALLS and _GAS.search(heard):
         return Meaning.GAS

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from oracle.chain.transport.answers import Sent
-from oracle.chain.transport.patterns import words
+from oracle.chain.transport.patterns import NO_FUNDS, words
 from oracle.core.errors import PayerEmpty, TransactionRejected
 
 __all__ = ["read_sent"]
@@ -45,14 +45,6 @@ _FEE_TOO_LOW = words(r"""
     below (?:the |configured )?minim
     minim(?:al|um) gas price
     insufficient_tx_fee
-""")
-
-_NO_FUNDS = words(r"""
-    insufficient[\s_]?(?:funds|balance|payer_balance)
-    not enough (?:balance|funds)
-    (?:not|n't) have enough funds
-    upfront cost exceeds
-    exceeds (?:the )?(?:account )?balance
 """)
 
 _FOR_GOOD = words(r"""
@@ -94,7 +86,7 @@ def read_sent(said: str, name: str) -> Sent | None:
     sequence = _SEQUENCE.search(heard)
     if _NONCE_USED.search(heard) or (sequence is not None and int(sequence[1]) < int(sequence[2])):
         return Sent.NONCE_USED
-    if _NO_FUNDS.search(heard):
+    if NO_FUNDS.search(heard):
         raise PayerEmpty(f"{name} refuses the transaction: {said}")
     if _FEE_TOO_LOW.search(heard):
         return Sent.FEE_TOO_LOW
