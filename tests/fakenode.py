@@ -29,6 +29,7 @@ class FakeNode:
         sent: All transactions that were sent to it, in order.
         reverts: The error that calls raise.
         calls: The calls that were made, oldest first.
+        paid: Wei per gas that receipts say; None: they say nothing, as those of old nodes.
     """
 
     base_fee: int | None = GWEI
@@ -41,6 +42,7 @@ class FakeNode:
     name: str = "http://node"
     fork: int = 0
     calls: list[dict[str, str]] = field(default_factory=list)
+    paid: int | None = 2 * GWEI
 
     async def chain_id(self) -> int:
         return CHAIN_ID
@@ -131,7 +133,7 @@ class FakeNode:
             "status": "0x1",
             "gasUsed": hex(90_000),
             "logs": [],
-        }
+        } | ({} if self.paid is None else {"effectiveGasPrice": hex(self.paid)})
 
     def _eth_getTransactionByHash(self, tx_hash: str) -> dict[str, Any] | None:
         here = [raw for raw in self.pool.values() if "0x" + _hash(raw).hex() == tx_hash]

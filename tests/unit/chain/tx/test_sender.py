@@ -20,8 +20,18 @@ from oracle.chain.tx import transactions
 from oracle.chain.tx.fees import GWEI, FeePolicy, Fees
 from oracle.chain.tx.policy import SendPolicy
 from oracle.chain.tx.sender import Sender
-from oracle.core.errors import ContractRejected, FeesTooHigh, JournalError, StateMoved, TransactionPending
+from oracle.chain.tx.settling import LOOKS_WITHOUT_A_RECEIPT, settle_used
+from oracle.core.errors import (
+    BudgetSpent,
+    ContractRejected,
+    FeesTooHigh,
+    JournalError,
+    StateMoved,
+    TransactionPending,
+)
+from oracle.core.money import Expense, ExpenseKind, Settlement
 from oracle.core.types import SignedTransaction
+from oracle.feeds.budget import Budget, Spent
 from tests.fakenode import CHAIN_ID, FakeNode, Ticks, geth_takes
 
 ACCOUNT = Account.from_key("0x" + "22" * 32)
@@ -42,12 +52,24 @@ class Heard(ChainListener):
         self.told.append("filled")
 
 
+class NoBook:
+    """Keeps nothing: `tests/unit/feeds/test_budget.py` has what is kept."""
+
+    def spent(self, since: float, reports: int) -> Spent:
+        return Spent()
+
+    def reserve(self, expense: Expense) -> None: ...
+
+    def settle(self, settlement: Settlement) -> None: ...
+
+
 class World:
     def __init__(self, **node: Any) -> None:
         self.node = FakeNode(**node)
         self.ticks = Ticks()
         self.heard = Heard()
         self.journal: list[SignedTransaction] = []
+        self.budget = Budget(NoBook(), None, self.ticks)
 
     def sender(self, known: Callable[[], Iterable[SignedTransaction]] | None = None, **policy: Any) -> Sender:
         """Return the sender of a process that has just been started."""
@@ -58,6 +80,7 @@ class World:
             known=known or (lambda: self.journal),
             heads=self.ticks,  # type: ignore[arg-type]
             listener=self.heard,
+            purse=self.budget,
             clock=self.ticks,
         )
 
@@ -416,3 +439,101 @@ async def test_what_fails_with_the_gas_of_others_is_estimated_like_the_first(wor
     node.reverts = ContractRejected("ProofRejected: the verifier ran out of gas", "ProofRejected")
     signed = await sender.sign(HUB, b"another", kind="one feed")
     assert transactions.read(signed.raw)[0].gas == 125_000
+
+
+# --- paying --------------------------------------------------------------------------------------------------------
+
+FIRST = 125_000 * 3 * GWEI
+"""The most that the first transaction can cost: its gas limit, at twice the base fee and the tip."""
+
+
+async def test_what_it_can_cost_is_set_aside_before_it_is_sent_and_what_it_cost_is_settled(world: World) -> None:
+    sender = world.sender()
+    signed = await sender.sign(HUB, b"report", feeds=["eth", "btc"])
+    [expense] = world.budget.open()
+    assert (expense.tx_hash, expense.nonce, expense.kind) == (signed.tx_hash, 0, ExpenseKind.REPORT)
+    assert expense.feeds == ("eth", "btc") and world.budget.spent == expense.most == FIRST
+    await sender.broadcast(signed)
+    world.node.mine()
+    await sender.watch(signed, 10)
+    assert world.budget.spent == 90_000 * 2 * GWEI and not world.budget.open()
+
+
+async def test_a_node_that_does_not_say_what_it_cost_is_taken_to_have_taken_the_most(world: World) -> None:
+    world.node.paid = None
+    sender = world.sender()
+    signed = await world.send(sender)
+    world.node.mine()
+    await sender.watch(signed, 10)
+    assert world.budget.spent == 90_000 * 3 * GWEI
+
+
+@pytest.mark.attack
+async def test_nothing_is_signed_that_the_limit_does_not_bear_however_often_it_is_tried(world: World) -> None:
+    world.budget.limit = 2 * FIRST - 1
+    sender = world.sender()
+    await world.send(sender)
+    for _ in range(3):
+        with pytest.raises(BudgetSpent, match="raise \\[budget\\] ether_per_day"):
+            await sender.sign(HUB, b"another")
+    assert len(world.node.sent) == 1 and world.budget.spent == FIRST
+    world.node.mine()
+    await sender.watch(world.journal[0], 10)
+    assert (await sender.sign(HUB, b"another")).nonce == 1, "no nonce was lost"
+
+
+@pytest.mark.attack
+async def test_a_node_that_keeps_transactions_back_can_not_make_replacements_cost_more(world: World) -> None:
+    world.budget.limit = FIRST * 3 // 2
+    sender = world.sender(replace_after_s=10)
+    first = await world.send(sender)
+    with capture_logs() as logs, pytest.raises(TransactionPending):
+        await world.through(sender, first, 500)
+    assert 1 < len(world.journal) < 6
+    assert world.budget.spent <= world.budget.limit
+    assert max(transactions.read(raw)[1].max_fee for raw in world.node.sent) * 125_000 == world.budget.spent
+    assert any(each["event"] == "stuck, and not replaced or filled yet" for each in logs)
+    world.node.mine()
+    assert isinstance(await sender.watch(world.journal[-1], 10), Receipt), "it is still waited for"
+
+
+async def test_a_filler_is_paid_for_too(world: World) -> None:
+    before = world.sender()
+    await before.sign(HUB, b"never kept, so never to be sent")
+    later = await world.send(before, b"later")
+    world.budget = Budget(NoBook(), 21_000 * 3 * GWEI - 1, world.ticks)
+    sender = world.sender(replace_after_s=20)
+    world.ticks.then = lambda now: world.node.mine()
+    with pytest.raises(TransactionPending):
+        await world.through(sender, later, 300)
+    assert world.heard.told == [] and set(world.node.sent) == {later.raw}, "the limit does not bear it"
+    world.budget.limit = 10 * FIRST
+    await world.through(sender, later)
+    assert world.heard.told == ["filled"]
+    [filler] = world.budget.open()
+    assert (filler.nonce, filler.kind) == (0, ExpenseKind.FILLER), "nobody waits for it"
+    await settle_used(Rpc(world.node), world.budget.open(), world.budget, 1, {})
+    assert world.budget.open() == () and world.budget.spent == 90_000 * 2 * GWEI
+
+
+async def test_nonces_that_nobody_waits_for_are_settled_once_they_are_used_up_for_good(world: World) -> None:
+    sender, rpc, missed = world.sender(), Rpc(world.node), dict[tuple[str, int], int]()
+    await world.send(sender)
+    await settle_used(rpc, world.budget.open(), world.budget, 2, missed)
+    assert world.budget.open(), "it is not mined"
+    world.node.mine()
+    await settle_used(rpc, world.budget.open(), world.budget, 2, missed)
+    assert world.budget.open(), "a reorganisation may take it back"
+    world.node.mine()
+    await settle_used(rpc, world.budget.open(), world.budget, 2, missed)
+    assert world.budget.open() == () and world.budget.spent == 90_000 * 2 * GWEI and missed == {}
+
+
+async def test_a_nonce_that_went_to_an_unknown_transaction_counts_with_the_most(world: World) -> None:
+    sender, rpc, missed = world.sender(), Rpc(world.node), dict[tuple[str, int], int]()
+    await sender.sign(HUB, b"report")
+    world.node.mine_this(b"another program's, with the same key")
+    for _ in range(LOOKS_WITHOUT_A_RECEIPT):
+        assert world.budget.open(), "the node may not show it yet"
+        await settle_used(rpc, world.budget.open(), world.budget, 1, missed)
+    assert world.budget.open() == () and world.budget.spent == FIRST and missed == {}
