@@ -8,6 +8,7 @@ beginning and the end of a suspension are reported, not every reading that does 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from tenacity import retry_if_exception_type
 
 from oracle.core.backoff import attempts
 from oracle.core.errors import DataError, SourceSuspended, SourceUnavailable
+from oracle.core.formats import utc
 from oracle.sources.config import LiveSourceConfig
 from oracle.sources.interface import Reading, Source, closed
 from oracle.sources.trace import Trace, Traceable
@@ -61,6 +63,7 @@ class GuardedSource:
         guard: Its limits.
         listener: Notified of suspensions.
         clock: Monotonic seconds, for the breaker.
+        wall: Unix seconds, to say until when it is suspended.
     """
 
     def __init__(
@@ -69,13 +72,16 @@ class GuardedSource:
         guard: Guard,
         listener: SuspensionListener | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._source = source
         self._guard = guard
         self._listener = listener
         self._clock = clock
+        self._wall = wall
         self._limit = None if guard.max_per_minute is None else AsyncLimiter(guard.max_per_minute, MINUTE)
         self._failures = 0
+        self._reason = ""
         self._asked_from: float | None = None
         self._probing = False
         self._closed = False
@@ -96,7 +102,10 @@ class GuardedSource:
         if self._asked_from is not None:
             left = self._asked_from - self._clock()
             if left > 0 or self._probing:
-                raise SourceSuspended(f"{self.name}: suspended after {self._failures} failures; asked in {left:.0f} s")
+                until = utc(math.ceil(self._wall() + max(0.0, left)))
+                raise SourceSuspended(
+                    f"{self.name}: suspended until {until} after {self._failures} failures, the last: {self._reason}"
+                )
             self._probing = True
         try:
             reading = await self._within_deadline()
@@ -152,6 +161,7 @@ class GuardedSource:
 
     def _failed(self, reason: str) -> None:
         self._failures += 1
+        self._reason = reason.removeprefix(f"{self.name}: ")
         was_suspended = self._asked_from is not None
         if was_suspended or self._failures >= self._guard.suspend_after:
             self._asked_from = self._clock() + self._guard.suspend_for

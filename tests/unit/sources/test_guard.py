@@ -164,3 +164,23 @@ async def test_a_probe_is_one_request_whatever_the_attempts_and_one_at_a_time() 
     assert source.asked == 7
     source.hangs = False
     assert (await guarded.read()).value == 1  # a probe that was cut off is made again
+
+
+async def test_a_suspension_says_why_and_until_when() -> None:
+    """Who sees the source in `oracle status` an hour later knows what is wrong with it, and when it is asked again."""
+    now = [0.0]
+    guarded = GuardedSource(
+        Scripted(SourceUnavailable("venue: down"), *down(1), DataError("venue: it says NaN")),
+        QUICK,
+        clock=lambda: now[0],
+        wall=lambda: 1_700_000_000.2 + now[0],
+    )
+    for _ in range(3):
+        with pytest.raises(OracleError):
+            await guarded.read()
+    for now[0] in (0.0, 30.0):
+        with pytest.raises(SourceSuspended) as told:
+            await guarded.read()
+        assert str(told.value) == (
+            "venue: suspended until 2023-11-14T22:14:21Z after 3 failures, the last: it says NaN"
+        )
