@@ -16,7 +16,7 @@ from oracle.core.disagreement import Disagreement
 from oracle.core.errors import ChainUnavailable, ContractRejected
 from oracle.core.formats import NOBODY
 
-__all__ = ["Activation", "Change", "Rehearsal", "activation", "moment", "rehearse"]
+__all__ = ["Activation", "Change", "TriedCall", "activation", "moment", "try_change"]
 
 
 class Change(StrEnum):
@@ -28,7 +28,7 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class TriedCall:
     """The outcome of a simulated activation by the hub's admin, in the next block.
 
     Attributes:
@@ -68,7 +68,7 @@ class Activation:
         return f"can't be activated: {self.missing}"
 
 
-async def rehearse(hub: Hub, change: Change, of: Any) -> Rehearsal:
+async def try_change(hub: Hub, change: Change, of: Any) -> TriedCall:
     """Simulate the activation of a change by the hub's admin in the next block. Nothing is sent.
 
     Args:
@@ -79,19 +79,19 @@ async def rehearse(hub: Hub, change: Change, of: Any) -> Rehearsal:
     interface = hub_interface()
     admin: str = await hub.read("defaultAdmin")
     if admin == NOBODY:
-        return Rehearsal(succeeds=False, refusal="the hub has no admin any more, so nobody can activate it")
+        return TriedCall(succeeds=False, refusal="the hub has no admin any more, so nobody can activate it")
     try:
         data = interface.encode_call(change, of)
         await hub.rpc.call(hub.address, data, sender=admin, block="pending", decode=interface.decode_error)
     except ContractRejected as error:
-        return Rehearsal(succeeds=False, refusal=str(error), name=error.name or "")
+        return TriedCall(succeeds=False, refusal=str(error), name=error.name or "")
     except ChainUnavailable as error:
-        return Rehearsal(succeeds=False, refusal=f"it could not be tried: {error}")
-    return Rehearsal(succeeds=True)
+        return TriedCall(succeeds=False, refusal=f"it could not be tried: {error}")
+    return TriedCall(succeeds=True)
 
 
 def activation(
-    since: int, now: int, tried: Rehearsal, tally: ShadowTally | None = None, pace_s: float | None = None
+    since: int, now: int, tried: TriedCall, tally: ShadowTally | None = None, pace_s: float | None = None
 ) -> Activation:
     """Return whether a proposed change can be activated, from what was read and tried.
 

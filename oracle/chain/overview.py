@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from oracle.chain.activation import Activation, Change, activation, moment, rehearse
+from oracle.chain.activation import Activation, Change, activation, moment, try_change
 from oracle.chain.admin import committee_number, feed_id
 from oracle.chain.deploy import Deployment
 from oracle.chain.hub import CHANGE_WINDOW, Committee, Hub, HubFeedConfig, Proposals, ShadowTally
@@ -213,10 +213,10 @@ async def overview(hub: Hub, deployment: Deployment, name: str) -> FeedOverview:
         shadow=shadow,
         model_activation=None
         if model is None
-        else activation(model, now, await rehearse(hub, Change.MODEL, of), shadow, await pace(hub, state)),
+        else activation(model, now, await try_change(hub, Change.MODEL, of), shadow, await pace(hub, state)),
         unpause_activation=None
         if unpause is None
-        else activation(unpause, now, await rehearse(hub, Change.UNPAUSE, of)),
+        else activation(unpause, now, await try_change(hub, Change.UNPAUSE, of)),
     )
 
 
@@ -243,7 +243,7 @@ async def committee_overview(hub: Hub, deployment: Deployment, name: str) -> Com
         now=now,
         activation=None
         if since is None
-        else activation(since, now, await rehearse(hub, Change.REPORTERS, found.number)),
+        else activation(since, now, await try_change(hub, Change.REPORTERS, found.number)),
     )
 
 

@@ -157,7 +157,7 @@ class FeedConfig(Section):
         committee: The name of the committee whose reporters sign. Default: the only one that there is.
         peers: The descriptions of up to two other feeds of the same committee, which are signed with this one in every
             report: a model that sees them can tell a fault of this feed from a move of the whole market.
-        adapters: Adapters to deploy beside the plain one, which every feed has: see `AdapterConfig`.
+        adapters: Adapters to deploy beside the plain one, which every feed has: see `[[feeds.adapters]]`.
         pair: Base and quote under which a registry lists the feed: addresses, or names of Chainlink's denominations
             ("ETH", "BTC", "USD", …). None: it is in no registry.
         min_sources: How many sources must agree on a value. Default: 2. A feed with one source must set it to 1.
@@ -165,7 +165,7 @@ class FeedConfig(Section):
         max_source_spread: The same in the feed's own units, as a decimal (absolute feeds).
         poll_interval: Seconds between two readings of the sources.
         mode: "push": every report is sent. "pull": only what the chain can't wait for is; what a move or the interval
-            makes due is proven and kept, for whoever brings it. See `UpdatesConfig`.
+            makes due is proven and kept, for whoever brings it. See `[updates]`.
         pull_interval: Seconds after which another report is kept. Of a private model, none is kept before. Default:
             60, or heartbeat or max_age if one of them is less.
         sources: The sources, each a table of its kind.

@@ -71,11 +71,15 @@ class KeyConfig(Section):
 
 
 class KeysConfig(Section):
-    """The keys: `reporter` signs observations, `submitter` pays for transactions, `deployer` owns the hub.
+    """The keys that sign and pay.
 
-    Unless they are given, the submitter is the reporter's key, and the deployer is the submitter's. `shadow` pays for
-    the shadow reports of proposed models; without it there are none. It must be another account than the submitter's:
-    then a shadow report that is stuck delays no report, and shadow reports cost no more than what this account has.
+    Attributes:
+        reporter: The key that signs reports. It needs no ether.
+        submitter: The key that pays for transactions. Default: the reporter's.
+        deployer: The key that owns the hub. The daemon does not need it. Default: the submitter's.
+        shadow: The key that pays for the shadow reports of proposed models. It must be another account than the
+            submitter's: then a shadow report that is stuck delays no report, and shadow reports cost no more than what
+            this account has. None: there are no shadow reports.
     """
 
     reporter: KeyConfig

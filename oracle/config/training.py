@@ -65,8 +65,8 @@ class TrainingDataConfig(Section):
         peer_max_age: The age in seconds beyond which a peer's answer counts as missing. None: 1.5 of its heartbeats.
         reference: True if the model does not learn from this series: it is only a peer of others.
         bad: Stretches that are known to be wrong: nothing is learnt from them, and holds in them are not counted.
-        kind: As in `FeedConfig`.
-        decimals: As in `FeedConfig`.
+        kind: As in the feed's table.
+        decimals: As in the feed's table.
         sigma: Sigma of the feed that is to be judged. None: it is estimated on the training split.
         heartbeat: Heartbeat of that feed, in seconds. None: the median time between two rows of the training split.
         repeated_times: What to do if rows have the same time: refuse the file, or take the last of them.
@@ -188,7 +188,12 @@ class DetectorConfig(Section):
 
 
 class SplitConfig(Section):
-    """The shares of the rows, in time order. The test split has the rest."""
+    """The shares of the rows, in time order. The test split has the rest.
+
+    Attributes:
+        train: The share that the model learns from.
+        validation: The share on which thresholds are set.
+    """
 
     train: Annotated[DecimalNumber, Field(gt=0, lt=1)] = Decimal("0.6")
     validation: Annotated[DecimalNumber, Field(gt=0, lt=1)] = Decimal("0.2")

@@ -59,9 +59,7 @@ class HttpSourceConfig(LiveSourceConfig):
     headers: Annotated[dict[str, str], Field(repr=False)] = Field(default_factory=dict)
     timestamp_path: JsonPath | None = None
     timestamp_unit: Literal["s", "ms", "us", "ns", "iso"] = "s"
-    charset: Annotated[
-        Charset | None, Field(description="How the document is written; otherwise as the answer says, or UTF-8.")
-    ] = None
+    charset: Charset | None = None
     allow_string: bool = False
 
     @model_validator(mode="after")

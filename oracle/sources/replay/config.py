@@ -41,7 +41,7 @@ class ReplaySourceConfig(RecordedSourceConfig):
     Attributes:
         file: The file.
         value_column: Header of the values.
-        time_column: Header of the times; see `oracle.sources.recordings`.
+        time_column: Header of the times: unix time, ISO 8601, or another form whose order of day and month is clear.
     """
 
     type: Literal["replay"]

@@ -8,7 +8,7 @@ import pytest
 
 from oracle.app.comparing import DifferingReport, ModelComparison
 from oracle.app.proposing import ProposalTerms, require_terms, terms_of
-from oracle.chain.activation import Rehearsal, activation
+from oracle.chain.activation import TriedCall, activation
 from oracle.chain.hub import CHANGE_WINDOW, Proposals, ShadowTally
 from oracle.chain.overview import FeedOverview, LastRound
 from oracle.core.errors import DataError
@@ -20,6 +20,7 @@ FEED = FeedOverview(
     feed_id=b"\1" * 32,
     model=1,
     paused=False,
+    stale=False,
     committee="default",
     peers=(),
     last=LastRound(700, "2000.00000000", NOW, 1, 0),
@@ -50,7 +51,7 @@ def terms(
 
 
 def proposed(tally: ShadowTally, *, since: int = NOW - 60, succeeds: bool = False) -> FeedOverview:
-    tried = activation(since, NOW, Rehearsal(succeeds, "refused"), tally, 900.0)
+    tried = activation(since, NOW, TriedCall(succeeds, "refused"), tally, 900.0)
     return replace(FEED, proposals=Proposals(2, since, None, None, None), shadow=tally, model_activation=tried)
 
 

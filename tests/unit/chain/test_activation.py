@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from oracle.chain.activation import Activation, Rehearsal, activation
+from oracle.chain.activation import Activation, TriedCall, activation
 from oracle.chain.hub import CHANGE_WINDOW, ShadowTally
 
 NOW = 1_800_000_000
-PASSED = Rehearsal(succeeds=True)
-SHORT = Rehearsal(False, "the proposed model has 5 compared reports, its proposal demands 8", "ShadowTooShort")
-FAR = Rehearsal(False, "the proposed model disagrees with the active one", "ShadowTooFar")
-EARLY = Rehearsal(False, "the change takes effect later", "TooEarly")
+PASSED = TriedCall(succeeds=True)
+SHORT = TriedCall(False, "the proposed model has 5 compared reports, its proposal demands 8", "ShadowTooShort")
+FAR = TriedCall(False, "the proposed model disagrees with the active one", "ShadowTooFar")
+EARLY = TriedCall(False, "the change takes effect later", "TooEarly")
 TALLY = ShadowTally(2, 6, 5, 0, 8, 1)
 
 
@@ -25,7 +25,7 @@ def test_now_is_said_of_a_call_that_succeeds() -> None:
 
 def test_a_refusal_is_never_now_whatever_times_and_tallies_say() -> None:
     done = replace(TALLY, compared=8)
-    for tried in (SHORT, FAR, EARLY, Rehearsal(False, "the hub has no admin any more, so nobody can activate it")):
+    for tried in (SHORT, FAR, EARLY, TriedCall(False, "the hub has no admin any more, so nobody can activate it")):
         found = activation(NOW - 1, NOW, tried, done, 60)
         assert not found.is_possible and found.expected_at is None
         assert str(found) == f"can't be activated: {tried.refusal}"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from oracle.chain.activation import Rehearsal, activation
+from oracle.chain.activation import TriedCall, activation
 from oracle.chain.hub import CHANGE_WINDOW, Committee, Proposals, ShadowTally
 from oracle.chain.overview import (
     CommitteeOverview,
@@ -22,7 +22,7 @@ from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Status
 from tests.stubs import feed_config
 
 NOW = 1_800_000_000
-EARLY = Rehearsal(succeeds=False, refusal="the change takes effect later", name="TooEarly")
+EARLY = TriedCall(succeeds=False, refusal="the change takes effect later", name="TooEarly")
 HELD = HeldAnswer(
     reason=HoldReason.ANOMALOUS,
     answer=2_910 * 10**8,
@@ -118,7 +118,7 @@ def test_what_is_proposed_for_a_feed_is_told_with_its_shadow() -> None:
             proposals=Proposals(3, NOW + 10, NOW - 10, 1, NOW + 60),
             shadow=tally,
             model_activation=activation(NOW + 10, NOW, EARLY, tally, 30),
-            unpause_activation=activation(NOW - 10, NOW, Rehearsal(succeeds=True)),
+            unpause_activation=activation(NOW - 10, NOW, TriedCall(succeeds=True)),
         )
     )
     assert told["proposed model"] == (
