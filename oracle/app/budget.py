@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from oracle.chain.listener import ChainListener
 from oracle.chain.rpc import Rpc
 from oracle.chain.tx.fees import FeePolicy
 from oracle.chain.tx.settling import settle_used
@@ -32,6 +33,7 @@ class NodeBudget(Budget):
         fees: FeePolicy,
         confirmations: int,
         clock: Callable[[], float] = time.time,
+        listener: ChainListener | None = None,
     ) -> None:
         """Go on from what the journal has.
 
@@ -42,6 +44,7 @@ class NodeBudget(Budget):
             fees: The limits of what a transaction may pay.
             confirmations: Blocks after which a transaction is final, its own included.
             clock: Unix seconds.
+            listener: Notified of what is spent.
 
         Raises:
             JournalError, JournalUnavailable: It can't be read.
@@ -53,6 +56,8 @@ class NodeBudget(Budget):
         self._now = clock
         self._settle_at = float("-inf")
         self._missed: dict[tuple[str, int], int] = {}
+        self._listener = listener or ChainListener()
+        self._listener.spent(self.spent, limit)
 
     async def obstacles(self) -> Sequence[Obstacle]:
         """Return the obstacle that the daily limit is for the next report, in a list; none if the report fits.
@@ -66,6 +71,7 @@ class NodeBudget(Budget):
             await self.settle_used()
             if self.limit is not None:
                 self.priced(await price_of_next(self._rpc, self._fees))
+        self._listener.spent(self.spent, self.limit)
         found = self.obstacle()
         return [] if found is None else [found]
 

@@ -197,6 +197,12 @@ class ChainRecorder(ChainListener):
         """See `ChainListener`."""
         self._metrics.count(Counter.NONCES_FILLED, "")
 
+    def spent(self, wei: int, limit: int | None) -> None:
+        """See `ChainListener`."""
+        self._metrics.set(Gauge.BUDGET_SPENT_WEI, wei)
+        if limit is not None:
+            self._metrics.set(Gauge.BUDGET_LIMIT_WEI, limit)
+
     def failed_over(self) -> None:
         """See `ChainListener`."""
         self._metrics.count(Counter.FAILOVERS, "")

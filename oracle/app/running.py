@@ -168,7 +168,7 @@ async def open_oracle(
         heads = Heads(config.chain.ws_url)
         stack.push_async_callback(heads.close)
         policy, limit = send_policy(config.chain), config.budget.wei_per_day
-        budget = NodeBudget(node.journal, limit, node.rpc, policy.fees, policy.confirmations, clock)
+        budget = NodeBudget(node.journal, limit, node.rpc, policy.fees, policy.confirmations, clock, on_chain)
         sending = _Sending(node, policy, partial(node.journal.signed, SIGNED_READ), heads, budget)
         submitter = sending.submitter(payer, on_chain, None if network is None else network.guard.pace.mined)
         batching, provers, shadows = _batching(config, clock), Provers(config.prover.workers), None

@@ -15,6 +15,14 @@ class ChainListener:
     def filled(self) -> None:
         """A transfer of nothing to oneself was sent, so that later nonces can be mined."""
 
+    def spent(self, wei: int, limit: int | None) -> None:
+        """Transactions have cost so much in the last 24 hours, with what is set aside.
+
+        Args:
+            wei: What counts now.
+            limit: What may count; None: anything.
+        """
+
     def endpoints(self, healthy: int, configured: int) -> None:
         """So many of the configured RPC endpoints are healthy now."""
 
