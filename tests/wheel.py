@@ -4,7 +4,7 @@ The environment lies in `build/test-cache`, keyed by the wheel's content and the
 packages are hard links to uv's cache, in the releases of `requirements.lock`; without a network they come from that
 cache alone. Nothing of the clone's `.venv` or `node_modules` is reached from it.
 
-    user = User(tmp_path)                       # a home, a cache and a folder of one's own
+    user = User(tmp_path, has_tools=True)       # a home, a cache and a folder of one's own
     done = user.run("chain", "--help")          # `oracle chain --help`, as that user
 """
 
@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -26,6 +27,8 @@ from oracle.chain.local import toolchain
 
 ROOT = toolchain.project_root(Path(__file__).parent)
 CACHE = ROOT / "build" / "test-cache" / "wheel"
+
+PACKAGE = "verifiable-oracle"
 
 EXTRAS = "demo"
 """The extras that the environment has."""
@@ -83,6 +86,31 @@ def environment() -> Path:
     return target
 
 
+@cache
+def tools() -> Path:
+    """Return a user's cache after `oracle toolchain install`, in which `told` is what the command said.
+
+    It is installed again when its code or a pin changes. What npm downloads is kept in `build/test-cache/npm`.
+    """
+    package = ROOT / "oracle" / "chain" / "local"
+    made_by = [*sorted((package / "pins").iterdir()), *(package / f"{each}.py" for each in _INSTALLERS)]
+    key = hashlib.sha256(b"".join(path.read_bytes() for path in made_by)).hexdigest()[:16]
+    CACHE.mkdir(parents=True, exist_ok=True)
+    target = CACHE / f"tools-{key}"
+    with FileLock(CACHE / f"{target.name}.lock"):
+        if (target / "told").exists():
+            os.utime(target)
+            return target
+        with tempfile.TemporaryDirectory() as name:
+            user = User(Path(name))
+            told = user.run("toolchain", "install", timeout=1_200, XDG_CACHE_HOME=str(target))
+        (target / "told").write_text(told.stdout + told.stderr)
+    return target
+
+
+_INSTALLERS = ("installing", "npm")
+
+
 def _share_bytecode(target: Path) -> None:
     """Link the compiled files of packages that the clone's environment has too: compiling them takes half a minute.
 
@@ -110,12 +138,13 @@ class User:
         oracle: The program `oracle`.
     """
 
-    def __init__(self, folder: Path, *, has_node: bool = True) -> None:
+    def __init__(self, folder: Path, *, has_node: bool = True, has_tools: bool = False) -> None:
         """Make the folders.
 
         Args:
             folder: An empty folder, outside the clone.
             has_node: True if the system's Node.js is on the PATH.
+            has_tools: True if they have done `oracle toolchain install`.
         """
         assert not folder.resolve().is_relative_to(ROOT)
         made = environment()
@@ -133,13 +162,18 @@ class User:
         self.env = {
             "PATH": f"{made / 'bin'}:{system}",
             "HOME": str(home),
-            "XDG_CACHE_HOME": str(home / "cache"),
+            "XDG_CACHE_HOME": str(home / ".cache"),
             "LANG": "C.UTF-8",
             # Downloads are kept between runs, as a user's npm keeps them.
             "npm_config_cache": str(CACHE.parent / "npm"),
             "npm_config_prefer_offline": "true",
             "npm_config_update_notifier": "false",
         }
+
+        if has_tools:
+            cache = home / ".cache" / PACKAGE
+            cache.mkdir(parents=True)
+            (cache / "tools").symlink_to(tools() / PACKAGE / "tools")
 
     def run(
         self, *arguments: str, check: bool = True, timeout: float = 120, **env: str

@@ -17,7 +17,9 @@ from oracle.app.deploy import deploy
 from oracle.app.progress import finished_steps
 from oracle.app.running import RunningOracle, open_oracle
 from oracle.chain.hub import RoundEvent
+from oracle.chain.local import installing
 from oracle.chain.local.anvil import Anvil, load_anvil_config
+from oracle.chain.local.installing import VERIFIER_SOLC
 from oracle.config import Config, load
 from oracle.core import encoding
 from oracle.core.stages import Decided, Observed
@@ -39,7 +41,9 @@ async def run(options: DemoOptions, console: Console) -> Performance:
 
     Raises:
         DataError: The start is not a date, or the series have too few days after it.
+        ToolMissing: A program is missing that runs the chain or compiles the verifier.
     """
+    installing.require("anvil", VERIFIER_SOLC)
     out = options.out
     played_acts = acts(options)
     shutil.rmtree(out, ignore_errors=True)

@@ -21,10 +21,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from oracle.chain.local import npm, toolchain
-from oracle.chain.local.toolchain import CONTRACTS_SOLC, FOUNDRY, FOUNDRY_VERSION, NODE_VERSION, VERIFIER_SOLC, Tool
+from oracle.chain.local.toolchain import FOUNDRY, FOUNDRY_VERSION, NODE_VERSION, Tool
 from oracle.core.errors import ConfigError, ToolMissing
 
-__all__ = ["TOOLS", "PinnedTool", "find", "install", "require"]
+__all__ = ["TOOLS", "VERIFIER_SOLC", "PinnedTool", "find", "install", "require"]
+
+VERIFIER_SOLC = f"solc-{toolchain.VERIFIER_SOLC}"
+"""The name of the compiler of verifiers."""
 
 NODE_LOCK = Path(__file__).with_name("pins") / "requirements-node.lock"
 """The release of Node.js, with its hashes."""
@@ -64,9 +67,9 @@ TOOLS = (
     PinnedTool("node", NODE_VERSION, "runs solc", toolchain.node),
     PinnedTool("anvil", FOUNDRY_VERSION, "local chains: `oracle chain up`, the demonstrations", toolchain.anvil),
     PinnedTool("cast", FOUNDRY_VERSION, "transactions and calls by hand", toolchain.cast),
-    _solc(VERIFIER_SOLC, "verifiers: `oracle deploy`, `model build`, audits"),
+    _solc(toolchain.VERIFIER_SOLC, "verifiers: `oracle deploy`, `model build`, audits"),
     PinnedTool("forge", FOUNDRY_VERSION, "building and testing contracts", toolchain.forge),
-    _solc(CONTRACTS_SOLC, "compiling the oracle's contracts"),
+    _solc(toolchain.CONTRACTS_SOLC, "compiling the oracle's contracts"),
 )
 """The programs, in the order in which they are installed."""
 

@@ -307,6 +307,7 @@ def claim_demo(folder: Path) -> None:
 
     from eth_account import Account
 
+    from oracle.chain.local import installing
     from oracle.chain.local.anvil import Anvil, load_anvil_config
     from oracle.chain.rpc import Rpc
     from oracle.claims import ZkmlClient, demo
@@ -316,6 +317,7 @@ def claim_demo(folder: Path) -> None:
         async with Rpc(url) as rpc, ZkmlClient(folder) as client:
             await demo.run(client, rpc, admin, issuer, subject, click.echo)
 
+    installing.require("anvil", installing.VERIFIER_SOLC)
     with Anvil(load_anvil_config(port=0)) as chain:
         asyncio.run(run(chain.rpc_url, [account.key for account in chain.accounts[:3]]))
 

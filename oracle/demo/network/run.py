@@ -17,7 +17,8 @@ from oracle.app.local_network.ways import Way, planned
 from oracle.app.progress import finished_steps
 from oracle.audit.readings import ReadingsPlace
 from oracle.chain.hub import RoundEvent
-from oracle.chain.local import toolchain
+from oracle.chain.local import installing, toolchain
+from oracle.chain.local.installing import VERIFIER_SOLC
 from oracle.demo.network.board import TurnBoard
 from oracle.demo.network.market import RecordedMarket, market
 from oracle.demo.network.options import NetworkDemoOptions
@@ -41,7 +42,9 @@ async def run_network(options: NetworkDemoOptions, console: Console) -> Performa
     Raises:
         DataError: The start is not a date, or the series have too few days around it.
         Fatal: The members make no round.
+        ToolMissing: A program is missing that runs the chain or compiles the verifier.
     """
+    installing.require("anvil", VERIFIER_SOLC)
     played_market = market(options, time.time())
     shutil.rmtree(options.out, ignore_errors=True)
     options.out.mkdir(parents=True)
