@@ -34,8 +34,10 @@ from oracle.cli.journal import journal_group
 from oracle.cli.key import key_group
 from oracle.cli.model import model_group
 from oracle.cli.network import network_group
+from oracle.cli.packaging import packaging_command
 from oracle.cli.role import role_group
 from oracle.cli.run import run_command
+from oracle.cli.source import source_group
 from oracle.cli.srs import srs_group
 from oracle.cli.status import status_command
 from oracle.cli.toolchain import toolchain_group
@@ -78,8 +80,10 @@ for _command in (
     manifest_group,
     model_group,
     network_group,
+    packaging_command,
     role_group,
     run_command,
+    source_group,
     srs_group,
     status_command,
     toolchain_group,
