@@ -14,6 +14,11 @@ _FEEDS, _COMMITTEES = STORE + 1, STORE + 3
 _TRACK, _SHADOW, _ROUNDS, _POSITIONS = 1, 8, 11, 3
 
 
+def feed_slot(feed_id: bytes) -> int:
+    """Return the slot of a feed's configuration."""
+    return _of_key(_FEEDS, feed_id)
+
+
 def of_track(rig: Rig, name: str) -> int:
     """Return the slot of a feed's moves, variance and round."""
     return _of_key(_FEEDS, rig.feed_id(name)) + _TRACK
