@@ -10,7 +10,7 @@ and in header values only, so that nobody has to write down the keys of paid ser
 from __future__ import annotations
 
 from oracle.config.adapters import AdapterConfig
-from oracle.config.budget import BudgetConfig
+from oracle.config.budget import SpendingConfig
 from oracle.config.chain import ChainConfig
 from oracle.config.committees import DEFAULT_COMMITTEE, CommitteeConfig, reporters_problems, unreachable
 from oracle.config.deploy import DeployConfig
@@ -40,7 +40,6 @@ __all__ = [
     "DENOMINATIONS",
     "MAX_AGE",
     "AdapterConfig",
-    "BudgetConfig",
     "CallerConfig",
     "ChainConfig",
     "CommitteeConfig",
@@ -64,6 +63,7 @@ __all__ = [
     "ReadingsConfig",
     "ReplaySourceConfig",
     "SourceConfig",
+    "SpendingConfig",
     "TrainingConfig",
     "TrainingDataConfig",
     "UpdatesConfig",

@@ -10,10 +10,10 @@ from pydantic import Field
 from oracle.core.money import WEI
 from oracle.core.settings import DecimalNumber, Section
 
-__all__ = ["BudgetConfig"]
+__all__ = ["SpendingConfig"]
 
 
-class BudgetConfig(Section):
+class SpendingConfig(Section):
     """The limit of what the daemon spends.
 
     Attributes:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from oracle.config.budget import BudgetConfig
+from oracle.config.budget import SpendingConfig
 from oracle.config.chain import ChainConfig
 from oracle.config.committees import DEFAULT_COMMITTEE, CommitteeConfig, unreachable
 from oracle.config.deploy import DeployConfig
@@ -36,7 +36,7 @@ class Config(Section):
 
     chain: ChainConfig
     keys: KeysConfig
-    budget: BudgetConfig = Field(default_factory=BudgetConfig)
+    budget: SpendingConfig = Field(default_factory=SpendingConfig)
     prover: ProverConfig = Field(default_factory=ProverConfig)
     journal: JournalConfig
     deploy: DeployConfig = Field(default_factory=DeployConfig)
