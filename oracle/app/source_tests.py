@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Context, Decimal
 from enum import StrEnum
 
-from oracle.config import FeedConfig
-from oracle.sources.trace import Match
+from oracle.app.sources import make_source
+from oracle.config import FeedConfig, HttpSourceConfig, PushSourceConfig
+from oracle.core.encoding import answer_from_decimal, decimal_from_answer
+from oracle.core.errors import ConfigError, DataError, OracleError, Retryable
+from oracle.core.types import Kind
+from oracle.feeds.observe import aggregation_policy
+from oracle.sources.aggregate import aggregate, distance, lower_median
+from oracle.sources.http.places import Place, excerpt, likely_times, likely_values, shown
+from oracle.sources.interface import Reading, Source
+from oracle.sources.replay.config import RecordedSourceConfig
+from oracle.sources.trace import Match, Trace, Traceable
+from oracle.sources.units import likely_unit
 
 __all__ = ["Tried", "TriedFeed", "Verdict", "try_feeds"]
 
 
 class Verdict(StrEnum):
-    """The outcome of a source's trial."""
+    """The outcome of a source's trial.
+
+    Attributes:
+        OK: It gave a value that its feed can take.
+        FAILS: A person has to change something.
+        SILENT: It gives no useful answer now, and may later.
+        WAITS: It is sent its values, and here nobody sends one.
+    """
 
     OK = "ok"
-    FAILS = "fails"  # a person has to change something
-    SILENT = "silent"  # it does not answer now, and may later
-    WAITS = "waits"  # it is sent its values, and none was sent here
+    FAILS = "fails"
+    SILENT = "silent"
+    WAITS = "waits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +58,7 @@ class Tried:
         age_s: How many seconds ago that was.
         took_s: Seconds that the reading took.
         matched: What was found where the configuration says.
+        is_relative: True if the feed is relative.
         distance: Distance from the median of the others: ppm on relative feeds, else in the feed's units.
         distance_sigma: The same in standard deviations of the feed.
         problems: What is wrong, in sentences.
@@ -51,6 +72,7 @@ class Tried:
     type: str
     origin: str
     verdict: Verdict
+    is_relative: bool = True
     value: Decimal | None = None
     answer: int | None = None
     observed_at: int | None = None
@@ -74,21 +96,284 @@ class TriedFeed:
         sources: Its sources.
         value: The value that would be reported; None if there is none.
         answer: The same in answer units.
-        problems: Why there is none, or why the contract would not take it.
+        agreeing: How many sources agree on it.
+        problems: Why there is none.
+        notes: Why that is no problem.
     """
 
     feed: str
     sources: tuple[Tried, ...]
     value: Decimal | None = None
     answer: int | None = None
+    agreeing: int = 0
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of what was found."""
+        verdicts = {each.verdict for each in self.sources}
+        if Verdict.FAILS in verdicts:
+            return Verdict.FAILS
+        if self.problems:
+            return Verdict.SILENT if Verdict.SILENT in verdicts else Verdict.FAILS
+        return Verdict.SILENT if Verdict.SILENT in verdicts else Verdict.OK
 
 
-async def try_feeds(feeds: Sequence[FeedConfig], *, source: str | None = None) -> list[TriedFeed]:
+async def try_feeds(
+    feeds: Sequence[FeedConfig], *, source: str | None = None, clock: Callable[[], float] = time.time
+) -> list[TriedFeed]:
     """Read the sources of feeds once, all at the same time, and compare each with the others of its feed.
 
     Args:
         feeds: The feeds.
         source: The only source whose outcome is wanted; the others of its feed are read to compare it with. None: all.
+        clock: Unix seconds.
+
+    Raises:
+        ConfigError: No feed has a source of that name.
     """
-    raise NotImplementedError
+    if source is not None:
+        feeds = [feed for feed in feeds if source in _names(feed)] or _raise_unknown(source, feeds)
+    looks = await asyncio.gather(
+        *(_look_at(feed, index, clock) for feed in feeds for index in range(len(feed.sources)))
+    )
+    tried = []
+    for feed in feeds:
+        own = [look for look in looks if look.feed is feed]
+        found = _judged(feed, own, int(clock()))
+        tried.append(found if source is None else _only(found, source))
+    return tried
+
+
+@dataclass
+class _Look:
+    """One reading of a source, and what came of it."""
+
+    feed: FeedConfig
+    index: int
+    trace: Trace = field(default_factory=Trace)
+    reading: Reading | None = None
+    error: OracleError | None = None
+    took_s: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.feed.source_name(self.index)
+
+
+async def _look_at(feed: FeedConfig, index: int, clock: Callable[[], float]) -> _Look:
+    look = _Look(feed, index)
+    began = time.monotonic()
+    source: Source | None = None
+    try:
+        # Recordings are files, which may be long.
+        source = await asyncio.to_thread(make_source, feed, index)
+        look.reading = await (source.probe(look.trace) if isinstance(source, Traceable) else source.read())
+    except OracleError as error:
+        look.error = error
+    finally:
+        if source is not None:
+            await source.close()
+    look.took_s = time.monotonic() - began
+    return look
+
+
+# --- the judgement -------------------------------------------------------------------------------------------------
+
+
+def _judged(feed: FeedConfig, looks: Sequence[_Look], now: int) -> TriedFeed:
+    tried = tuple(_tried(look, looks, now) for look in looks)
+    readings = [look.reading for look in looks if look.reading is not None]
+    waiting = sum(each.verdict is Verdict.WAITS for each in tried)
+    failures = {look.name: _brief(look) for look in looks if look.error is not None}
+    try:
+        value = aggregate(readings, aggregation_policy(feed), failures)
+        answer = answer_from_decimal(value.value, feed.decimals)
+    except OracleError as error:
+        if len(readings) < feed.min_sources <= len(readings) + waiting:
+            return TriedFeed(feed.name, tried, notes=(f"it takes values that are pushed: {waiting} source(s) wait",))
+        return TriedFeed(feed.name, tried, problems=(str(error),))
+    if feed.measure is Kind.RELATIVE and not answer:
+        return TriedFeed(
+            feed.name, tried, problems=(f"the contract takes no answer 0, which {value.value:f} rounds to",)
+        )
+    return TriedFeed(feed.name, tried, value.value, answer, len(value.sources))
+
+
+def _tried(look: _Look, looks: Sequence[_Look], now: int) -> Tried:
+    feed, config, trace = look.feed, look.feed.sources[look.index], look.trace
+    tried = Tried(
+        look.name,
+        feed.name,
+        config.type,
+        config.public_origin,
+        Verdict.OK,
+        feed.measure is Kind.RELATIVE,
+        took_s=round(look.took_s, 3),
+        matched=tuple(trace.matches),
+        notes=tuple(trace.notes),
+    )
+    near = _middle_of_others(look, looks)
+    if look.reading is not None:
+        return _with_value(tried, look, near, now)
+    assert look.error is not None
+    if isinstance(config, PushSourceConfig) and isinstance(look.error, Retryable):
+        way = "signed" if config.key_file is not None else "with its bearer token"
+        note = f"its values are sent to POST /push/{feed.name}/{config.name}, {way}: `oracle run` takes them"
+        return replace(tried, verdict=Verdict.WAITS, notes=(*tried.notes, note))
+    is_silent = isinstance(look.error, Retryable) and not trace.is_refused
+    return replace(
+        tried,
+        verdict=Verdict.SILENT if is_silent else Verdict.FAILS,
+        problems=tuple(_lines(_brief(look))),
+        suggestions=(*trace.suggestions, *_places(look, near, now)),
+        excerpt=excerpt(trace.document, trace.sought) if trace.sought and trace.document is not None else "",
+    )
+
+
+def _with_value(tried: Tried, look: _Look, near: Decimal | None, now: int) -> Tried:
+    feed, reading = look.feed, look.reading
+    assert reading is not None
+    far = None if near is None else distance(feed.measure, reading.value, near)
+    answer: int | None = None
+    problems: list[str] = []
+    try:
+        answer = answer_from_decimal(reading.value, feed.decimals)
+        problems += _rounding_problems(feed, reading.value, answer)
+    except DataError as error:
+        problems.append(str(error))
+    problems += _time_problems(look, now)
+    most = aggregation_policy(feed).max_spread
+    if far is not None and most is not None and far > most:
+        unit = " ppm" if feed.measure is Kind.RELATIVE else ""
+        problems.append(
+            f"is {_amount(far)}{unit} from the median of the others, {near:f}; at most {most:f}{unit} count"
+        )
+    return replace(
+        tried,
+        verdict=Verdict.FAILS if problems else Verdict.OK,
+        value=reading.value,
+        answer=answer,
+        observed_at=reading.observed_at,
+        age_s=now - reading.observed_at,
+        distance=far,
+        distance_sigma=None if far is None else _in_sigma(feed, far),
+        problems=tuple(problems),
+    )
+
+
+def _rounding_problems(feed: FeedConfig, value: Decimal, answer: int) -> Iterator[str]:
+    if value and not answer:
+        yield (
+            f"{value:f} is 0 in the feed's {feed.decimals} decimals: scale the value, or deploy a feed with more "
+            "decimals"
+        )
+    elif feed.measure is Kind.RELATIVE and feed.deviation_ppm is not None:
+        rounded = decimal_from_answer(answer, feed.decimals)
+        lost = distance(feed.measure, value, rounded)
+        if lost >= feed.deviation_ppm:
+            yield (
+                f"{value:f} is {rounded:f} in the feed's {feed.decimals} decimals: rounding moves it by "
+                f"{_amount(lost)} ppm, and {feed.deviation_ppm:,} ppm are a move that is reported; deploy a feed with "
+                "more decimals"
+            )
+
+
+def _time_problems(look: _Look, now: int) -> Iterator[str]:
+    feed, config, reading = look.feed, look.feed.sources[look.index], look.reading
+    assert reading is not None
+    if isinstance(config, RecordedSourceConfig) and config.timestamps == "recorded":
+        return  # for a chain that is at recorded time
+    if now - reading.observed_at > feed.max_age:
+        yield f"is {now - reading.observed_at:,} s old; the contract takes it for max_age = {feed.max_age:,} s"
+    if reading.observed_at - now > feed.max_skew:
+        yield (
+            f"its time is {reading.observed_at - now} s ahead of this machine's clock; the contract takes "
+            f"max_skew = {feed.max_skew} s"
+        )
+
+
+def _middle_of_others(look: _Look, looks: Sequence[_Look]) -> Decimal | None:
+    """Return the median of the other sources' values, if they are of about the same time."""
+    others = [each.reading for each in looks if each is not look and each.reading is not None]
+    if look.reading is not None:
+        at = look.reading.observed_at
+        others = [each for each in others if abs(each.observed_at - at) <= look.feed.heartbeat]
+    return lower_median([each.value for each in others]) if others else None
+
+
+def _in_sigma(feed: FeedConfig, far: Decimal) -> Decimal:
+    units = far if feed.measure is Kind.RELATIVE else far.scaleb(feed.decimals)
+    return Context(prec=6).divide(units, Decimal(feed.sigma)) if far.is_finite() else far
+
+
+# --- suggestions ---------------------------------------------------------------------------------------------------
+
+
+def _places(look: _Look, near: Decimal | None, now: int) -> Iterator[str]:
+    """Return settings of an HTTP source whose JSONPath would match, with what it would match."""
+    config, trace = look.feed.sources[look.index], look.trace
+    if not isinstance(config, HttpSourceConfig) or not trace.sought or trace.document is None:
+        return
+    is_time = trace.sought == config.timestamp_path and any(each.where == config.path for each in trace.matches)
+    if is_time:
+        for place in likely_times(trace.document, trace.sought, now):
+            unit = _unit(place, config.timestamp_unit, now)
+            yield f"timestamp_path = {_toml(place.path)}{unit}  # {shown(place.found, 40)}"
+        return
+    for place in likely_values(trace.document, trace.sought, near, now):
+        text = ", allow_string = true" if place.is_string and not config.allow_string else ""
+        away = ""
+        if near is not None:
+            far = distance(look.feed.measure, Decimal(place.found), near)
+            unit = " ppm" if look.feed.measure is Kind.RELATIVE else ""
+            away = f", {_amount(far)}{unit} from the others"
+        yield f"path = {_toml(place.path)}{text}  # {shown(place.found, 40)}{away}"
+
+
+def _unit(place: Place, configured: str, now: int) -> str:
+    unit = "iso" if place.is_string and "-" in place.found else likely_unit(Decimal(place.found), now)
+    return "" if unit == configured else f', timestamp_unit = "{unit}"'
+
+
+def _toml(path: str) -> str:
+    """Return a JSONPath as a string of the configuration file."""
+    return f"'{path}'" if '"' in path and "'" not in path else json.dumps(path)
+
+
+# --- words ---------------------------------------------------------------------------------------------------------
+
+
+def _amount(far: Decimal) -> str:
+    if not far.is_finite():
+        return "infinitely far"
+    return f"{far:,.0f}" if far >= 10 or far == far.to_integral_value() else f"{far:.3g}"
+
+
+def _brief(look: _Look) -> str:
+    """Return what went wrong, without the source's name in front."""
+    text = str(look.error)
+    begin, _, rest = text.partition("): ")
+    return rest if begin.startswith(f"{look.name} (") and rest else text.removeprefix(f"{look.name}: ")
+
+
+def _lines(text: str) -> list[str]:
+    """Return the problems that a message has: those of a recording have a line each, below the file's name."""
+    first, *more = text.split("\n  ")
+    return [f"{first.split(': ')[0]}: {each}" for each in more] if more else [text]
+
+
+def _names(feed: FeedConfig) -> list[str]:
+    return [feed.source_name(index) for index in range(len(feed.sources))]
+
+
+def _only(found: TriedFeed, source: str) -> TriedFeed:
+    """Return the outcome with one of the sources."""
+    wanted = tuple(each for each in found.sources if each.source == source)
+    return replace(found, sources=wanted, problems=())
+
+
+def _raise_unknown(source: str, feeds: Sequence[FeedConfig]) -> list[FeedConfig]:
+    known = ", ".join(name for feed in feeds for name in _names(feed))
+    raise ConfigError(f"there is no source {source!r}; there are: {known}")

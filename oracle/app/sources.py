@@ -48,6 +48,7 @@ def make_source(feed: FeedConfig, index: int, told: SuspensionListener | None = 
         DataError: A recording can't be read.
         ToolMissing: The source needs a package that is not installed.
     """
+    notes: tuple[str, ...] = ()
     found = feed.sources[index]
     name = feed.source_name(index)
     if isinstance(found, PushSourceConfig):
@@ -60,8 +61,8 @@ def make_source(feed: FeedConfig, index: int, told: SuspensionListener | None = 
         table = read_table(found.file, found.time_column, (found.value_column,))
         for note in table.notes:
             log.info("recording", source=name, file=str(found.file), note=note)
-        readings = table.readings(found.value_column, name)
-    return ReplaySource(readings, speed=found.speed, timestamps=found.timestamps)
+        readings, notes = table.readings(found.value_column, name), table.notes
+    return ReplaySource(readings, speed=found.speed, timestamps=found.timestamps, notes=notes)
 
 
 def _live_source(

@@ -58,7 +58,7 @@ def span(seconds: float) -> str:
     """Return a span of time as people say it: 45 s, 12 min, 3.5 h, 2 d."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if abs(seconds) >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
+            return f"{seconds / size:,.0f} {unit}" if abs(seconds) >= 100 * size else f"{seconds / size:.3g} {unit}"
     return f"{seconds:.0f} s"
 
 

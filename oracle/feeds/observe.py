@@ -22,7 +22,7 @@ from oracle.sources.interface import Collected, Source, collect
 from oracle.sources.push.source import PushSource
 from oracle.sources.readings import FeedReadings, ReadingsRule, gather
 
-__all__ = ["LookListener", "MakeSources", "Observer", "Observers", "Sighting", "due_policy"]
+__all__ = ["LookListener", "MakeSources", "Observer", "Observers", "Sighting", "aggregation_policy", "due_policy"]
 
 log = structlog.get_logger(__name__)
 
@@ -85,9 +85,7 @@ class Observer:
         self._feed_id = feed_id
         self._sources = sources
         self._listener = listener or LookListener()
-        relative = feed.max_source_spread_ppm is not None
-        spread = Decimal(feed.max_source_spread_ppm or 0) if relative else feed.max_source_spread
-        self._aggregation = AggregationPolicy(feed.measure, feed.min_sources, spread)
+        self._aggregation = aggregation_policy(feed)
         self._rule = ReadingsRule.of(feed_id, feed.description, feed.decimals, self._aggregation)
         self._origins = {
             source.name: configured.public_origin for source, configured in zip(sources, feed.sources, strict=True)
@@ -134,6 +132,13 @@ class Observer:
         if not collected.readings and all(isinstance(error, SourceExhausted) for error in collected.errors):
             raise collected.errors[0]
         return collected
+
+
+def aggregation_policy(feed: FeedConfig) -> AggregationPolicy:
+    """Return the rules by which the readings of a feed's sources make one value."""
+    relative = feed.max_source_spread_ppm is not None
+    spread = Decimal(feed.max_source_spread_ppm or 0) if relative else feed.max_source_spread
+    return AggregationPolicy(feed.measure, feed.min_sources, spread)
 
 
 def due_policy(feed: FeedConfig, *, is_private: bool = False) -> DuePolicy:

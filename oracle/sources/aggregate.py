@@ -12,7 +12,17 @@ from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.types import FeedState, HoldReason, Kind
 from oracle.sources.interface import Reading
 
-__all__ = ["Aggregated", "AggregationPolicy", "Due", "DuePolicy", "aggregate", "decide", "is_due"]
+__all__ = [
+    "Aggregated",
+    "AggregationPolicy",
+    "Due",
+    "DuePolicy",
+    "aggregate",
+    "decide",
+    "distance",
+    "is_due",
+    "lower_median",
+]
 
 T = TypeVar("T", int, Decimal)
 
@@ -82,12 +92,12 @@ def aggregate(
         raise SourceUnavailable(
             f"{len(readings)} of at least {policy.min_sources} sources answered" + (f": {reasons}" if reasons else "")
         )
-    middle = _lower_median([reading.value for reading in readings])
-    distances = [_distance(policy.kind, reading.value, middle) for reading in readings]
+    middle = lower_median([reading.value for reading in readings])
+    distances = [distance(policy.kind, reading.value, middle) for reading in readings]
     agreeing = [
         reading
-        for reading, distance in zip(readings, distances, strict=True)
-        if policy.max_spread is None or distance <= policy.max_spread
+        for reading, far in zip(readings, distances, strict=True)
+        if policy.max_spread is None or far <= policy.max_spread
     ]
     outliers = tuple(reading for reading in readings if reading not in agreeing)
     if len(agreeing) < policy.min_sources or 2 * len(agreeing) <= len(readings):
@@ -99,19 +109,21 @@ def aggregate(
             f"{len(agreeing)} of {len(readings)} agree"
         )
     return Aggregated(
-        value=_lower_median([reading.value for reading in agreeing]),
-        observed_at=_lower_median([reading.observed_at for reading in agreeing]),
+        value=lower_median([reading.value for reading in agreeing]),
+        observed_at=lower_median([reading.observed_at for reading in agreeing]),
         sources=tuple(reading.source for reading in agreeing),
         outliers=outliers,
         spread=max(d for r, d in zip(readings, distances, strict=True) if r in agreeing),
     )
 
 
-def _lower_median(values: Sequence[T]) -> T:
+def lower_median(values: Sequence[T]) -> T:
+    """Return the middle of the values; of two middles, the lower one."""
     return sorted(values)[(len(values) - 1) // 2]
 
 
-def _distance(kind: Kind, value: Decimal, middle: Decimal) -> Decimal:
+def distance(kind: Kind, value: Decimal, middle: Decimal) -> Decimal:
+    """Return how far a value is from the middle: in ppm of it on RELATIVE feeds, else in the feed's own units."""
     difference = abs(value - middle)
     if kind is Kind.ABSOLUTE or not difference:
         return difference

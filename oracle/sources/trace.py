@@ -35,6 +35,7 @@ class Trace:
         matches: The values that were found where the configuration says, in the order of the steps.
         document: The answer as it was parsed; None if there is none, or the source has no documents.
         sought: The JSONPath that was looked for in vain in the document; empty if none was.
+        is_refused: True if the other side answered, and what it said needs a person: a wrong URL, missing credentials.
         notes: Facts about the source that no value shows: the rows of a recording, the rounds of a feed.
         suggestions: Changes of the configuration that would fit what was found, the best first.
     """
@@ -42,6 +43,7 @@ class Trace:
     matches: list[Match] = field(default_factory=list)
     document: Any = None
     sought: str = ""
+    is_refused: bool = False
     notes: list[str] = field(default_factory=list)
     suggestions: list[str] = field(default_factory=list)
 

@@ -26,14 +26,13 @@ from tests.conformance import check_source
 NOW = 1_700_000_000
 Make = Callable[..., ExchangeSource]
 
+BITSTAMP = {
+    "name": "ETH/USD", "market_symbol": "ethusd", "base_currency": "ETH", "base_decimals": 8,
+    "counter_currency": "USD", "counter_decimals": 2, "minimum_order_value": "10", "trading": "Enabled",
+    "market_type": "SPOT", "description": "Ethereum / U.S. dollar",
+}  # fmt: skip
 MARKETS = {
-    "bitstamp": [
-        {
-            "name": "ETH/USD", "market_symbol": "ethusd", "base_currency": "ETH", "base_decimals": 8,
-            "counter_currency": "USD", "counter_decimals": 2, "minimum_order_value": "10", "trading": "Enabled",
-            "market_type": "SPOT", "description": "Ethereum / U.S. dollar",
-        }
-    ],
+    "bitstamp": [BITSTAMP],
     "coinmate": {
         "error": False,
         "data": [
@@ -269,7 +268,7 @@ class Venue:
     """An exchange whose one market changes. It counts how often its markets were asked for."""
 
     def __init__(self, httpserver: HTTPServer) -> None:
-        self.market, self.asked, self.down = dict(MARKETS["bitstamp"][0]), 0, False
+        self.market, self.asked, self.down = dict(BITSTAMP), 0, False
         httpserver.expect_request("/api/v2/markets/").respond_with_handler(self._markets)
         httpserver.expect_request("/api/v2/currencies/").respond_with_json([])
         httpserver.expect_request(re.compile("/api/v2/ticker/.*/")).respond_with_handler(self._ticker)
@@ -318,7 +317,7 @@ async def test_a_market_that_is_gone_is_told_and_may_come_back(
     forget(source)
     with pytest.raises(DataError, match="has no such market; near ones: ETC/USD"):
         await source.read()
-    found.market |= MARKETS["bitstamp"][0]
+    found.market |= BITSTAMP
     seconds[0] = 122
     forget(source)
     assert (await source.read()).value == Decimal("2345.67")

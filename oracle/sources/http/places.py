@@ -91,7 +91,8 @@ def likely_times(document: Any, sought: str, now: int, most: int = 4) -> list[Pl
 
 def excerpt(document: Any, sought: str) -> str:
     """Return the part of a document to which a JSONPath leads as far as it can, with the way there."""
-    segments = [str(each) for each in jsonpath.compile(sought, strict=True).segments]
+    compiled = jsonpath.compile(sought, strict=True)
+    segments = [str(each) for each in compiled.segments] if isinstance(compiled, jsonpath.JSONPath) else []
     for count in range(len(segments) - 1, -1, -1):
         way = "$" + "".join(segments[:count])
         matches = list(jsonpath.compile(way, strict=True).finditer(document))

@@ -31,6 +31,9 @@ MAX_BODY = 1 << 20
 MOST_MATCHED = 60
 """The most characters of a value that a trial shows."""
 
+_REFUSED = frozenset({*range(300, 400), *range(400, 500)} - {408, 421, 425, 429})
+"""Statuses that do not pass by themselves."""
+
 _UNIT = 'timestamp_unit = "{unit}"'
 
 
@@ -86,7 +89,11 @@ class HttpSource:
         if self._closed:
             raise closed(self._name)
         requested_at = int(self._now())
-        trace.document = document = self._document(await self._fetch())
+        answer = await self._fetch()
+        trace.is_refused = answer.status in _REFUSED
+        if (problem := answer.problem(self._config.url, mask_url)) is not None:
+            raise SourceUnavailable(f"{self._where}: answered {problem}")
+        trace.document = document = self._document(answer)
         value = self._number(document, trace)
         observed_at = requested_at if self._time_path is None else self._time(document, trace)
         return Reading(value, observed_at, self._name)
@@ -99,7 +106,7 @@ class HttpSource:
             await session.close()
 
     async def _fetch(self) -> http.Answer:
-        """Return the answer that has the document. Raises as `read`."""
+        """Return the answer, whatever its status is. Raises as `read`."""
         try:
             async with asyncio.timeout(self._config.timeout):
                 answer = await self._ask()
@@ -114,9 +121,6 @@ class HttpSource:
             raise SourceUnavailable(f"{self._where}: {http.reason(error)}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise SourceUnavailable(f"{self._where}: can't be reached: {http.reason(error)}") from error
-        problem = answer.problem(self._config.url, mask_url)
-        if problem is not None:
-            raise SourceUnavailable(f"{self._where}: answered {problem}")
         return answer
 
     async def _ask(self) -> http.Answer:
@@ -124,8 +128,9 @@ class HttpSource:
             self._session = http.open_session(keep_alive=True)
         url = self._config.url
         headers = {"Accept": "application/json", **self._config.headers}
-        about = {"headers": headers, "proxy": http.proxy_for(url), "ssl": http.authorities_for(url)}
-        async with self._session.get(url, **about, allow_redirects=False) as response:
+        proxy, authorities = http.proxy_for(url), http.authorities_for(url)
+        request = self._session.get(url, headers=headers, proxy=proxy, ssl=authorities, allow_redirects=False)
+        async with request as response:
             return await http.receive(response, MAX_BODY)
 
     def _document(self, answer: http.Answer) -> Any:
@@ -184,7 +189,7 @@ class HttpSource:
                 fitting = None if number is None else likely_unit(number, now)
                 if fitting is None:
                     raise DataError(f"{where}: is {_describe(found)}, not an ISO 8601 time")
-                trace.suggestions.append(_UNIT.format(unit=fitting))
+                _would_fit(trace, fitting)
                 raise DataError(
                     f"{where}: {found} is a unix time in {UNIT_WORDS[fitting]}, not an ISO 8601 time; "
                     f"set {_UNIT.format(unit=fitting)}"
@@ -195,7 +200,7 @@ class HttpSource:
             except (ValueError, OverflowError):
                 raise DataError(f"{where}: {found[:40]!r} is not an ISO 8601 time") from None
         if isinstance(found, str) and _is_iso(found):
-            trace.suggestions.append(_UNIT.format(unit="iso"))
+            _would_fit(trace, "iso")
             raise DataError(
                 f"{where}: {found[:40]!r} is an ISO 8601 time, not a unix time; set {_UNIT.format(unit='iso')}"
             )
@@ -204,9 +209,15 @@ class HttpSource:
         if number is None:
             raise DataError(f"{where}: is {_describe(found)}, not a unix time")
         fitting = likely_unit(check_value(number, where), now)
-        if fitting not in (None, unit):
-            trace.suggestions.append(_UNIT.format(unit=fitting))
+        if fitting is not None and fitting != unit:
+            _would_fit(trace, fitting)
         return seconds_in(number, unit, now, where, f"set {_UNIT}")
+
+
+def _would_fit(trace: Trace, unit: str) -> None:
+    """Note that the time was found, and is in another unit."""
+    trace.sought = ""
+    trace.suggestions.append(_UNIT.format(unit=unit))
 
 
 def _exact(found: Any) -> Decimal | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from oracle.core.errors import SourceExhausted
 from oracle.sources.interface import Reading, closed
+from oracle.sources.trace import Trace
 
 __all__ = ["ReplaySource", "Timestamps"]
 
@@ -35,6 +37,7 @@ class ReplaySource:
         *,
         speed: Decimal | Literal["max"] = "max",
         timestamps: Timestamps = "recorded",
+        notes: Sequence[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -45,6 +48,7 @@ class ReplaySource:
             speed: Recorded seconds per real second, above zero, or "max".
             timestamps: "recorded": readings keep their times; "now": they are moved to the present; "clock": to the
                 round of the recording that the clock is in. The last two need a numeric speed.
+            notes: What was found while the recording was read, for a trial.
             monotonic: The clock that `speed` refers to, seconds.
             wall: The clock of the present, unix seconds.
         """
@@ -58,6 +62,7 @@ class ReplaySource:
         self._times = [reading.observed_at for reading in readings]
         self._speed = speed
         self._timestamps = timestamps
+        self._notes = notes
         self._monotonic = monotonic
         self._wall = wall
         self._started: tuple[float, int] | None = None
@@ -75,6 +80,12 @@ class ReplaySource:
     def ticks(self) -> Iterator[Reading]:
         """Return all readings from the first to the last, with their recorded times, independently of `read`."""
         return iter(self._readings)
+
+    async def probe(self, trace: Trace) -> Reading:
+        """See `Traceable.probe`."""
+        first, last = (dt.datetime.fromtimestamp(each, dt.UTC) for each in (self._times[0], self._times[-1]))
+        trace.notes += [f"{len(self):,} readings, {first:%Y-%m-%d} to {last:%Y-%m-%d}", *self._notes]
+        return await self.read()
 
     async def read(self) -> Reading:
         """See `Source.read`."""
