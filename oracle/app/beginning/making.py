@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,13 +13,15 @@ from urllib.parse import urlsplit
 from oracle.app.beginning import texts
 from oracle.app.beginning.files import NewFiles
 from oracle.app.beginning.histories import LearntHistory, histories
-from oracle.app.beginning.members import PlannedMember, PlannedNetwork, make_keys, planned
+from oracle.app.beginning.members import PlannedMember, PlannedNetwork, make_keys, make_own_keys, planned
 from oracle.app.beginning.options import InitOptions, NetworkOptions
 from oracle.app.beginning.quality import SeriesQuality, qualities
 from oracle.app.beginning.texts import LearntTerms
 from oracle.app.training import train_configured
+from oracle.chain.local import installing
 from oracle.chain.rpc import LOCAL_CHAIN_IDS, Rpc
 from oracle.config import Config, load, load_training
+from oracle.core.documents import parse_json
 from oracle.core.errors import ConfigError, OracleError
 from oracle.core.privacy import ModelPrivacy
 from oracle.detectors.training.run import write
@@ -28,6 +29,9 @@ from oracle.detectors.training.run import write
 __all__ = ["Begun", "BegunMember", "begin"]
 
 MODELS = "models"
+OWN_KEYS = ("reporter", "submitter", "admin")
+"""The keys of one operator: who signs, who pays for reports, and who owns the hub."""
+
 LOCAL_CHAIN_ID = 31337
 
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -75,6 +79,8 @@ class Begun:
         warnings: What a person should look at.
         stranger: What a stranger can know of the model.
         members: The members of the network, the one that deploys first; none: there is one operator.
+        keys: The addresses of the operator's new keys, by name.
+        missing: Programs that are missing on this machine, and that the next steps need.
     """
 
     folder: Path
@@ -89,6 +95,8 @@ class Begun:
     warnings: Sequence[str]
     stranger: Sequence[str]
     members: Sequence[BegunMember] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+    missing: Sequence[str] = ()
 
 
 async def begin(
@@ -113,6 +121,10 @@ async def begin(
     environment = os.environ if env is None else env
     chain_id = options.chain_id if options.chain_id is not None else await _chain_id(options.rpc_url, environment)
     local = chain_id in LOCAL_CHAIN_IDS
+    if options.keys == "anvil" and not local:
+        raise ConfigError(
+            f"--keys anvil: everybody has these keys, so they are refused on chain {chain_id}: choose --keys new"
+        )
     members = [] if options.network is None else planned(options.network)
     # The first member of a network learns, and the others get copies.
     first = options if not members else replace(options, folder=options.folder / members[0].name)
@@ -127,7 +139,11 @@ async def begin(
             learnt = replace(learnt, replays=texts.replays(found, _replayed(card)) if local else {})
         if local:
             files.add(Path("anvil.toml"), texts.local_chain(options, chain_id))
+        keys: dict[str, str] = {}
         if options.network is None:
+            if texts.has_new_keys(options, local=local):
+                progress(f"keys: {', '.join(OWN_KEYS)}")
+                keys = make_own_keys(files, OWN_KEYS)
             config = _node(options, chain_id, learnt, files, environment, None)
         else:
             networks = _networks(options.network, members, files, progress, local=local)
@@ -165,6 +181,8 @@ async def begin(
         ]
         if options.network is not None
         else [],
+        keys=keys,
+        missing=installing.missing(*(("anvil",) if local else ()), installing.VERIFIER_SOLC),
     )
 
 
@@ -240,8 +258,8 @@ def _trained(
 
 def _card(path: Path) -> Mapping[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        return dict(parse_json(path.read_bytes()))
+    except (OSError, TypeError, ValueError) as error:
         raise ConfigError(f"{path}: is not the card of a model ({error}): remove {path.parent}") from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ from oracle.config.network import committee_problems
 from oracle.core.errors import ConfigError
 from oracle.core.formats import checksum_address
 
-__all__ = ["PlannedMember", "PlannedNetwork", "clock_bound", "make_keys", "planned"]
+__all__ = ["PlannedMember", "PlannedNetwork", "clock_bound", "make_keys", "make_own_keys", "planned"]
 
 FIRST_PORT = 9471
 FIRST_WEB_PORT = 9601
@@ -177,29 +177,49 @@ def make_keys(files: NewFiles, members: Sequence[PlannedMember], names: Mapping[
         ConfigError: A file can't be written.
         KeystoreError: A file that is there is no keystore.
     """
-    found = {each.name: each.reporter for each in members if each.reporter}
-    making = [each for each in members if not each.reporter]
-    wanted: list[tuple[str, str, Path, str]] = []
-    for each in making:
-        inside = files.inside(each.name)
-        for key in names[each.name]:
-            path = inside.path / KEYS / f"{key}.json"
-            if path.exists():
-                files.kept.append(path)
-                wanted.append((each.name, key, path, ""))
-                continue
-            password = inside.path / PASSWORD
-            if not password.exists():
-                inside.secret(PASSWORD, f"{secrets.token_urlsafe(24)}\n")
-            with inside.making([path]):
-                wanted.append((each.name, key, path, keystore.password_from_file(password)))
+    making = [each.name for each in members if not each.reporter]
+    wanted = [key for name in making for key in _planned_keys(files.inside(name), names[name])]
+    made = dict(zip((key.path for key in wanted), _addresses(wanted), strict=True))
+    reporters = {name: made[files.inside(name).path / KEYS / f"{names[name][0]}.json"] for name in making}
+    return {each.name: each.reporter for each in members if each.reporter} | reporters
 
-    def address(key: tuple[str, str, Path, str]) -> str:
-        _, _, path, password = key
-        return keystore.create(path, password, iterations=SCRYPT) if password else keystore.address_of(path)
+
+def make_own_keys(files: NewFiles, names: Sequence[str]) -> dict[str, str]:
+    """Make the encrypted keys of one operator with a password file, and return their addresses by name. See above."""
+    return dict(zip(names, _addresses(_planned_keys(files, names)), strict=True))
+
+
+@dataclass(frozen=True)
+class _PlannedKey:
+    """A key to make, with its password; without one, the key is there already."""
+
+    path: Path
+    password: str = field(repr=False)
+
+
+def _planned_keys(files: NewFiles, names: Sequence[str]) -> list[_PlannedKey]:
+    """Return the keys of a folder, which has a password file then."""
+    wanted = []
+    for name in names:
+        path = files.path / KEYS / f"{name}.json"
+        if path.exists():
+            files.kept.append(path)
+            wanted.append(_PlannedKey(path, ""))
+            continue
+        password = files.path / PASSWORD
+        if not password.exists():
+            files.secret(PASSWORD, f"{secrets.token_urlsafe(24)}\n")
+        with files.making([path]):
+            wanted.append(_PlannedKey(path, keystore.password_from_file(password)))
+    return wanted
+
+
+def _addresses(wanted: Sequence[_PlannedKey]) -> list[str]:
+    """Make keys, and return their addresses."""
+
+    def address(key: _PlannedKey) -> str:
+        made = keystore.create(key.path, key.password, iterations=SCRYPT) if key.password else None
+        return made or keystore.address_of(key.path)
 
     with ThreadPoolExecutor(2) as pool:  # each takes a second and 256 MB, on purpose
-        for (member, key, _, _), made in zip(wanted, pool.map(address, wanted), strict=True):
-            if key == names[member][0]:
-                found[member] = made
-    return found
+        return list(pool.map(address, wanted))

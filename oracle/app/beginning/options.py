@@ -71,6 +71,8 @@ class InitOptions:
         false_holds_per_10k: How many of 10,000 reports without a fault the model may hold.
         rpc_url: An endpoint of the chain.
         chain_id: The chain's id; None: the endpoint is asked.
+        keys: "new" for keys of one's own, "anvil" for those that everybody has; None: the latter on a local chain, and
+            new ones elsewhere. The members of a network have keys of their own in any case.
         network: The network, of which each member gets a folder of its own; None: the folder is that of one operator.
     """
 
@@ -89,6 +91,7 @@ class InitOptions:
     false_holds_per_10k: Decimal = Decimal(5)
     rpc_url: str = LOCAL_RPC
     chain_id: int | None = None
+    keys: Literal["new", "anvil"] | None = None
     network: NetworkOptions | None = None
 
 

@@ -26,8 +26,8 @@ submitter = { anvil_account = 2 } # pays for transactions
 deployer = { anvil_account = 0 }  # owns the hub
 """
 
-_LIVE_KEYS = """[keys]
-# Make each with `oracle key create FILE --password-file keystore/password`, and send the last two some ether.
+_NEW_KEYS = """[keys]
+# Made by `oracle init`, encrypted with the password in keystore/password. The last two need some ether.
 reporter = { keystore = "keystore/reporter.json", password_file = "keystore/password" }   # signs reports
 submitter = { keystore = "keystore/submitter.json", password_file = "keystore/password" } # pays for transactions
 deployer = { keystore = "keystore/admin.json", password_file = "keystore/password" }      # owns the hub
@@ -152,7 +152,7 @@ rpc_url = {_value(options.rpc_url)}{" # `oracle chain up` in another terminal" i
 chain_id = {chain_id}
 deployment = "deployment.json" # {_deployment(network)}
 {"" if local else "confirmations = 3" + chr(10)}
-{_keys(network, local=local)}
+{_keys(options, network, local=local)}
 [prover]
 {named}{string}
 artifacts = {_artifacts(network)}
@@ -175,6 +175,11 @@ listen = {_value("127.0.0.1:9464" if network is None else network.own.web)} # /r
     return head + "".join(_feed(options, each, terms[each.name], titles, spread, local=local) for each in found)
 
 
+def has_new_keys(options: InitOptions, *, local: bool) -> bool:
+    """Return True if one operator gets keys of their own."""
+    return (options.keys or ("anvil" if local else "new")) == "new"
+
+
 def _deployment(network: PlannedNetwork | None) -> str:
     if network is None:
         return "written by `oracle deploy`"
@@ -193,9 +198,9 @@ def _artifacts(network: PlannedNetwork | None) -> str:
     return f'"artifacts" # a copy of those of {network.members[0].name}, with the circuits and keys'
 
 
-def _keys(network: PlannedNetwork | None, *, local: bool) -> str:
+def _keys(options: InitOptions, network: PlannedNetwork | None, *, local: bool) -> str:
     if network is None:
-        return _LOCAL_KEYS if local else _LIVE_KEYS
+        return _NEW_KEYS if has_new_keys(options, local=local) else _LOCAL_KEYS
     lines = ["[keys]"]
     if network.own.reporter:
         lines.append("# Put the key there that you have made with `oracle key create`, and its password.")

@@ -24,7 +24,7 @@ from oracle.chain.local import npm, toolchain
 from oracle.chain.local.toolchain import FOUNDRY, FOUNDRY_VERSION, NODE_VERSION, Tool
 from oracle.core.errors import ConfigError, ToolMissing
 
-__all__ = ["TOOLS", "VERIFIER_SOLC", "PinnedTool", "find", "install", "require"]
+__all__ = ["TOOLS", "VERIFIER_SOLC", "PinnedTool", "find", "install", "missing", "require"]
 
 VERIFIER_SOLC = f"solc-{toolchain.VERIFIER_SOLC}"
 """The name of the compiler of verifiers."""
@@ -91,18 +91,19 @@ def require(*names: str) -> None:
     Raises:
         ToolMissing: One is missing; all that are missing are told.
     """
-    wanted = [pinned for pinned in TOOLS if pinned.name in names]
-    missing = [pinned for pinned in wanted if find(pinned) is None]
-    # npm's build of the compiler needs Node.js; the compiler itself may be a program of the machine.
-    if any(pinned.name.startswith("solc") for pinned in wanted) and not missing:
-        missing = [each for each in TOOLS if each.name == "node" and _needs_node(wanted) and find(each) is None]
-    if missing:
-        told = " and ".join(f"{pinned.title} ({pinned.purpose})" for pinned in missing)
-        raise ToolMissing(f"{told} {'is' if len(missing) == 1 else 'are'} missing: {toolchain.remedy()}")
+    lacking = missing(*names)
+    if lacking:
+        told = " and ".join(f"{pinned.title} ({pinned.purpose})" for pinned in TOOLS if pinned.name in lacking)
+        raise ToolMissing(f"{told} {'is' if len(lacking) == 1 else 'are'} missing: {toolchain.remedy()}")
 
 
-def _needs_node(wanted: Sequence[PinnedTool]) -> bool:
-    return any(each.name.startswith("solc") and not each.find().path.is_file() for each in wanted)
+def missing(*names: str) -> list[str]:
+    """Return which of these programs are missing. Node.js is one of them if a compiler is there that it has to run."""
+    found = {pinned.name: find(pinned) for pinned in TOOLS if pinned.name in names}
+    lacking = [name for name, tool in found.items() if tool is None]
+    if "node" not in found and any(tool is not None and not tool.path.is_file() for tool in found.values()):
+        lacking += [pinned.name for pinned in TOOLS if pinned.name == "node" and find(pinned) is None]
+    return lacking
 
 
 def install(names: Sequence[str], progress: Progress = lambda line: None) -> list[tuple[PinnedTool, Tool]]:

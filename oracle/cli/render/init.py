@@ -37,6 +37,8 @@ def print_begun(found: Begun, *, as_json: bool) -> None:
     if not found.is_local and any(each.key_is_made for each in found.members):
         say("warning: whoever has this folder has the keys that were made here, and can sign for their members.")
         say("  In earnest, each operator makes its own with `oracle key create`, and you give its address: --reporter")
+    for name, address in found.keys.items():
+        say(f"key {name}: {address}")
     for series, peers in found.peers.items():
         beside = f"beside {', '.join(peers)}" if peers else "by itself"
         say(f"{series} is judged {beside}")
@@ -72,18 +74,26 @@ def _table(found: Begun) -> Table:
 def _next(found: Begun) -> list[str]:
     if found.members:
         return _next_of_network(found)
-    steps = [f"cd {found.folder}"]
+    steps = _first_steps(found)
+    paying = [address for name, address in found.keys.items() if name != "reporter"]
     if found.is_local:
-        steps.append("oracle chain up     # in another terminal")
+        funded = "".join(f" --fund {address}" for address in paying)
+        steps.append(f"oracle chain up{funded}     # in another terminal")
     else:
-        steps.append("put your sources into oracle.toml, and make the keys that it names")
+        steps.append("put your sources into oracle.toml")
+        steps.append(f"send {' and '.join(paying)} some ether")
         steps.append("oracle srs fetch")
     return [*steps, "oracle doctor", "oracle deploy", "oracle run"]
 
 
+def _first_steps(found: Begun) -> list[str]:
+    install = ["oracle toolchain install     # " + ", ".join(found.missing)] if found.missing else []
+    return [*install, f"cd {found.folder}"]
+
+
 def _next_of_network(found: Begun) -> list[str]:
     first, *others = (each.name for each in found.members)
-    steps = [f"cd {found.folder}"]
+    steps = _first_steps(found)
     if found.is_local:
         steps.append("oracle chain up     # in another terminal")
     else:

@@ -9,13 +9,21 @@ from typing import Any
 
 import pytest
 
+from oracle.app.beginning import members, texts
 from oracle.app.beginning.making import begin
 from oracle.app.beginning.options import InitOptions
+from oracle.chain.keys import keystore
+from oracle.chain.local import installing
 from oracle.config import load
 from oracle.core.errors import ChainUnavailable, ConfigError, DataError, OracleError
 from oracle.detectors.registry import load as load_detector
 from tests.integration.workspace import Done, run_command
 from tests.unit.app.beginning.test_texts import BTC, ETH, walk
+
+
+@pytest.fixture(autouse=True)
+def _cheap_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "SCRYPT", 2)
 
 
 def recording(path: Path, reports: Any) -> Path:
@@ -99,6 +107,62 @@ def test_without_a_history_it_says_what_the_packaged_model_means(tmp_path: Path)
     assert "the packaged one, public, publishes scores" in made.stdout
     assert "Everybody has it, and can walk just below its limits" in made.stdout
     assert run_command(tmp_path / "new", ["config", "check"], {}).returncode == 0
+
+
+@pytest.mark.parametrize(("chain", "arguments"), [("31337", ["--keys", "new"]), ("1", [])])
+def test_keys_of_ones_own(tmp_path: Path, chain: str, arguments: list[str]) -> None:
+    """Only their owner reads them and the password, the configuration finds them, and they are never made twice."""
+    made = init(tmp_path, "new", "--chain-id", chain, *arguments)
+    assert made.returncode == 0, made.stderr
+    folder = tmp_path / "new"
+    paths = [folder / "keystore" / name for name in ("password", "reporter.json", "submitter.json", "admin.json")]
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in paths)
+    keys = load(folder / "oracle.toml", {}).keys
+    named = {"reporter": keys.reporter, "submitter": keys.submitter, "admin": keys.deployer}
+    addresses = {}
+    for name, key in named.items():
+        assert key is not None and key.keystore == folder / "keystore" / f"{name}.json"
+        assert key.password_file is not None
+        addresses[name] = keystore.load(key.keystore, keystore.password_from_file(key.password_file)).address
+        assert f"key {name}: {addresses[name]}" in made.stdout
+    assert len(set(addresses.values())) == 3
+    paying = (addresses["submitter"], addresses["admin"])
+    told = "oracle chain up --fund {} --fund {}" if arguments else "send {} and {} some ether"
+    assert told.format(*paying) in made.stdout
+    assert paths[0].read_text().strip() not in made.stdout + made.stderr
+    before = files(folder)
+    again = init(tmp_path, "new", "--chain-id", chain, *arguments)
+    assert again.returncode == 0 and files(folder) == before
+    assert f"key admin: {addresses['admin']}" in again.stdout
+
+
+def test_keys_that_everybody_has_are_for_local_chains(tmp_path: Path) -> None:
+    refused = init(tmp_path, "new", "--chain-id", "1", "--keys", "anvil")
+    assert refused.returncode == 2 and "everybody has these keys, so they are refused on chain 1" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_leaves_no_key_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "configuration", lambda *_: pytest.fail("the disk is full", pytrace=False))
+    with pytest.raises(pytest.fail.Exception):
+        run(InitOptions(tmp_path / "new", chain_id=1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_terminal_nothing_is_asked(tmp_path: Path) -> None:
+    refused = init(tmp_path)
+    assert refused.returncode == 2 and "name the folder to make, for instance: oracle init oracle" in refused.stderr
+
+
+def test_programs_that_the_next_steps_need_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*names: str) -> list[str]:
+        return list(names)
+
+    monkeypatch.setattr(installing, "missing", missing)
+    made = init(tmp_path, "new", "--chain-id", "31337")
+    assert "oracle toolchain install     # anvil, solc-0.8.20\n" in made.stdout
+    made = init(tmp_path, "new", "--chain-id", "31337", "--json")
+    assert json.loads(made.stdout)["missing"] == ["anvil", "solc-0.8.20"]
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
