@@ -257,7 +257,7 @@ def _without_prover(models: Collection[int], number: int) -> str:
 
 
 class NodeReadiness:
-    """The readiness of a running node, as last read.
+    """Reads whether the chain would take the next reports of a running node.
 
     Args:
         hub: The hub.
@@ -286,8 +286,6 @@ class NodeReadiness:
         self._ticks = ticks
         self._silent: Mapping[str, str] = {}
         self._asked_at = float("-inf")
-        self.latest: Readiness | None = None
-        """The latest reading; None before the first."""
 
     async def refresh(self, *, members: bool = False) -> Readiness:
         """Read once, and return what was found. Never raises.
@@ -304,8 +302,7 @@ class NodeReadiness:
         if self._more is not None:
             with contextlib.suppress(OracleError):  # the chain, or the journal: both are told elsewhere
                 more = await self._more()
-        self.latest = replace(read, obstacles=(*read.obstacles, *more))
-        return self.latest
+        return replace(read, obstacles=(*read.obstacles, *more))
 
     async def obstacles(self) -> Sequence[Obstacle]:
         """Read once, and return the obstacles."""

@@ -19,6 +19,7 @@ from oracle.app.checks import Check
 from oracle.app.local_network import LocalNetwork
 from oracle.app.network_checks import network_checks
 from oracle.app.readiness import ask_readiness
+from oracle.app.readiness_checks import readiness_checks
 from oracle.app.run import run_daemon
 from oracle.chain.keys.keystore import import_key
 from oracle.config import Config, load
@@ -97,6 +98,23 @@ async def test_a_member_that_is_silent(network: LocalNetwork) -> None:
     [check] = (await problems(changed(network))).values()
     assert (check.name, check.level) == ("member beta", "warning")
     assert check.detail.startswith("does not answer: ")
+
+
+async def test_the_next_report_as_members_fall_silent_one_after_the_other(network: LocalNetwork) -> None:
+    """One of four may be; with two, nothing is left to report with. Only the others can do something about it."""
+    config = changed(network)
+    for index in (None, 1):
+        if index is not None:
+            network.links[0, index].cut()
+        assert (await ask_readiness(config, {})).obstacles == ()
+    network.links[0, 2].cut()
+    read = await ask_readiness(config, {})
+    [silent] = read.obstacles
+    assert (silent.kind, silent.feed, read.exit_code) == (ObstacleKind.SILENT, "one", 0)
+    told = r"2 members answer, and the quorum is 3: beta does not answer: .*; gamma does not answer: "
+    assert re.search(told, silent.detail)
+    [check] = [each for each in await readiness_checks(config, {}) if not each.ok]
+    assert (check.name, check.level) == ("next report of one (silent)", "warning")
 
 
 async def test_this_machine_s_clock_is_off(network: LocalNetwork) -> None:
