@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from oracle.cli.options import FILE
+from oracle.cli.options import FILE, json_option
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 
@@ -42,19 +42,31 @@ from oracle.cli.options import FILE
     show_default=True,
     help="The report to write, as JSON.",
 )
+@json_option
 def bench_command(
-    repeat: int, patterns: tuple[str, ...], cold_setup: bool, growth: bool, minutes: int, plot: Path | None, out: Path
+    repeat: int,
+    patterns: tuple[str, ...],
+    cold_setup: bool,
+    growth: bool,
+    minutes: int,
+    plot: Path | None,
+    out: Path,
+    as_json: bool,
 ) -> None:
     """Measure proving, gas and latency on this machine, side by side with ezkl's defaults."""
     import asyncio
+    from functools import partial
 
+    echo = partial(click.echo, err=as_json)
     if growth:
         from oracle.bench.growth import measure_growth
 
-        measure_growth(out=out, echo=click.echo, plot=plot)
-        return
-    from oracle.bench.cases import USUAL, matching
-    from oracle.bench.run import run
+        measure_growth(out=out, echo=echo, plot=plot)
+    else:
+        from oracle.bench.cases import USUAL, matching
+        from oracle.bench.run import run
 
-    cases = matching(patterns) if patterns else USUAL
-    asyncio.run(run(repeat=repeat, cold_setup=cold_setup, out=out, echo=click.echo, cases=cases, minutes=minutes))
+        cases = matching(patterns) if patterns else USUAL
+        asyncio.run(run(repeat=repeat, cold_setup=cold_setup, out=out, echo=echo, cases=cases, minutes=minutes))
+    if as_json:
+        click.echo(out.read_text(encoding="utf-8"), nl=False)

@@ -22,8 +22,9 @@ from oracle.cli.options import (
     optional_config_option,
     transaction_of,
 )
-from oracle.cli.render.json_output import print_json
+from oracle.cli.render.json_output import print_done, print_json
 from oracle.core.errors import ModelError
+from oracle.core.formats import to_hex
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def card_group() -> None:
 )
 @click.option("--batch", type=click.IntRange(1, 64), default=16, show_default=True, help="Windows per proof.")
 @click.option("--out", type=FILE, default=Path("benchmark.json"), show_default=True, help="The benchmark to write.")
+@json_option
 def card_build(
     series: tuple[str, ...],
     files: tuple[str, ...],
@@ -110,6 +112,7 @@ def card_build(
     heartbeat: int,
     batch: int,
     out: Path,
+    as_json: bool,
 ) -> None:
     """Draw labelled windows from recorded series, and print the root that names them. Everyone gets the same ones."""
     from oracle.app.detectors import load_detector
@@ -147,8 +150,10 @@ def card_build(
     )
     built = build(recipe, batch, named)
     built.save(out)
-    click.echo(f"{out}: {len(built.windows)} windows in {built.batches} batches")
-    click.echo(f"root 0x{built.root.hex()}")
+    root = to_hex(built.root)
+    told = {"benchmark": out, "windows": len(built.windows), "batches": built.batches, "root": root}
+    counted = f"{out}: {len(built.windows)} windows in {built.batches} batches"
+    print_done(told, counted, f"root {root}", as_json=as_json)
 
 
 @card_group.command("prove")
@@ -163,6 +168,7 @@ def card_build(
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Proofs to make at once.")
 @click.option("--publish-scores", is_flag=True, help="Allow a card of scores, though they give hashed weights away.")
 @click.option("--out", type=FILE, default=Path("card.json"), show_default=True, help="The card to write.")
+@json_option
 def card_prove(
     benchmark_file: Path,
     config_path: Path | None,
@@ -170,6 +176,7 @@ def card_prove(
     workers: int,
     publish_scores: bool,
     out: Path,
+    as_json: bool,
 ) -> None:
     """Prove the model's verdicts on every batch. Run again after an interruption, it continues."""
     import asyncio
@@ -198,8 +205,11 @@ def card_prove(
     with progress_bar("proving") as progress:
         card = asyncio.run(prove(benchmark, artifact, kept, workers=workers, progress=progress))
     card.save(out)
-    click.echo(f"{out}: {card.benchmark.batches} batches proven; the proofs are kept in {kept}")
-    print_summary(card.summary)
+    batches = card.benchmark.batches
+    told = {"card": out, "batches": batches, "proofs": kept, "summary": asdict(card.summary)}
+    print_done(told, f"{out}: {batches} batches proven; the proofs are kept in {kept}", as_json=as_json)
+    if not as_json:
+        print_summary(card.summary)
 
 
 @card_group.command("verify")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from oracle.cli.completion import complete_committee
 from oracle.cli.options import config_option, json_option, load_config
 from oracle.cli.signing import Signing, act, signing_options
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _committee_option = click.option(
-    "--committee", metavar="NAME", help="Name of the committee in the configuration (default: the only one)."
+    "--committee",
+    metavar="NAME",
+    shell_complete=complete_committee,
+    help="Name of the committee in the configuration (default: the only one).",
 )
 
 

@@ -75,7 +75,11 @@ def _beginning(names: Any, incomplete: str) -> Sequence[str]:
 
 
 def _names(tables: Any) -> list[str]:
-    return [each["name"] for each in tables if isinstance(each, dict) and "name" in each] if tables else []
+    return (
+        [each["name"] for each in tables if isinstance(each, dict) and "name" in each]
+        if isinstance(tables, list)
+        else []
+    )
 
 
 def _path(context: click.Context) -> Path:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from oracle.cli.completion import complete_feed
 from oracle.cli.options import config_option, json_option, load_config
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 
 
 @click.command("explain")
-@click.argument("feed")
+@click.argument("feed", shell_complete=complete_feed)
 @click.argument("round_id", metavar="[ROUND]", required=False, type=click.IntRange(min=1))
 @config_option
 @json_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from oracle.cli.completion import complete_feed, complete_model
 from oracle.cli.options import config_option, json_option, load_config
 from oracle.cli.signing import Signing, act, signing_options
 
@@ -25,7 +26,7 @@ def feed_group() -> None:
 
 
 @feed_group.command("show")
-@click.argument("feed")
+@click.argument("feed", shell_complete=complete_feed)
 @config_option
 @json_option
 def feed_show(feed: str, config_path: Path, as_json: bool) -> None:
@@ -35,10 +36,10 @@ def feed_show(feed: str, config_path: Path, as_json: bool) -> None:
 
 def _signed(function: F) -> F:
     """Add the options of a command that signs."""
-    return click.argument("feed")(signing_options(function))
+    return click.argument("feed", shell_complete=complete_feed)(signing_options(function))
 
 
-_model_argument = click.argument("model", type=click.IntRange(1, 65_535))
+_model_argument = click.argument("model", type=click.IntRange(1, 65_535), shell_complete=complete_model)
 _compared_option = click.option(
     "--min-compared",
     type=click.IntRange(0, 2**32 - 1),
@@ -56,7 +57,7 @@ _disagreements_option = click.option(
 
 
 @feed_group.command("compare-model")
-@click.argument("feed")
+@click.argument("feed", shell_complete=complete_feed)
 @_model_argument
 @_compared_option
 @_disagreements_option
@@ -132,7 +133,7 @@ def _of_several(name: str, action: str, text: str) -> None:
     """Add a command that takes feeds: by their names, or all of them."""
 
     @feed_group.command(name, help=text)
-    @click.argument("feeds", nargs=-1, metavar="[FEED]...")
+    @click.argument("feeds", nargs=-1, metavar="[FEED]...", shell_complete=complete_feed)
     @click.option("--all", "every", is_flag=True, help="All feeds of the deployment.")
     @signing_options
     def run(feeds: tuple[str, ...], every: bool, **common: Any) -> None:

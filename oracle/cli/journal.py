@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from oracle.cli.options import config_option, json_option, load_config
-from oracle.cli.render.json_output import print_json
+from oracle.cli.render.json_output import print_done, print_json
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 
@@ -22,12 +22,14 @@ def journal_group() -> None:
 
 @journal_group.command("migrate")
 @config_option
-def journal_migrate(config_path: Path) -> None:
+@json_option
+def journal_migrate(config_path: Path, as_json: bool) -> None:
     """Bring the journal to this release's schema, or create it. `oracle run` does so by itself."""
     from oracle.feeds.journal import SCHEMA_VERSION, open_journal
 
     with open_journal(load_config(config_path).journal, os.environ):
-        click.echo(f"the journal has schema version {SCHEMA_VERSION}")
+        told = {"schema_version": SCHEMA_VERSION}
+        print_done(told, f"the journal has schema version {SCHEMA_VERSION}", as_json=as_json)
 
 
 @journal_group.command("check")
@@ -53,7 +55,8 @@ def journal_check(config_path: Path, expect: str | None, as_json: bool) -> None:
 @journal_group.command("compact")
 @config_option
 @click.option("--keep-days", type=click.IntRange(min=0), help="Days to keep (default: the configured `keep_days`).")
-def journal_compact(config_path: Path, keep_days: int | None) -> None:
+@json_option
+def journal_compact(config_path: Path, keep_days: int | None, as_json: bool) -> None:
     """Drop proofs, transactions and stages of observations that ended longer ago; outcomes and hashes stay.
 
     The daemon must not run meanwhile. With `keep_days` it compacts the journal by itself.
@@ -70,4 +73,5 @@ def journal_compact(config_path: Path, keep_days: int | None) -> None:
             observations, rows = observations + done.observations, rows + done.rows
         if rows:
             journal.vacuum()
-    click.echo(f"dropped {rows} stages of {observations} observations")
+    told = {"stages": rows, "observations": observations}
+    print_done(told, f"dropped {rows} stages of {observations} observations", as_json=as_json)

@@ -25,6 +25,7 @@ from oracle.cli.options import (
     visibility_option,
     with_visibility,
 )
+from oracle.cli.render.json_output import print_done
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 
@@ -72,7 +73,8 @@ def model_inspect(path: Path, as_json: bool) -> None:
 )
 @memory_option
 @cores_option
-def model_prove(path: Path, out: Path, **options: Any) -> None:
+@json_option
+def model_prove(path: Path, out: Path, as_json: bool, **options: Any) -> None:
     """Prove one inference of the imported model in ARTIFACT, split or not."""
     import asyncio
 
@@ -82,8 +84,7 @@ def model_prove(path: Path, out: Path, **options: Any) -> None:
 
     chain, proof = asyncio.run(prove_model(path, progress=lambda line: click.echo(line, err=True), **options))
     write_proof(out, proof)
-    print_inference(chain, proof)
-    click.echo(out)
+    print_inference(chain, proof, out, as_json=as_json)
 
 
 @model_group.command("verify")
@@ -95,17 +96,15 @@ def model_prove(path: Path, out: Path, **options: Any) -> None:
     type=click.FloatRange(min=0, min_open=True),
     help="Seconds for each proof (default: 60).",
 )
-def model_verify(path: Path, proof: Path, deadline_s: float | None) -> None:
+@json_option
+def model_verify(path: Path, proof: Path, deadline_s: float | None, as_json: bool) -> None:
     """Verify an inference against the model in ARTIFACT, or its public files; exits with 1 if it does not hold."""
     from oracle.app.models import verify_model
-    from oracle.cli.render.model import print_inference
+    from oracle.cli.render.model import print_verification
 
     chain, found, verification = verify_model(path, proof, deadline_s)
-    if not verification.verified:
-        click.echo(f"does not hold: {verification.reason}", err=True)
-        sys.exit(1)
-    print_inference(chain, found)
-    click.echo("holds")
+    print_verification(chain, found, verification, as_json=as_json)
+    sys.exit(0 if verification.verified else 1)
 
 
 @model_group.command("publish")
@@ -251,8 +250,10 @@ def model_build(onnx: Path | None, config_path: Path, batch: int | None, as_json
     if options["disclosure"] is not None:
         raise click.UsageError("--disclosure is for a model in ONNX; for the configured one, set [prover] disclosure")
     config = with_visibility(load_config(config_path), options["public_model"], options["visibility"])
-    for size in config.prover.batch_sizes if batch is None else (batch,):
-        click.echo(asyncio.run(build_artifact(config, size)))
+    built = [
+        asyncio.run(build_artifact(config, size)) for size in (config.prover.batch_sizes if batch is None else (batch,))
+    ]
+    print_done({"paths": built}, *built, as_json=as_json)
 
 
 def _build_file(onnx: Path, batch: int, as_json: bool, options: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from oracle.cli.options import FILE, json_option, load_optional, optional_config_option
+from oracle.cli.render.json_output import print_done
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 
@@ -42,7 +43,10 @@ def srs_list(config_path: Path | None, as_json: bool) -> None:
     help="Seconds for each file (default: 600, and more for large ones).",
 )
 @optional_config_option
-def srs_fetch(what: tuple[str, ...], mirror: str | None, deadline_s: float | None, config_path: Path | None) -> None:
+@json_option
+def srs_fetch(
+    what: tuple[str, ...], mirror: str | None, deadline_s: float | None, config_path: Path | None, as_json: bool
+) -> None:
     """Fetch the public ceremony's string for circuits of 2^K rows, or for an artifact.
 
     Without either: for the circuits that the configuration asks for. An interrupted download is continued.
@@ -53,15 +57,15 @@ def srs_fetch(what: tuple[str, ...], mirror: str | None, deadline_s: float | Non
     config = load_optional(config_path)
     with download_progress() as progress:
         found = srs.srs_fetch(what, config, mirror=mirror, deadline_s=deadline_s, progress=progress)
-    for path in found:
-        click.echo(path)
+    print_done({"paths": list(found)}, *found, as_json=as_json)
 
 
 @srs_group.command("generate")
 @click.argument("k", type=click.IntRange(1, 26))
 @click.option("--insecure", is_flag=True, help="Confirm that you know: whoever generates it can forge proofs.")
 @optional_config_option
-def srs_generate(k: int, insecure: bool, config_path: Path | None) -> None:
+@json_option
+def srs_generate(k: int, insecure: bool, config_path: Path | None, as_json: bool) -> None:
     """Generate a string for circuits of 2^K rows on this machine, for local chains only."""
     from oracle.app import srs
 
@@ -70,7 +74,8 @@ def srs_generate(k: int, insecure: bool, config_path: Path | None) -> None:
             "whoever generates a reference string can forge proofs: say --insecure for a local chain, "
             f"or use the public ceremony's: `oracle srs fetch {k}`"
         )
-    click.echo(srs.srs_generate(k, load_optional(config_path)))
+    made = srs.srs_generate(k, load_optional(config_path))
+    print_done({"path": made}, made, as_json=as_json)
 
 
 @srs_group.command("verify")
@@ -89,8 +94,10 @@ def srs_verify(config_path: Path | None, as_json: bool) -> None:
 @srs_group.command("import")
 @click.argument("path", type=FILE)
 @optional_config_option
-def srs_import(path: Path, config_path: Path | None) -> None:
+@json_option
+def srs_import(path: Path, config_path: Path | None, as_json: bool) -> None:
     """Import the public ceremony's string from the file at PATH; its hash is checked."""
     from oracle.app import srs
 
-    click.echo(srs.srs_import(path, load_optional(config_path)))
+    found = srs.srs_import(path, load_optional(config_path))
+    print_done({"path": found}, found, as_json=as_json)

@@ -18,6 +18,7 @@ from oracle.cli.options import (
     rpc_urls_option,
     unlock,
 )
+from oracle.cli.render.json_output import print_json
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def manifest_group() -> None:
 @_from_block_option
 @_salt_option
 @_also_option
-def manifest_make(hub: str, out: Path, salt: str | None, **options: Any) -> None:
+@json_option
+def manifest_make(hub: str, out: Path, salt: str | None, as_json: bool, **options: Any) -> None:
     """Check the deployment at HUB, and write its manifest, not signed yet. Nothing is written if anything differs."""
     import asyncio
 
@@ -101,13 +103,15 @@ def manifest_make(hub: str, out: Path, salt: str | None, **options: Any) -> None
     wanted = CheckedDeployment(hub, salt=_salt(salt), **options)
     report = asyncio.run(check_deployment(wanted, lambda line: click.echo(line, err=True)))
     if report.differences or report.statement is None:
-        print_deployment_report(report, as_json=False)
+        print_deployment_report(report, as_json=as_json)
         click.echo("error: no manifest is written of a deployment that differs", err=True)
         sys.exit(1)
     for each in report.unchecked:
         click.echo(f"unchecked: {each.subject}: {each.reason}", err=True)
     write_manifest(out, SignedManifest(statement=report.statement))
     click.echo(f"{out}: let the admin sign it with `oracle manifest sign {out}`", err=True)
+    if as_json:
+        print_json({"ok": True, "manifest": out, "hub": report.statement.hub, "chain_id": report.statement.chain_id})
 
 
 @manifest_group.command("sign")
@@ -119,6 +123,7 @@ def manifest_make(hub: str, out: Path, salt: str | None, **options: Any) -> None
     "--signer", metavar="ADDRESS", help="With --signature: the account that it is of, for instance a multisig."
 )
 @config_option
+@json_option
 def manifest_sign(
     manifest: Path,
     keystore: Path | None,
@@ -127,6 +132,7 @@ def manifest_sign(
     signature: str | None,
     signer: str | None,
     config_path: Path,
+    as_json: bool,
 ) -> None:
     """Sign the MANIFEST as the hub's admin. Read it before."""
     import json
@@ -151,6 +157,8 @@ def manifest_sign(
         signed = _signed(found, keystore, password_file, config_path)
     write_manifest(manifest, signed)
     click.echo(f"{manifest}: signed by {signed.signer}; `oracle manifest verify {manifest}` checks it", err=True)
+    if as_json:
+        print_json({"manifest": manifest, "signer": signed.signer})
 
 
 @manifest_group.command("verify")

@@ -23,6 +23,7 @@ from oracle.cli.claim.options import (
     word_of,
 )
 from oracle.cli.options import FILE, FOLDER, json_option, key_options, srs_option, unlock
+from oracle.cli.render.json_output import print_done
 from oracle.core.errors import DataError, ProofInvalid
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
@@ -59,6 +60,7 @@ _DAY = 86_400
     show_default=True,
     help="The data with their salt, for the subject alone.",
 )
+@json_option
 def claim_attest(
     inputs_file: Path,
     model: str,
@@ -73,6 +75,7 @@ def claim_attest(
     days: float,
     out: Path,
     private_out: Path,
+    as_json: bool,
 ) -> None:
     """Commit to INPUTS (JSON: a value for each feature), which you have checked; sign the commitment as an issuer."""
     from oracle.chain.addresses import require_address
@@ -105,7 +108,9 @@ def claim_attest(
     # The salt is saved first: without it the rest is of no use.
     files.save_private(private_out, private)
     told.save(out)
-    click.echo(f"{out}: {told.attestation.issuer} attests commitment {told.commitment:#066x} of {subject}")
+    issuer, commitment = told.attestation.issuer, f"{told.commitment:#066x}"
+    made = {"attestation": out, "private": private_out, "issuer": issuer, "commitment": commitment, "subject": subject}
+    print_done(made, f"{out}: {issuer} attests commitment {commitment} of {subject}", as_json=as_json)
     click.echo(f"{private_out}: for {subject} alone, over a private channel", err=True)
 
 
@@ -122,6 +127,7 @@ def claim_attest(
 )
 @click.option("--subject", help="Address that makes the claim (default: the attestation's).")
 @click.option("--out", type=FILE, default=Path("claim.json"), show_default=True, help="The claim to write.")
+@json_option
 def claim_prove(
     inputs_file: Path,
     model: str,
@@ -133,6 +139,7 @@ def claim_prove(
     attestation_file: Path | None,
     subject: str | None,
     out: Path,
+    as_json: bool,
 ) -> None:
     """Prove that the model's output on INPUTS (JSON: a value for each feature, and a salt) is within bounds."""
 
@@ -172,7 +179,9 @@ def claim_prove(
     if attested:
         claim = replace(claim, attestation=attested.attestation)
     claim.save(out)
-    click.echo(f"{out}: proven; commitment {claim.commitment:#066x}")
+    commitment = f"{claim.commitment:#066x}"
+    told = {"claim": out, "commitment": commitment, "subject": subject}
+    print_done(told, f"{out}: proven; commitment {commitment}", as_json=as_json)
 
 
 @click.command("verify")
@@ -182,8 +191,9 @@ def claim_prove(
 @srs_option
 @click.option("--rpc", "rpc_url", help="With --registry: also ask the chain whether the claim is valid there now.")
 @click.option("--registry", help="Address of the ClaimRegistry to ask.")
+@json_option
 def claim_verify(
-    claim_file: Path, model: str, folder: Path, srs: str, rpc_url: str | None, registry: str | None
+    claim_file: Path, model: str, folder: Path, srs: str, rpc_url: str | None, registry: str | None, as_json: bool
 ) -> None:
     """Verify a claim's proof off-chain. The registry says whether its issuer is trusted."""
     import asyncio
@@ -201,8 +211,9 @@ def claim_verify(
         verdict = found.verify_inference_proof(claim)
     if not verdict:
         raise ProofInvalid(f"{claim_file} does not hold: {verdict.reason}")
-    click.echo(f"{claim_file}: verified")
+    told = {"claim": claim_file, "verified": True, "registry": registry}
     if rpc_url is None or registry is None:
+        print_done(told, f"{claim_file}: verified", as_json=as_json)
         return
     address = require_address(registry, "--registry")
 
@@ -216,7 +227,7 @@ def claim_verify(
     reason = asyncio.run(ask(rpc_url))
     if reason is not None:
         raise ProofInvalid(f"{claim_file} is not valid at {address}: {reason}")
-    click.echo(f"{claim_file}: valid at {address}")
+    print_done(told, f"{claim_file}: verified", f"{claim_file}: valid at {address}", as_json=as_json)
 
 
 @click.command("verify-model")
@@ -276,7 +287,10 @@ def claim_show(claim_file: Path, as_json: bool) -> None:
 @rpc_option
 @registry_option
 @key_options("Keystore of the subject.", needed=True)
-def claim_submit(claim_file: Path, rpc_url: str, registry: str, keystore: Path, password_file: Path | None) -> None:
+@json_option
+def claim_submit(
+    claim_file: Path, rpc_url: str, registry: str, keystore: Path, password_file: Path | None, as_json: bool
+) -> None:
     """Submit an attested claim as its subject."""
     import asyncio
 
@@ -296,7 +310,8 @@ def claim_submit(claim_file: Path, rpc_url: str, registry: str, keystore: Path, 
             await require_registry(rpc, address)
             return (await Registry(rpc, address, account).submit(claim)).gas_used
 
-    click.echo(f"recorded, {asyncio.run(submit()):,} gas")
+    gas_used = asyncio.run(submit())
+    print_done({"gas_used": gas_used}, f"recorded, {gas_used:,} gas", as_json=as_json)
 
 
 @click.command("demo")

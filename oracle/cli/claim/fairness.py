@@ -20,7 +20,7 @@ from oracle.cli.claim.options import (
     spec_of,
 )
 from oracle.cli.options import FILE, FOLDER, json_option, model_hash_of, srs_option
-from oracle.cli.render.json_output import print_json
+from oracle.cli.render.json_output import print_done, print_json
 from oracle.core.errors import DataError
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
@@ -52,14 +52,17 @@ def fairness_group() -> None:
 @click.option("--rows", type=click.IntRange(1, 10_000), default=256, show_default=True, help="Rows to make up.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the rows that are made up.")
 @click.option("--out", type=FILE, default=Path("audit-set.csv"), show_default=True, help="The file to write.")
-def fairness_sample(model: str, source: str, rows: int, seed: int, out: Path) -> None:
+@json_option
+def fairness_sample(model: str, source: str, rows: int, seed: int, out: Path, as_json: bool) -> None:
     """Write an audit set that comes with the package: CSV with a column `group` and one for each feature."""
     from oracle.claims.fairness import samples
 
     spec = spec_of(model)
     found = samples.german_test_rows(spec) if source == "german" else samples.made_up(spec, rows, seed)
     found.save(out)
-    click.echo(f"{out}: {len(found.rows)} rows, fingerprint {found.fingerprint(spec.features)}")
+    fingerprint = found.fingerprint(spec.features)
+    told = {"set": out, "rows": len(found.rows), "fingerprint": fingerprint}
+    print_done(told, f"{out}: {len(found.rows)} rows, fingerprint {fingerprint}", as_json=as_json)
 
 
 @fairness_group.command("prove")
@@ -74,6 +77,7 @@ def fairness_sample(model: str, source: str, rows: int, seed: int, out: Path) ->
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Proofs to make at once.")
 @click.option("--copy", type=FOLDER, help="Write the public files of the circuit to this folder.")
 @click.option("--out", type=FILE, default=Path("audit.json"), show_default=True, help="The audit to write.")
+@json_option
 def fairness_prove(
     set_file: Path,
     model: str,
@@ -86,6 +90,7 @@ def fairness_prove(
     workers: int,
     copy: Path | None,
     out: Path,
+    as_json: bool,
 ) -> None:
     """Prove on which rows of SET a claim would hold. Run again after an interruption, it continues."""
     import asyncio
@@ -115,10 +120,12 @@ def fairness_prove(
         )
     )
     audit.save(out)
-    click.echo(f"{out}: {len(audit.batches)} batches proven of the model {audit.model_hash:#066x}")
+    told = {"audit": out, "batches": len(audit.batches), "model_hash": f"{audit.model_hash:#066x}", "copy": copy}
+    lines = [f"{out}: {len(audit.batches)} batches proven of the model {audit.model_hash:#066x}"]
     if copy is not None:
         artifacts.publish(artifact, copy)
-        click.echo(f"{copy}: the parts of the circuit that a verifier needs")
+        lines.append(f"{copy}: the parts of the circuit that a verifier needs")
+    print_done(told, *lines, as_json=as_json)
 
 
 @fairness_group.command("verify")
@@ -144,7 +151,6 @@ def fairness_verify(
 ) -> None:
     """Verify an audit with public files alone, and count its rates. Exits with 1 if anything differs."""
     from oracle.claims import fairness
-    from oracle.cli.render.fairness import print_fairness
     from oracle.proving import artifact as artifacts
 
     audit = fairness.FairnessAudit.load(audit_file)
@@ -156,10 +162,7 @@ def fairness_verify(
         model_hash_of(model_hash),
         same,
     )
-    if as_json:
-        print_json(asdict(report) | {"ok": report.ok, "model_hash": f"{report.model_hash:#066x}"})
-    else:
-        print_fairness(report)
+    _print_report(report, as_json)
     sys.exit(0 if report.ok else 1)
 
 
@@ -168,14 +171,14 @@ def fairness_verify(
 @source_option
 @batch_option
 @click.option("--rows", type=click.IntRange(1, 10_000), default=96, show_default=True, help="Rows to make up.")
-def fairness_demo(folder: Path, source: str, batch: int, rows: int) -> None:
+@json_option
+def fairness_demo(folder: Path, source: str, batch: int, rows: int, as_json: bool) -> None:
     """Audit the credit model: its owner proves, and somebody with public files alone verifies and counts."""
     import asyncio
 
     from oracle.claims import AtLeast, fairness
     from oracle.claims.fairness import samples
     from oracle.claims.models import ModelSpec
-    from oracle.cli.render.fairness import print_fairness
     from oracle.proving import artifact as artifacts
 
     spec = ModelSpec.packaged("credit")
@@ -183,22 +186,35 @@ def fairness_demo(folder: Path, source: str, batch: int, rows: int) -> None:
     with tempfile.TemporaryDirectory(prefix="oracle-fairness-") as name:
         public = Path(name)
         found.save(public / "audit-set.csv")
-        click.echo(f"public: {len(found.rows)} rows, {'German credit' if source == 'german' else 'made up'}")
+        click.echo(
+            f"public: {len(found.rows)} rows, {'German credit' if source == 'german' else 'made up'}", err=as_json
+        )
         artifact = _build(spec, batch, folder, "insecure-local")
         audit = asyncio.run(fairness.prove(spec, artifact, found, AtLeast(0.6), progress=_progress))
         audit.save(public / "audit.json")
         copy = artifacts.publish(artifact, public / "circuit")
         click.echo(
-            "the owner gave out: " + ", ".join(sorted(each.name for each in public.rglob("*") if each.is_file()))
+            "the owner gave out: " + ", ".join(sorted(each.name for each in public.rglob("*") if each.is_file())),
+            err=as_json,
         )
-        click.echo("and kept the weights, and each row's score\n")
+        click.echo("and kept the weights, and each row's score\n", err=as_json)
         given = fairness.FairnessAudit.load(public / "audit.json")
         report = _verified(
             given, copy, public / "audit-set.csv", artifact.manifest.model_hash, fairness.reweighted(spec)
         )
-    click.echo("verified by somebody else, who took the model's hash from the registry; claim: output at least 0.6")
-    print_fairness(report)
+    who = "verified by somebody else, who took the model's hash from the registry"
+    click.echo(f"{who}; claim: output at least 0.6", err=as_json)
+    _print_report(report, as_json)
     sys.exit(0 if report.ok else 1)
+
+
+def _print_report(report: FairnessReport, as_json: bool) -> None:
+    from oracle.cli.render.fairness import print_fairness
+
+    if as_json:
+        print_json(asdict(report) | {"ok": report.ok, "model_hash": f"{report.model_hash:#066x}"})
+    else:
+        print_fairness(report)
 
 
 def _build(spec: ModelSpec, batch: int, folder: Path, srs: str) -> Artifact:

@@ -18,7 +18,7 @@ from oracle.cli.claim.options import (
     word_of,
 )
 from oracle.cli.options import calldata_option, json_option, key_options, srs_option, unlock
-from oracle.cli.render.json_output import print_json
+from oracle.cli.render.json_output import print_done, print_json
 from oracle.core.errors import ConfigError, DataError
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
@@ -47,8 +47,15 @@ F = TypeVar("F", bound=Callable[..., Any])
     show_default=True,
     help="A number that tells registries of the same admin and delay apart: their addresses follow from all three.",
 )
+@json_option
 def deploy(
-    rpc_url: str, keystore: Path, password_file: Path | None, admin: str | None, delay: int, number: int
+    rpc_url: str,
+    keystore: Path,
+    password_file: Path | None,
+    admin: str | None,
+    delay: int,
+    number: int,
+    as_json: bool,
 ) -> None:
     """Deploy a ClaimRegistry, or find the one with this admin, delay and salt, and print its address."""
     import asyncio
@@ -64,7 +71,8 @@ def deploy(
         async with Rpc(rpc_url) as rpc:
             return (await Registry.deploy(rpc, account, delay, admin=admin, salt=number.to_bytes(32))).address
 
-    click.echo(asyncio.run(run()))
+    address = asyncio.run(run())
+    print_done({"address": address}, address, as_json=as_json)
 
 
 @click.command("propose-model")

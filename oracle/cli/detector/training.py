@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from oracle.cli.completion import complete_feed
 from oracle.cli.detector.recordings import named
 from oracle.cli.options import (
     DEFAULT_CONFIG,
@@ -62,6 +63,7 @@ def train(config_path: Path, out: Path, as_json: bool) -> None:
     "--feed",
     "feeds",
     metavar="[NAME=]FEED",
+    shell_complete=complete_feed,
     multiple=True,
     help="Feed that the model judges, or a peer of one: its reports are read from the journal. NAME is its name in the "
     "card, if that has several series or peers; may be repeated.",

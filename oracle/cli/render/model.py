@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from oracle.app.deployed_models import ModelContractReport
 from oracle.app.models import BuiltModel
 from oracle.app.publishing import PublishedModel
-from oracle.cli.render.json_output import print_json
+from oracle.cli.render.json_output import print_done, print_json
 from oracle.cli.render.tables import new_console, new_table
 from oracle.proving.inspect.model import GraphReport
 from oracle.proving.split import ArtifactChain, ModelProof, estimated_cost
 from oracle.proving.split.pieces import Plan
 from oracle.proving.srs.files import SrsOrigin
+from oracle.proving.verification import Verification
 
 
 def print_graph(report: GraphReport, *, as_json: bool) -> None:
@@ -137,13 +141,38 @@ def print_split(chain: ArtifactChain, plan: Plan | None = None, *, as_json: bool
         console.print("INSECURE: the SRS was generated locally; for local chains only", highlight=False)
 
 
-def print_inference(chain: ArtifactChain, proof: ModelProof) -> None:
-    """Print the outputs of a proven inference, in the model's units."""
+def print_inference(chain: ArtifactChain, proof: ModelProof, path: Path, *, as_json: bool) -> None:
+    """Print the outputs of a proven inference, in the model's units, and the file that has it."""
+    print_done(_inference(chain, proof) | {"path": path}, _told_inference(chain, proof), path, as_json=as_json)
+
+
+def print_verification(chain: ArtifactChain, proof: ModelProof, found: Verification, *, as_json: bool) -> None:
+    """Print whether an inference holds; why it does not goes to standard error."""
+    if as_json:
+        print_json(_inference(chain, proof) | {"holds": found.verified, "reason": found.reason})
+    elif found.verified:
+        print(_told_inference(chain, proof))
+        print("holds")
+    else:
+        print(f"does not hold: {found.reason}", file=sys.stderr)
+
+
+def _inference(chain: ArtifactChain, proof: ModelProof) -> dict[str, Any]:
+    return {
+        "model": chain.name,
+        "outputs": [value / 2**chain.output_scale for value in proof.outputs],
+        "proofs": len(proof.proofs),
+        "proof_bytes": sum(len(each) for each in proof.proofs),
+        "seconds": proof.seconds,
+    }
+
+
+def _told_inference(chain: ArtifactChain, proof: ModelProof) -> str:
     outputs = ", ".join(f"{value / 2**chain.output_scale:.6g}" for value in proof.outputs)
     count = len(proof.proofs)
     size = sum(len(each) for each in proof.proofs)
     made = f", made in {proof.seconds:.1f} s" if proof.seconds else ""
-    print(f"{chain.name}: [{outputs}], {count} proof{'s' * (count > 1)} of {size:,} B{made}")
+    return f"{chain.name}: [{outputs}], {count} proof{'s' * (count > 1)} of {size:,} B{made}"
 
 
 def print_published_model(model: PublishedModel, *, as_json: bool) -> None:
