@@ -15,7 +15,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak network test-deep coverage snapshots check slither symbolic mutants sbom reproducible fmt bench detector-report lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak network test-deep coverage snapshots check slither container symbolic mutants sbom reproducible fmt bench detector-report lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -84,11 +84,16 @@ check: setup ## check lint, types, layers and formatting, and run the static ana
 	$(BIN)/lint-imports
 	@if [ -d contracts ]; then set -xe; $(FORGE) fmt --check; FOUNDRY_PROFILE=lint $(FORGE) lint; fi
 	@$(MAKE) --no-print-directory slither
+	@$(MAKE) --no-print-directory container
 	@$(MAKE) --no-print-directory sbom
 
 slither: setup ## run the static analysis of contracts/src; part of `make check`
 	@$(PYTHON) scripts/bootstrap.py --slither
 	$(BIN)/python -m scripts.slither
+
+container: setup ## lint packaging/Containerfile; part of `make check`
+	@$(PYTHON) scripts/bootstrap.py --hadolint
+	.venv-hadolint/bin/hadolint packaging/Containerfile
 
 symbolic: setup ## prove contracts/test/symbolic for all inputs; ten minutes (ARGS="--only Slots")
 	@$(PYTHON) scripts/bootstrap.py --symbolic
@@ -129,6 +134,7 @@ lock: setup ## write the lock files again from pyproject.toml, requirements-*.in
 	$(UV_COMPILE) requirements-uv.in -o requirements-uv.lock
 	$(UV_COMPILE) requirements-node.in -o oracle/chain/local/pins/requirements-node.lock
 	$(UV_COMPILE) requirements-slither.in -o requirements-slither.lock
+	$(UV_COMPILE) requirements-hadolint.in -o requirements-hadolint.lock
 	$(UV_COMPILE) requirements-symbolic.in -o requirements-symbolic.lock
 	$(UV_COMPILE) requirements-sbom.in -o requirements-sbom.lock
 	@# What the environment has already is not installed twice.
@@ -142,4 +148,4 @@ clean: ## remove everything that was built
 	rm -rf build out cache broadcast .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 distclean: clean ## remove the environment too
-	rm -rf .venv .venv-slither .venv-symbolic .venv-sbom node_modules examples/pull/node_modules
+	rm -rf .venv .venv-slither .venv-hadolint .venv-symbolic .venv-sbom node_modules examples/pull/node_modules

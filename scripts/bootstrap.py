@@ -31,7 +31,12 @@ NPM_PROJECTS = (".", "examples/pull")
 NODE_LOCK = "oracle/chain/local/pins/requirements-node.lock"
 """The release of Node.js from PyPI. It lies in the package, which installs it for its users too."""
 
-CHECKERS = {"slither": "`make check`", "symbolic": "`make symbolic`", "sbom": "`make check` and releases"}
+CHECKERS = {
+    "slither": "`make check`",
+    "hadolint": "`make check`",
+    "symbolic": "`make symbolic`",
+    "sbom": "`make check` and releases",
+}
 """Tools that need other versions of our packages, or many more, and what needs them: each has an environment."""
 
 ROOT = Path(__file__).resolve().parent.parent
