@@ -43,6 +43,16 @@ OracleError
 
 from __future__ import annotations
 
+EXIT_CODES = {
+    0: "Done. A command that checks something: nothing is wrong.",
+    1: "A person has to look at it: what was checked is wrong, or was not read as a whole, or the call was refused.",
+    2: "The input is wrong: an argument, the configuration, a data file, a model, a key's password, a missing program.",
+    3: "Of evidence only: nothing is false, but something is only the word of whoever wrote the file.",
+    75: "Not now: the chain, a source, a database or a prover does not answer, or gas costs too much. Try again later.",
+    130: "Interrupted by Ctrl-C.",
+}
+"""The exit codes of the command line, and their meanings. The codes of errors are in their classes."""
+
 
 class OracleError(Exception):
     """The root of all errors that this package raises on purpose. The message is one readable line.
