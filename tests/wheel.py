@@ -128,6 +128,10 @@ def _share_bytecode(target: Path) -> None:
                     os.link(file, there / file.name)
 
 
+_NETWORK = ("_proxy", "ssl_cert_file", "ssl_cert_dir", "extra_ca_certs")
+"""Ends of the names of variables that say how the network is reached."""
+
+
 class User:
     """A person with a home, a cache and a working folder of their own, who has installed the wheel.
 
@@ -164,6 +168,8 @@ class User:
             "HOME": str(home),
             "XDG_CACHE_HOME": str(home / ".cache"),
             "LANG": "C.UTF-8",
+            # The network is this machine's.
+            **{name: value for name, value in os.environ.items() if name.lower().endswith(_NETWORK)},
             # Downloads are kept between runs, as a user's npm keeps them.
             "npm_config_cache": str(CACHE.parent / "npm"),
             "npm_config_prefer_offline": "true",

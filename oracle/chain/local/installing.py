@@ -33,6 +33,7 @@ NODE_LOCK = Path(__file__).with_name("pins") / "requirements-node.lock"
 """The release of Node.js, with its hashes."""
 
 _UNFINISHED = ".installing-"
+_LINES = 4
 
 Progress = Callable[[str], None]
 
@@ -200,8 +201,12 @@ def _install_node() -> None:
         command = [*_pip(), *options, "-r", str(NODE_LOCK)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
-            said = " | ".join((done.stdout + done.stderr).strip().splitlines()[-4:]) or "it said nothing"
-            raise ToolMissing(f"Node.js could not be installed from PyPI: {said}")
+            lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+            raise ToolMissing(
+                f"Node.js could not be installed from PyPI ({' | '.join(lines[-_LINES:]) or 'no reason was given'}): "
+                "correct the network connection, or pip's index and proxy settings, then run `oracle toolchain "
+                "install` again; or install Node.js (https://nodejs.org)"
+            )
 
 
 def _pip() -> list[str]:

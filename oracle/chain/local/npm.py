@@ -91,7 +91,10 @@ def install_package(npm: Sequence[str], name: str, folder: Path, packages: Packa
     except OSError as error:
         raise ToolMissing(f"npm can't be started ({npm[0]}: {error.strerror})") from error
     if done.returncode != 0:
-        lines = [
-            line for line in (done.stdout + done.stderr).splitlines() if line.strip() and "debug-0.log" not in line
-        ]
-        raise ToolMissing(f"npm could not install {name}: {' | '.join(lines[:_LINES]) or 'it said nothing'}")
+        said = (done.stdout + done.stderr).splitlines()
+        lines = [line.removeprefix("npm error").strip() for line in said if "debug-0.log" not in line]
+        reason = " | ".join([line for line in lines if line][:_LINES]) or "no reason was given"
+        raise ToolMissing(
+            f"npm could not install {name} ({reason}): correct the network connection, or npm's registry and proxy "
+            "settings, then run `oracle toolchain install` again: it goes on where it stopped"
+        )
