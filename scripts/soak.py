@@ -1,14 +1,17 @@
 """A long run at full speed, with kills and faults: `python -m scripts.soak --rounds 10000 --feeds 8`.
 
 One daemon, as a process, reports readings of many feeds as fast as they end, on a local Anvil, with real proofs of
-public weights. In the first two thirds it is killed (SIGKILL) and started again, and the RPC endpoint fails, at random
-moments that follow from a seed; the last third is undisturbed, to see whether memory grows. At the end the chain's
-events and the journal have to agree, one to one. Writes build/soak.json, and prints a table.
+public weights. In the first two thirds it is killed (SIGKILL) and started again, the RPC endpoint fails, and obstacles
+come and go, at random moments that follow from a seed: a feed is paused, the reporter is removed, the payer is emptied,
+the source's document changes in shape. The last third is undisturbed, to see whether memory grows. Each obstacle has to
+show in /readyz, and to be gone from there once it is over. At the end the chain's events and the journal have to agree,
+one to one. Writes build/soak.json, and prints a table.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import random
@@ -26,15 +29,22 @@ import psutil
 
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import load_anvil_config
+from tests.chaos.feedserver import Misbehaviour, another_shape
 from tests.chaos.proxy import Act, drop, http_error, lose_answer, refuse
 from tests.chaos.scene import Scene, stage
 
 ENDS = frozenset({"accepted", "held", "superseded", "failed"})
-KILLS, FAULTS = 24, 60
+KILLS, FAULTS, OBSTACLES = 24, 60, 12
 """The numbers for a run that is disturbed from beginning to end."""
 DISTURBED = 2 / 3
 STALLED_S = 180.0
 """Seconds without a round after which something must be wrong."""
+OBSTACLE_S = 4.0
+"""Seconds that an obstacle lasts, once /readyz shows it."""
+LOOK_EACH_S = 0.5
+"""Seconds between two looks at /readyz while there is an obstacle."""
+PAYER = 3
+"""The Anvil account that pays: not the admin's, whose transactions would take its nonces."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,9 @@ class Figures:
 
     Attributes:
         lost: Observations that the daemon took on and that never ended.
+        obstacles: How often there was each obstacle.
+        recovery: From the end of an obstacle to the next round of a feed that it had stopped, at most; the daemon reads
+            obstacles again after 10 s at the latest.
         double: Reports that are on the chain twice, or that chain and journal have differently.
         p50: From an observation to its end in the journal, kills and faults included; likewise the other percentiles.
         memory_first: Memory of the last daemon, after its first rounds.
@@ -57,6 +70,8 @@ class Figures:
     ends: dict[str, int]
     kills: int
     faults: dict[str, int]
+    obstacles: dict[str, int]
+    recovery: float
     lost: int
     double: int
     p50: float
@@ -78,12 +93,17 @@ class Figures:
             ("other outcomes", ", ".join(f"{self.ends[end]} {end}" for end in sorted(ENDS - {"accepted"}))),
             ("kills (SIGKILL)", str(self.kills)),
             ("RPC faults", faults or "none"),
+            (
+                "obstacles, each told by /readyz and gone from there",
+                ", ".join(f"{count} × {name}" for name, count in sorted(self.obstacles.items())) or "none",
+            ),
+            ("from an obstacle's end to the next round, at most", f"{self.recovery:.1f} s"),
             ("reports lost", str(self.lost)),
             ("reports on the chain twice, or different in the journal", str(self.double)),
             ("time", f"{self.seconds:,.0f} s, {self.rounds_per_s:.1f} rounds/s"),
             ("latency p50 / p95 / p99", f"{self.p50:.2f} / {self.p95:.2f} / {self.p99:.2f} s"),
             (
-                "the same without kills and faults",
+                "the same without kills, faults and obstacles",
                 f"{self.undisturbed_p50:.2f} / {self.undisturbed_p95:.2f} / {self.undisturbed_p99:.2f} s",
             ),
             (
@@ -126,6 +146,7 @@ class Log:
         self._ended = ended
         self._offset = 0
         self.ends: Counter[str] = Counter()
+        self.accepted: Counter[str] = Counter()
 
     def look(self) -> None:
         if not self._path.exists():
@@ -142,6 +163,7 @@ class Log:
                 continue
             if isinstance(found, dict) and found.get("event") in ENDS and "observation" in found:
                 self.ends[found["event"]] += 1
+                self.accepted[found["feed"]] += found["event"] == "accepted"
                 self._ended(found["observation"])
 
 
@@ -156,6 +178,113 @@ def _faults() -> dict[str, tuple[str | None, Act, int]]:
         "rate limit in JSON-RPC": (None, refuse("rate limit exceeded", -32005), 8),
         "receipts withheld": ("eth_getTransactionReceipt", lambda call: call.answer(None), 20),
     }
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """An obstacle that a run brings about.
+
+    Attributes:
+        begin: Brings it about.
+        end: Ends it.
+        check: The check of /readyz that fails meanwhile, of the first feed that is stopped.
+        says: What the check says.
+        feeds: The feeds that are stopped.
+    """
+
+    begin: Callable[[], object]
+    end: Callable[[], object]
+    check: str
+    says: str
+    feeds: Sequence[str]
+
+
+def _obstacles(scene: Scene, feed: str) -> dict[str, Disturbance]:
+    """Return the obstacles by name; a pause is one of this feed, the others are of all feeds."""
+    chain, number = scene.chain, scene.deployment.committees["default"].number
+    feed_id, payer = scene.deployment.feeds[feed].feed_id, scene.chain.accounts[PAYER].address
+    balance = chain.rpc("eth_getBalance", payer, "latest")
+
+    def rotate(account: int) -> None:
+        scene.administer("proposeReporters", number, [chain.accounts[account].address], 1)
+        scene.administer("activateReporters", number)
+
+    def unpause() -> None:
+        scene.administer("proposeUnpause", feed_id)
+        scene.administer("unpause", feed_id)
+
+    def answer_with(fault: Misbehaviour | None) -> None:
+        scene.source.fault = fault
+
+    next_report = f"next report of {feed}"
+    return {
+        "feed paused": Disturbance(lambda: scene.administer("pause", feed_id), unpause, next_report, "paused", [feed]),
+        "reporter removed": Disturbance(lambda: rotate(2), lambda: rotate(1), next_report, "reporter", scene.feeds),
+        "payer emptied": Disturbance(
+            lambda: chain.rpc("anvil_setBalance", payer, "0x0"),
+            lambda: chain.rpc("anvil_setBalance", payer, balance),
+            next_report,
+            "funds",
+            scene.feeds,
+        ),
+        "source's document changed in shape": Disturbance(
+            lambda: answer_with(another_shape), lambda: answer_with(None), f"reports of {feed}", "$.price", scene.feeds
+        ),
+    }
+
+
+class Obstacles:
+    """Brings obstacles about, one after the other, and watches whether /readyz tells them."""
+
+    def __init__(self, scene: Scene, log: Log, chance: random.Random) -> None:
+        self._scene = scene
+        self._log = log
+        self._chance = chance
+        self._now: Disturbance | None = None
+        self._ended: tuple[float, Disturbance, dict[str, int]] | None = None
+        self._until = self._began = self._next_look = 0.0
+        self._left: list[str] = []
+        self.counts = Counter[str]()
+        self.recovery = 0.0
+
+    @property
+    def is_there(self) -> bool:
+        """True from an obstacle's begin until the daemon is well again."""
+        return self._now is not None or self._ended is not None
+
+    def begin(self) -> None:
+        """Bring the next one about: all kinds in turn, in an order of their own."""
+        found = _obstacles(self._scene, self._chance.choice(self._scene.feeds))
+        if not self._left:
+            self._left = self._chance.sample(sorted(found), len(found))
+        name = self._left.pop()
+        self._now, self._until, self._began = found[name], math.inf, time.monotonic()
+        self._now.begin()
+        self.counts[name] += 1
+
+    def look(self, now: float) -> None:
+        """Look whether the obstacle is told, and end it a while after; then, whether the daemon is well again."""
+        if now < self._next_look:
+            return
+        self._next_look, there = now + LOOK_EACH_S, self._now
+        if there is not None and self._until == math.inf:
+            if there.says in self._unready().get(there.check, ""):
+                self._until = now + OBSTACLE_S
+            assert now - self._began < STALLED_S, f"/readyz does not say {there.says}:\n{self._scene.log()[-3_000:]}"
+        elif there is not None and now >= self._until:
+            there.end()
+            self._now, self._ended = None, (time.monotonic(), there, dict(self._log.accepted))
+        elif self._ended is not None:
+            at, ended, before = self._ended
+            goes_on = any(self._log.accepted[feed] > before.get(feed, 0) for feed in ended.feeds)
+            if goes_on and ended.check not in self._unready():
+                self.recovery, self._ended = max(self.recovery, now - at), None
+            assert now - at < STALLED_S, f"not well again after {ended.check}:\n{self._scene.log()[-3_000:]}"
+
+    def _unready(self) -> dict[str, str]:
+        with contextlib.suppress(OSError):
+            return self._scene.unready()
+        return {}
 
 
 def soak(
@@ -180,11 +309,18 @@ def soak(
         readings = Readings(names, seed, int(time.time()) - 2 * rounds // feeds - 60)
         scene.source.next = readings.current
         scene.feed_options |= {"poll_interval": 0.2}
-        scene.configure(workers=max(1, psutil.cpu_count() or 1), tx_deadline_s=10, batch_sizes=batches)
+        scene.configure(
+            workers=max(1, psutil.cpu_count() or 1),
+            tx_deadline_s=10,
+            batch_sizes=batches,
+            submitter=f"{{ anvil_account = {PAYER} }}",
+        )
         log = Log(scene.folder / "log", readings.ended)
+        obstacles = Obstacles(scene, log, chance)
         scene.start()
         began = progressed = time.monotonic()
         next_kill, next_fault = chance.expovariate(KILLS), chance.expovariate(FAULTS)
+        next_obstacle = chance.expovariate(OBSTACLES)
         calm_at: float | None = None
         memory: list[tuple[int, float]] = []
         said, seen = 0.0, 0
@@ -202,9 +338,18 @@ def soak(
             assert scene.daemon.poll() is None, f"the daemon has ended:\n{scene.log()[-3_000:]}"
             if share - said >= 0.05:
                 said = share
-                progress(f"{done:,} rounds, {done / (now - began):.1f}/s, {kills} kills, {sum(faults.values())} faults")
-            if share < DISTURBED:
-                if share >= next_kill:
+                progress(
+                    f"{done:,} rounds, {done / (now - began):.1f}/s, {kills} kills, {sum(faults.values())} faults, "
+                    f"{obstacles.counts.total()} obstacles"
+                )
+            if obstacles.is_there:
+                obstacles.look(now)  # and nothing else at the same time: it has to be told
+            elif share < DISTURBED:
+                if share >= next_obstacle:
+                    next_obstacle = share + chance.expovariate(OBSTACLES)
+                    scene.proxy.clear()
+                    obstacles.begin()
+                elif share >= next_kill:
                     next_kill = share + chance.expovariate(KILLS)
                     time.sleep(chance.uniform(0, 0.3))
                     scene.kill()
@@ -256,6 +401,8 @@ def soak(
             ends={end: counts[end] for end in sorted(ENDS)},
             kills=kills,
             faults=dict(faults),
+            obstacles=dict(obstacles.counts),
+            recovery=round(obstacles.recovery, 1),
             lost=counts["open"],
             double=double,
             p50=_quantile(latencies, 0.5),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import resource
 import shutil
 import sqlite3
@@ -510,17 +511,18 @@ OWN_CLOCK: dict[str, Any] = {"feed": {"timestamp_path": None}, "environment": {"
 @fault(
     CLOCK,
     "the daemon's clock is an hour ahead, then right",
-    "until it is right, reports fail with the reason",
-    {"event": "failed", "reason": "ObservationInFuture.*check the clocks"},
+    "nothing is begun until it is right, and `/readyz` says so",
+    {"event": "obstacle", "obstacle": "clock", "reason": "clock is .* s ahead"},
+    {"event": "obstacle is gone", "obstacle": "clock"},
     ends=EITHER_WAY,
+    options={"interval": 1},
     **OWN_CLOCK,
 )
 def clock_ahead(scene: Scene) -> Steps:
     (scene.folder / "clock").write_text("3600")
-    scene.publish()
-    scene.until_told("ObservationInFuture")
-    yield
-    (scene.folder / "clock").write_text("0")
+    with _obstructed(scene, "clock"):
+        yield
+        (scene.folder / "clock").write_text("0")
 
 
 @fault(
@@ -1010,18 +1012,162 @@ def transaction_front_run(scene: Scene) -> Steps:
 
 @fault(
     TRANSACTIONS,
-    "the payer has no money for a while",
-    "reports wait",
-    AGAIN | {"error": "(?i)funds"},
+    "the payer has no money any more when a signed transaction is sent",
+    "the transaction waits, and is sent once there is money",
+    {"event": "obstacle", "obstacle": "funds"},
+    going_on("submitted"),
 )
-def payer_without_money(scene: Scene) -> Steps:
+def payer_emptied_before_sending(scene: Scene) -> Steps:
+    payer = scene.chain.accounts[0].address
+    balance = scene.chain.rpc("eth_getBalance", payer, "latest")
+    scene.proxy.on("eth_sendRawTransaction", lambda call: scene.chain.rpc("anvil_setBalance", payer, "0x0"), times=1)
+    key = scene.publish()
+    scene.until_told('"obstacle": "funds"')
+    eventually(lambda: "funds" in scene.unready().get("next report of one", ""), "/readyz says so")
+    entry = scene.entry(key)
+    assert entry is not None and entry.stage is StageName.SUBMITTED and entry.outcome is None
+    yield
+    scene.chain.rpc("anvil_setBalance", payer, balance)
+
+
+# --- obstacles -----------------------------------------------------------------------------------------------------
+
+OBSTACLES = "obstacles"
+OFTEN = {"interval": 1}
+"""The daemon looks at the chain each second: so an obstacle is told soon also if nothing is due."""
+
+
+def _obstacle(kind: str) -> tuple[Says, ...]:
+    return {"event": "obstacle", "obstacle": kind}, {"event": "obstacle is gone", "obstacle": kind}
+
+
+@contextlib.contextmanager
+def _obstructed(scene: Scene, kind: str) -> Iterator[None]:
+    """Check that log, /readyz and metrics tell an obstacle, and that nothing is begun or proven while it is there.
+
+    When it is gone, all three are asked again. The log has one line for its begin, and one for its end.
+    """
+    what, metric = "next report of one", f'oracle_obstacle{{feed="(one)?",kind="{kind}"}} 1.0'
+    eventually(lambda: kind in scene.unready().get(what, ""), f"/readyz says {kind}")
+    assert scene.told(f'"obstacle": "{kind}"') and re.search(metric, scene.metrics()), "the log, and the metric"
+    scene.until_idle(scene.journal_path)  # what was begun a moment before has ended
+    with scene.journal() as journal:
+        entries = len(journal.rows())
+    scene.publish()
+    proofs, asked = scene.log().count('"event": "proven"'), scene.source.asked
+    eventually(lambda: scene.source.asked >= asked + 10, "looks at the source")
+    with scene.journal() as journal:
+        assert len(journal.rows()) == entries, "a report was begun"
+    assert scene.log().count('"event": "proven"') == proofs, "something was proven"
+    yield
+    eventually(lambda: what not in scene.unready(), "/readyz is well again")
+    assert not re.search(metric, scene.metrics()), "the metric"
+    for event in ("obstacle", "obstacle is gone"):
+        lines = [line for line in log_lines(scene.log()) if line.get("event") == event and line["obstacle"] == kind]
+        assert len(lines) == 1, f"{event}: {lines}"
+
+
+@fault(
+    OBSTACLES,
+    "the guardian pauses the feed, later it goes on",
+    "nothing is begun until it goes on, and `/readyz` says so",
+    *_obstacle("paused"),
+    options=OFTEN,
+    short=True,
+)
+def feed_paused(scene: Scene) -> Steps:
+    feed_id = scene.deployment.feeds["one"].feed_id
+    scene.administer("pause", feed_id)
+    with _obstructed(scene, "paused"):
+        yield
+        scene.administer("proposeUnpause", feed_id)
+        scene.administer("unpause", feed_id)
+
+
+@fault(
+    OBSTACLES,
+    "the guardian pauses the feed while its report is proven",
+    "the proof is refused, once; nothing further is begun until the feed goes on",
+    {"event": "failed", "reason": "FeedPaused|the feed is paused"},
+    *_obstacle("paused"),
+    options=OFTEN,
+    ends=EITHER_WAY,
+)
+def feed_paused_during_a_proof(scene: Scene) -> Steps:
+    feed_id, engine = scene.deployment.feeds["one"].feed_id, scene.engine()
+    engine.suspend()
+    scene.until_stage(scene.publish(), StageName.SCORED)
+    scene.administer("pause", feed_id)
+    engine.resume()
+    assert scene.until_ended(scene.published[-1]).outcome is Outcome.FAILED
+    with _obstructed(scene, "paused"):
+        yield
+        scene.administer("proposeUnpause", feed_id)
+        scene.administer("unpause", feed_id)
+
+
+@fault(
+    OBSTACLES,
+    "the reporter is removed from the committee, later it is one again",
+    "nothing is begun until it is one again, and `/readyz` says so",
+    *_obstacle("reporter"),
+    options=OFTEN,
+)
+def reporter_removed(scene: Scene) -> Steps:
+    number = scene.deployment.committees["default"].number
+
+    def rotate(account: int) -> None:
+        scene.administer("proposeReporters", number, [scene.chain.accounts[account].address], 1)
+        scene.administer("activateReporters", number)
+
+    rotate(2)
+    with _obstructed(scene, "reporter"):
+        yield
+        rotate(1)
+
+
+@fault(
+    OBSTACLES,
+    "the reporter is removed from the committee while its report is proven",
+    "the report is not sent; it waits, and is signed and proven anew once the key is a reporter again",
+    {"event": "state moved", "reason": "WrongEpoch"},
+    *_obstacle("reporter"),
+    options=OFTEN,
+)
+def reporter_removed_during_a_proof(scene: Scene) -> Steps:
+    number, engine = scene.deployment.committees["default"].number, scene.engine()
+
+    def rotate(account: int) -> None:
+        scene.administer("proposeReporters", number, [scene.chain.accounts[account].address], 1)
+        scene.administer("activateReporters", number)
+
+    engine.suspend()
+    scene.until_stage(scene.publish(), StageName.SCORED)
+    rotate(2)
+    engine.resume()
+    scene.until_told('"obstacle": "reporter"')
+    eventually(lambda: "reporter" in scene.unready().get("next report of one", ""), "/readyz says so")
+    proofs = scene.log().count('"event": "proven"')
+    yield
+    assert scene.log().count('"event": "proven"') == proofs
+    rotate(1)
+
+
+@fault(
+    OBSTACLES,
+    "the payer is emptied, later somebody sends it money",
+    "nothing is begun until there is money, and `/readyz` says so",
+    *_obstacle("funds"),
+    options=OFTEN,
+    short=True,
+)
+def payer_emptied(scene: Scene) -> Steps:
     payer = scene.chain.accounts[0].address
     balance = scene.chain.rpc("eth_getBalance", payer, "latest")
     scene.chain.rpc("anvil_setBalance", payer, "0x0")
-    scene.publish()
-    scene.until_told("will try again")
-    yield
-    scene.chain.rpc("anvil_setBalance", payer, balance)
+    with _obstructed(scene, "funds"):
+        yield
+        scene.chain.rpc("anvil_setBalance", payer, balance)
 
 
 def _until_in_pool(scene: Scene) -> None:
@@ -1319,6 +1465,49 @@ def source_suspended(scene: Scene) -> Steps:
     yield
     scene.source.fault = None
     scene.until_told("source answers again")
+
+
+@fault(
+    SOURCE,
+    "the source's document has another shape",
+    "the source gives no value, and `/readyz` says why; with the old shape it is asked as before",
+    _no_value(r"\$\.price.*"),
+    {"event": "will try again", "error": r"\$\.price"},
+    {"event": "has an answer again"},
+    feed={"suspend_after": 1_000},
+)
+def source_changed_in_shape(scene: Scene) -> Steps:
+    scene.source.fault = feedserver.another_shape
+    scene.until_told("source gave no value")
+    eventually(lambda: "$.price" in scene.unready().get("reports of one", ""), "/readyz says so")
+    yield
+    scene.source.fault = None
+    eventually(lambda: not scene.unready(), "/readyz is well again")
+    told = [
+        line for line in log_lines(scene.log()) if line.get("event") == "will try again" and "$.price" in line["error"]
+    ]
+    assert len(told) == 1, "said once, however often it was asked"
+
+
+@fault(
+    SOURCE,
+    "the source gives a value below the feed's last decimal",
+    "it is told once as a problem of the source, and nothing is begun",
+    {"event": "will try again", "error": "its answer would be 0: .* is 8; scale the value"},
+    {"event": "has an answer again"},
+)
+def source_below_the_last_decimal(scene: Scene) -> Steps:
+    with scene.journal() as journal:
+        entries = len(journal.rows())
+    scene.publish("0.000000001")
+    scene.published.pop()
+    scene.until_told("its answer would be 0")
+    asked = scene.source.asked
+    eventually(lambda: scene.source.asked >= asked + 2, "looks at the source")
+    assert scene.log().count("its answer would be 0") == 1
+    with scene.journal() as journal:
+        assert len(journal.rows()) == entries, "a report was begun"
+    yield
 
 
 def _misbehaving(scene: Scene, how: feedserver.Misbehaviour) -> Steps:

@@ -133,6 +133,11 @@ def not_a_number(request: Answering) -> None:
     request.give(b'{"price": NaN, "time": 1700000000}')
 
 
+def another_shape(request: Answering) -> None:
+    """Answer with what the next version of an API calls the same things."""
+    request.give(b'{"data": {"last": "100.60", "at": "2026-11-30T11:30:00Z"}}')
+
+
 def redirect(request: Answering) -> None:
     request.give(b"", status=302, Location="http://169.254.169.254/latest/meta-data/")
 

@@ -64,14 +64,14 @@ def _move_clock(path: Path) -> None:
 
     time.time = moved
     # These keep the real clock as a default argument, so it is replaced there as well.
+    from oracle.app.run import run_daemon
     from oracle.feeds.journal import Journal
-    from oracle.feeds.looking import Looks
     from oracle.sources.http.source import HttpSource
 
-    for kind in (HttpSource, Journal, Looks):
-        defaults = kind.__init__.__kwdefaults__
-        assert defaults is not None
-        defaults["now"] = moved
+    for function, name in ((HttpSource.__init__, "now"), (Journal.__init__, "now"), (run_daemon, "clock")):
+        defaults = function.__kwdefaults__
+        assert defaults is not None and name in defaults
+        defaults[name] = moved
 
 
 def _limit_memory(megabytes: int) -> None:

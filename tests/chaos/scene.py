@@ -21,7 +21,7 @@ from urllib.request import urlopen
 import psutil
 
 from oracle.chain.deploy import load_deployment
-from oracle.chain.hub import Hub, RoundAccepted
+from oracle.chain.hub import Hub, RoundAccepted, hub_interface
 from oracle.chain.local.anvil import Anvil, AnvilConfig
 from oracle.chain.rpc import Rpc
 from oracle.core.errors import OracleError
@@ -91,6 +91,7 @@ def write_config(
     """Write an `oracle.toml`."""
     values: dict[str, Any] = {
         "reporter": "{ anvil_account = 1 }",
+        "submitter": "{ anvil_account = 0 }",
         "tx_deadline_s": 20,
         "confirmations": 1,
         "rpc": "",
@@ -99,6 +100,7 @@ def write_config(
         "batch_sizes": [1],
         "journal": 'path = "journal.db"',
         "listen": "127.0.0.1:0",
+        "interval": 5,
         "more": "",
     } | options
     (folder / "oracle.toml").write_text(
@@ -112,7 +114,7 @@ tx_deadline_s = {values["tx_deadline_s"]}
 
 [keys]
 reporter = {values["reporter"]}
-submitter = {{ anvil_account = 0 }}
+submitter = {values["submitter"]}
 
 [prover]
 artifacts = "{artifacts}"
@@ -130,7 +132,7 @@ change_delay = 0
 
 [web]
 listen = "{values["listen"]}"
-interval = 5
+interval = {values["interval"]}
 
 {values["more"]}
 """
@@ -311,14 +313,33 @@ class Scene:
 
     def unready(self) -> dict[str, str]:
         """Return the failed checks that `/readyz` of the latest daemon shows, with their reasons."""
-        port = [line["port"] for line in log_lines(self.log()) if line.get("event") == "serving"][-1]
         try:
-            with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as found:
+            with urlopen(f"{self._web()}/readyz", timeout=10) as found:
                 document = json.load(found)
         except HTTPError as error:
             with error:
                 document = json.load(error)
         return {check["name"]: check["detail"] for check in document["checks"] if not check["ok"]}
+
+    def metrics(self) -> str:
+        """Return what `/metrics` of the latest daemon shows."""
+        with urlopen(f"{self._web()}/metrics", timeout=10) as found:
+            return str(found.read().decode())
+
+    def _web(self) -> str:
+        port = [line["port"] for line in log_lines(self.log()) if line.get("event") == "serving"][-1]
+        return f"http://127.0.0.1:{port}"
+
+    def administer(self, action: str, *arguments: Any) -> None:
+        """Call a function of the hub from the admin's account: the payer's, unless the configuration has another."""
+        data = hub_interface().encode_call(action, *arguments)
+        admin = self.chain.accounts[0].address
+        sent = self.chain.rpc(
+            "eth_sendTransaction", {"from": admin, "to": self.deployment.hub, "data": "0x" + data.hex()}
+        )
+        eventually(lambda: self.chain.rpc("eth_getTransactionReceipt", sent) is not None, f"a receipt of {action}")
+        receipt = self.chain.rpc("eth_getTransactionReceipt", sent)
+        assert receipt["status"] == "0x1", f"{action}: {receipt}"
 
     def entry(self, key: str) -> Entry | None:
         """Return an observation as the journal has it. A daemon may be writing it meanwhile."""
