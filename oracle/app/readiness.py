@@ -69,6 +69,7 @@ def node_facts(config: Config, deployment: Deployment) -> NodeFacts:
         feeds=[_reported(feed, deployment) for feed in config.feeds],
         names={feed.feed_id: name for name, feed in deployment.feeds.items()},
         members={name: config.members_of(name) for name in deployment.committees},
+        faulty={} if config.network is None else {config.network.committee: config.network.faulty},
         fees=send_policy(config.chain).fees,
         artifacts={
             number: from_hex(f"0x{model.artifact_hash.removeprefix('0x')}")

@@ -14,6 +14,7 @@ from oracle.chain.hub import CHANGE_WINDOW, Committee, HubFeedConfig, HubModel
 from oracle.chain.reach import joins, out_of_reach
 from oracle.chain.transport.answers import Block, Market
 from oracle.chain.tx.fees import GWEI, FeePolicy
+from oracle.config import too_few
 from oracle.core.errors import FeesTooHigh
 from oracle.core.formats import to_hex
 from oracle.core.obstacles import Obstacle, ObstacleKind
@@ -33,6 +34,7 @@ _COMMITTEE = (
     "name the right key in [keys] reporter, or let the admin propose it: `oracle committee propose-reporters`; "
     "see docs/operations.md, Incident: a key is lost"
 )
+_FAULTY = "propose more reporters and a higher quorum, or lower [network] faulty in the files of all members"
 _CLOCK = "set it by NTP (chrony, systemd-timesyncd)"
 
 SHARED_CLOCK_S = 5
@@ -68,6 +70,7 @@ class NodeFacts:
         reporter: The address of the reporter key; None if it is not here.
         keyless: Why the reporter key is not here; empty if it is.
         members: The addresses of those who sign with it in a network, by the committee's name.
+        faulty: How many of them may lie at once, by the committee's name.
         silent: Why members of the network give no answer now, by their addresses.
         unprovable: Returns why reports of a model can't be proven here, by the hub's number of it; empty if they can.
             None: this node proves nothing.
@@ -82,6 +85,7 @@ class NodeFacts:
     reporter: str | None = None
     keyless: str = ""
     members: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    faulty: Mapping[str, int] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
     unprovable: Callable[[int], str] | None = None
     payer: str | None = None
@@ -195,6 +199,9 @@ def _signers(feed: ReportedFeed, node: NodeFacts, committee: Committee, now: int
         if joins(committee, node.reporter, now):
             remedy = "it is proposed as a reporter: `oracle committee show` says when it can be activated"
         yield Obstacle(kind, feed.name, detail, remedy)
+        return
+    if problem := too_few(committee.quorum, node.faulty.get(feed.committee, 0)):
+        yield Obstacle(ObstacleKind.QUORUM, feed.name, f"committee {feed.committee}: {problem}", _FAULTY)
         return
     silent = [each for each in members if each in node.silent and each in committee.reporters]
     answering = sum(each in committee.reporters for each in members) - len(silent)

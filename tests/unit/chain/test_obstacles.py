@@ -111,6 +111,13 @@ def test_a_quorum_that_the_members_can_not_meet_or_do_not() -> None:
     assert judged(replace(node, silent={BOB: "bob does not answer"}), one_is_enough) == []
 
 
+def test_a_quorum_that_liars_could_have() -> None:
+    chain = replace(CHAIN, committees={1: Committee(1, (OURS, ALICE, BOB), 1, 1)})
+    node = replace(NODE, members={"default": (OURS, ALICE, BOB)}, faulty={"default": 1})
+    found = only(node, chain)
+    assert found.kind is ObstacleKind.QUORUM and "with [network] faulty = 1 it has to be at least 3" in found.detail
+
+
 def test_each_peer_is_configured_deployed_and_of_the_same_committee() -> None:
     chain = of(peers=(BTC,))
     assert only(chain=chain).detail == "the hub does not have its peer btc"
