@@ -51,6 +51,11 @@ class ObstacleKind(StrEnum):
         return self not in {ObstacleKind.ADAPTER, ObstacleKind.SILENT}
 
     @property
+    def is_of_payer(self) -> bool:
+        """True if only a report that this node pays for is in vain: one that is kept for others costs nothing."""
+        return self in {ObstacleKind.FUNDS, ObstacleKind.BUDGET}
+
+    @property
     def is_of_others(self) -> bool:
         """True if nobody here can do anything about it: other members of the network have to."""
         return self is ObstacleKind.SILENT
