@@ -18,7 +18,7 @@ from oracle.config.feeds import DENOMINATIONS, MAX_AGE, FeedConfig, SourceConfig
 from oracle.config.file import Config
 from oracle.config.journal import JournalConfig
 from oracle.config.keys import KeyConfig, KeysConfig
-from oracle.config.load import journal_at, load, load_training
+from oracle.config.load import journal_at, load, load_part, load_training
 from oracle.config.network import MemberConfig, NetworkConfig, too_few
 from oracle.config.prover import ProverConfig
 from oracle.config.push import PushConfig
@@ -70,6 +70,7 @@ __all__ = [
     "WebConfig",
     "journal_at",
     "load",
+    "load_part",
     "load_training",
     "reporters_problems",
     "too_few",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from oracle.core.settings import UINT32_MAX, Address, Section, WholeSeconds, wrong
+from oracle.core.settings import UINT32_MAX, Address, Problem, Section, WholeSeconds, wrong
 
 __all__ = ["GRACE", "AdapterConfig", "adapter_problems"]
 
@@ -54,10 +54,6 @@ class AdapterConfig(Section):
         if self.grace is not None and self.uptime_feed is None:
             raise wrong("'grace' needs 'uptime_feed', the chain's feed of its sequencer's uptime")
         return self
-
-
-Problem: TypeAlias = tuple[tuple[str, ...], str]
-"""The path of a key within the feed's table, and what is wrong."""
 
 
 def adapter_problems(adapters: Sequence[AdapterConfig], heartbeat: int) -> Iterator[Problem]:

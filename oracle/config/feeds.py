@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -12,10 +12,12 @@ from oracle.config.committees import DEFAULT_COMMITTEE, Name
 from oracle.core.settings import (
     UINT32_MAX,
     DecimalNumber,
+    Problem,
     Seconds,
     Section,
     WholeSeconds,
     check_address,
+    gathered,
     shown_text,
     wrong,
     wrong_each,
@@ -34,9 +36,6 @@ __all__ = ["DENOMINATIONS", "MAX_AGE", "SOURCE_TYPES", "FeedConfig", "SourceConf
 
 PULL_INTERVAL = 60
 """Seconds after which another report of a pulled feed is kept, if nothing else is configured."""
-
-Problem: TypeAlias = tuple[tuple[str, ...], str]
-"""The path of a key within the table, and what is wrong."""
 
 # The contract's bounds.
 MAX_PEERS = 2
@@ -224,27 +223,30 @@ class FeedConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = [
-            *self._measure_problems(),
-            *self._source_problems(),
-            *self._peer_problems(),
-            *self._pull_problems(),
-            *adapter_problems(self.adapters, self.heartbeat),
-        ]
+        problems = gathered(
+            self._measure_problems(),
+            self._source_problems(),
+            self._peer_problems(),
+            self._pull_problems(),
+            self._adapter_problems(),
+        )
         if problems:
             raise wrong_each(problems)
         return self
+
+    def _adapter_problems(self) -> Iterator[Problem]:
+        yield from adapter_problems(self.adapters, self.heartbeat)
 
     def _measure_problems(self) -> Iterator[Problem]:
         """Find settings that are of the other kind of feed, or missing."""
         own, other = ("_ppm", "") if self.kind == "relative" else ("", "_ppm")
         if getattr(self, f"deviation{other}") is not None:
-            yield (), f"'deviation{other}' does not fit a {self.kind} feed; use 'deviation{own}'"
+            yield (), f"'deviation{other}' is not for {self.kind} feeds; use 'deviation{own}'"
         elif getattr(self, f"deviation{own}") is None:
             yield (), f"a {self.kind} feed needs 'deviation{own}'"
         if getattr(self, f"max_source_spread{other}") is not None:
             use = f"use 'max_source_spread{own}'"
-            yield (), f"'max_source_spread{other}' does not fit a {self.kind} feed; {use}"
+            yield (), f"'max_source_spread{other}' is not for {self.kind} feeds; {use}"
         elif self.kind == "absolute" and len(self.sources) > 1 and self.max_source_spread is None:
             yield (), "an absolute feed with several sources needs 'max_source_spread', in its own units"
 

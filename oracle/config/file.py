@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal, Self, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -22,13 +22,10 @@ from oracle.config.updates import UpdatesConfig, updates_problems
 from oracle.config.web import WebConfig
 from oracle.core.errors import ConfigError
 from oracle.core.privacy import privacy_problems
-from oracle.core.settings import Section, wrong_each
+from oracle.core.settings import Problem, Section, gathered, wrong_each
 from oracle.sources.push.config import PushSourceConfig
 
 __all__ = ["Config"]
-
-Problem: TypeAlias = tuple[tuple[str | int, ...], str]
-"""The path of a key, and what is wrong."""
 
 
 class Config(Section):
@@ -84,40 +81,44 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = [
-            *self._twice("feeds", self.feeds, "name"),
-            *self._twice("feeds", self.feeds, "description"),
-            *self._twice("committees", self.committees, "name"),
-            *self._committee_problems(),
-            *self._peer_problems(),
-            *self._push_problems(),
-            *self._network_problems(),
-            *self._listen_problems(),
-            *self._updates_problems(),
-        ]
+        problems = gathered(
+            self._twice("feeds", "name"),
+            self._twice("feeds", "description"),
+            self._twice("committees", "name"),
+            self._naming_problems(),
+            self._committee_problems(),
+            self._peer_problems(),
+            self._push_problems(),
+            self._network_problems(),
+            self._listen_problems(),
+            self._updates_problems(),
+        )
         if problems:
             raise wrong_each(problems)
         return self
 
-    @staticmethod
-    def _twice(table: str, entries: Sequence[Section], key: str) -> Iterator[Problem]:
+    def _twice(self, table: str, key: str) -> Iterator[Problem]:
         seen: dict[str, int] = {}
-        for index, each in enumerate(entries):
+        for index, each in enumerate(getattr(self, table)):
             value = getattr(each, key)
             if value in seen:
                 yield (), f"{table}[{seen[value]}] and {table}[{index}] have the same {key} {value!r}"
             seen.setdefault(value, index)
 
-    def _committee_problems(self) -> Iterator[Problem]:
+    def _naming_problems(self) -> Iterator[Problem]:
+        """Find committees that a feed names and nobody has, and those that no feed names."""
         names = [each.name for each in self.committees]
         for index, feed in enumerate(self.feeds):
             if feed.committee not in names:
                 known = ", ".join(map(repr, names))
                 yield ("feeds", index, "committee"), f"there is no committee {feed.committee!r}; name one of {known}"
-        signing: dict[tuple[frozenset[str], int], int] = {}
         for index, committee in enumerate(self.committees):
             if not any(feed.committee == committee.name for feed in self.feeds):
                 yield ("committees", index), f"no feed names the committee {committee.name!r}"
+
+    def _committee_problems(self) -> Iterator[Problem]:
+        signing: dict[tuple[frozenset[str], int], int] = {}
+        for index, committee in enumerate(self.committees):
             if self.network is None and (problem := unreachable(1, committee.quorum)):
                 yield ("committees", index, "quorum"), problem
             same = (frozenset(committee.reporters), committee.quorum)

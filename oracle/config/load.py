@@ -14,11 +14,12 @@ from pydantic import ValidationError
 from oracle.config.explain import explain, key_path, problems, tell
 from oracle.config.file import Config
 from oracle.config.journal import JournalConfig, journal_table
+from oracle.config.part import read_part
 from oracle.config.training import TrainingConfig
 from oracle.core.errors import ConfigError
 from oracle.core.settings import Section
 
-__all__ = ["journal_at", "load", "load_training"]
+__all__ = ["journal_at", "load", "load_part", "load_training"]
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -40,7 +41,24 @@ def load(path: Path | str, env: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: The file can't be read, is not TOML, or has a mistake.
     """
-    return _read(Path(path), env, Config, "start from config.example.toml")
+    return _read(Path(path), env, Config, "`oracle init` writes one")
+
+
+def load_part(path: Path, env: Mapping[str, str]) -> tuple[Config, list[str]]:
+    """Return what can be read of a configuration file, and a line for each mistake in it.
+
+    Args:
+        path: As of `load`.
+        env: As of `load`.
+
+    Returns:
+        The configuration, of which keys that are wrong raise `Unreadable`; and the problems, which are none if it is
+        whole.
+
+    Raises:
+        ConfigError: The file can't be read, or is not TOML.
+    """
+    return _found(path, _data(path, "`oracle init` writes one"), env, Config)
 
 
 def load_training(path: Path) -> TrainingConfig:
@@ -65,8 +83,16 @@ def journal_at(where: str) -> JournalConfig:
 
 
 def _read(path: Path, env: Mapping[str, str], table: type[Table], hint: str) -> Table:
+    read, found = _found(path, _data(path, hint), env, table)
+    if found:
+        raise ConfigError(f"{path}: {tell(found)}")
+    return read
+
+
+def _data(path: Path, hint: str) -> dict[str, Any]:
+    """Return the content of a file. Raises as `load_part`."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file; {hint}") from None
     except OSError as error:
@@ -79,17 +105,22 @@ def _read(path: Path, env: Mapping[str, str], table: type[Table], hint: str) -> 
         raise ConfigError(f"{path}: is not valid TOML: it is nested too deep") from None
     except ArithmeticError:
         raise ConfigError(f"{path}: a number in it is out of range") from None
+
+
+def _found(path: Path, data: Mapping[str, Any], env: Mapping[str, str], table: type[Table]) -> tuple[Table, list[str]]:
+    """Return what can be read of a file's content, and a line for each mistake. Raises: ConfigError."""
+    context = {"base": path.resolve().parent}
     try:
         unset: dict[str, str] = {}
         expanded = _expand(data, env, (), unset)
         found = [f"{where}: {message}" for where, message in unset.items()]
         try:
-            read = table.model_validate(expanded, context={"base": path.resolve().parent})
+            return table.model_validate(expanded, context=context), found
         except ValidationError as error:
             found += problems(error, known=unset)
-        if found:
-            raise ConfigError(f"{path}: {tell(found)}") from None
-        return read
+        part, between = read_part(table, expanded, context)
+        found += [line for line in (f"{key_path(where)}: {message}" for where, message in between) if line not in found]
+        return part, found
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deep") from None
 

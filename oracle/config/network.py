@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -13,12 +13,20 @@ from oracle.config.committees import DEFAULT_COMMITTEE, CommitteeConfig, Name
 from oracle.config.feeds import FeedConfig
 from oracle.config.listen import ListenAddress
 from oracle.core.report import MAX_REPORTERS
-from oracle.core.settings import Address, ConfigPath, Seconds, Section, WholeSeconds, check_url, wrong, wrong_each
+from oracle.core.settings import (
+    Address,
+    ConfigPath,
+    Problem,
+    Seconds,
+    Section,
+    WholeSeconds,
+    check_url,
+    gathered,
+    wrong,
+    wrong_each,
+)
 
 __all__ = ["MemberConfig", "NetworkConfig", "committee_problems", "network_feed_problems", "too_few"]
-
-Problem: TypeAlias = tuple[tuple[str | int, ...], str]
-"""The path of a key within the table, and what is wrong."""
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -135,7 +143,7 @@ class NetworkConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = [*self._member_problems(), *self._time_problems(), *self._own_problems()]
+        problems = gathered(self._member_problems(), self._time_problems(), self._own_problems())
         if problems:
             raise wrong_each(problems)
         return self

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from oracle.config.committees import Name
 from oracle.config.feeds import FeedConfig
 from oracle.config.listen import ListenAddress, host_and_port, is_local
-from oracle.core.settings import ConfigPath, Section, wrong_each
+from oracle.core.settings import ConfigPath, Problem, Section, wrong_each
 
 __all__ = ["CallerConfig", "UpdatesConfig", "updates_problems"]
-
-Problem: TypeAlias = tuple[tuple[str | int, ...], str]
-"""The path of a key, and what is wrong."""
 
 
 class CallerConfig(Section):

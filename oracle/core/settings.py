@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -34,19 +34,25 @@ __all__ = [
     "ConfigPath",
     "DecimalNumber",
     "EndpointsConfig",
+    "Problem",
     "Seconds",
     "Section",
+    "Unreadable",
     "Url",
     "UrlText",
     "WholeSeconds",
     "check_address",
     "check_url",
+    "gathered",
     "shown_text",
     "wrong",
     "wrong_each",
 ]
 
 UINT32_MAX = 2**32 - 1
+
+Problem: TypeAlias = tuple[tuple[str | int, ...], str]
+"""The path of a key, and what is wrong."""
 
 
 def wrong(message: str) -> PydanticCustomError:
@@ -155,6 +161,22 @@ Url = Annotated[UrlText, Field(repr=False)]
 """A URL with http or https, which no representation shows: it may hold credentials."""
 
 
+class Unreadable(AttributeError):
+    """A key is asked for that can't be read: its value is wrong, and that is told by itself."""
+
+
+def gathered(*checks: Iterable[Problem]) -> list[Problem]:
+    """Return what checks of several keys find. A check that needs a key which can't be read ends there."""
+    found: list[Problem] = []
+    for check in checks:
+        try:
+            for each in check:
+                found.append(each)
+        except Unreadable:
+            pass
+    return found
+
+
 class Section(BaseModel):
     """The base of all tables: frozen, without unknown keys, without conversions between types."""
 
@@ -164,29 +186,42 @@ class Section(BaseModel):
     elsewhere: ClassVar[Mapping[str, str]] = {}
     """Keys that people look for in this table, and where they belong."""
 
+    if not TYPE_CHECKING:  # it would hide misspelt attributes
+
+        def __getattr__(self, name: str) -> Any:
+            if name in type(self).model_fields:
+                raise Unreadable(name)
+            return super().__getattr__(name)
+
     @model_validator(mode="wrap")
     @classmethod
     def _known_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Tell unknown keys, with what else is wrong in the table."""
-        known = [field.alias or name for name, field in cls.model_fields.items()]
-        unknown = [key for key in data if key not in known] if isinstance(data, Mapping) else []
+        unknown = cls.unknown_keys(data) if isinstance(data, Mapping) else {}
         if not unknown:
             return handler(data)
         lines: list[InitErrorDetails] = []
-        meant: set[str] = set()
-        for key in unknown:
-            near = [] if key in cls.elsewhere else difflib.get_close_matches(str(key), known, n=1)
-            meant.update(near)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-            hint = cls.elsewhere.get(str(key), hint)
+        for key, near in unknown.items():
+            hint = f"did you mean {near!r}?" if near else f"known keys: {', '.join(cls.model_fields)}"
+            hint = cls.elsewhere.get(key, hint)
             lines.append({"type": wrong(f"unknown key; {hint}"), "loc": (key,), "input": None})
         try:
-            handler({key: value for key, value in data.items() if key in known})
+            handler({key: value for key, value in data.items() if key not in unknown})
         except ValidationError as error:
             for each in error.errors(include_url=False, include_input=False):
-                if each["type"] != "missing" or each["loc"][0] not in meant:
+                if each["type"] != "missing" or each["loc"][0] not in unknown.values():
                     lines.append(_again(each))
         raise ValidationError.from_exception_data("table", lines, hide_input=True)
+
+    @classmethod
+    def unknown_keys(cls, data: Mapping[str, Any]) -> dict[str, str]:
+        """Return the keys of a table that it does not have, each with the one that is meant, or an empty text."""
+        found = {}
+        for key in data:
+            if key not in cls.model_fields:
+                near = [] if key in cls.elsewhere else difflib.get_close_matches(key, cls.model_fields, n=1)
+                found[key] = near[0] if near else ""
+        return found
 
 
 def _again(details: ErrorDetails) -> InitErrorDetails:

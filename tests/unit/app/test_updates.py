@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -169,7 +170,7 @@ async def test_a_model_that_the_hub_hides_is_never_served_to_anyone(
     given: list[tuple[object, object]] = []
 
     @contextlib.asynccontextmanager
-    async def open_window(listen: object, feeds: object, find: object, **more: object) -> AsyncIterator[int]:
+    async def open_window(listen: object, feeds: object, find: object, **more: Any) -> AsyncIterator[int]:
         given.append((feeds, {name: token() for name, token in more["callers"].items()}))
         yield 1
 

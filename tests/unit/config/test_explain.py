@@ -51,7 +51,7 @@ from tests.unit.config.texts import ADDRESS, HTTP, KEY, MINIMAL, SECOND_SOURCE, 
         (HTTP, HTTP + "\nmin = 2\nmax = 1", "feeds[0].sources[0]", "'min' (2) is above 'max' (1)"),
         (HTTP, HTTP + "\nmax_age = 5", "feeds[0].sources[0]", "needs 'timestamp_path'"),
         ("deviation_ppm = 5_000", "", "feeds[0]", "a relative feed needs 'deviation_ppm'"),
-        ("deviation_ppm", "deviation", "feeds[0]", "does not fit a relative feed; use 'deviation_ppm'"),
+        ("deviation_ppm", "deviation", "feeds[0]", "is not for relative feeds; use 'deviation_ppm'"),
         ("sigma", "max_source_spread = 1\nsigma", "feeds[0]", "use 'max_source_spread_ppm'"),
         ("min_sources = 1", "min_sources = 2", "feeds[0]", "'min_sources' is 2, but there are 1 sources"),
         ("heartbeat = 3600", "heartbeat = 16_777_216", "feeds[0].heartbeat", "must be less than or equal to 16777215"),
@@ -150,7 +150,7 @@ def test_all_problems_are_told_at_once(read: Load, tmp_path: Path) -> None:
             ("[[feeds]]", f'[[committees]]\nname = "default"\nreporters = ["{ADDRESS}"]\nquorum = 2\n[[feeds]]'),
         )
     first, *lines = str(caught.value).splitlines()
-    assert first == f"{tmp_path / 'oracle.toml'}: 8 problems:"
+    assert first == f"{tmp_path / 'oracle.toml'}: 9 problems:"
     for where, what in (
         ("chain.rpc_url", "the environment variable NODE is not set"),
         ("journal.paths", "unknown key; did you mean 'path'?"),
@@ -160,9 +160,10 @@ def test_all_problems_are_told_at_once(read: Load, tmp_path: Path) -> None:
         ("feeds[0].decimals", "must be less than or equal to 18"),
         ("feeds[0].sigma", "must be greater than or equal to 1"),
         ("feeds[0].sources[0].maximum", "unknown key; did you mean 'max'?"),
+        ("feeds[0].sources[0]", "'max_age' needs 'timestamp_path'"),
     ):
         assert sum(line.startswith(f"  {where}: {what}") for line in lines) == 1, where
-    assert len(lines) == 8
+    assert len(lines) == 9
 
 
 def test_all_problems_between_tables_are_told_at_once(read: Load) -> None:
@@ -178,6 +179,55 @@ def test_all_problems_between_tables_are_told_at_once(read: Load) -> None:
         "feeds[0].peers[0]",
         "feeds[0].peers[1]",
     ]
+
+
+def test_problems_between_keys_and_tables_are_told_with_those_of_single_keys(read: Load) -> None:
+    """The second kind was told only after the first was mended."""
+    feed = MINIMAL[MINIMAL.index("[[feeds]]") :]
+    with pytest.raises(ConfigError) as caught:
+        read(
+            MINIMAL + 'max_age = 5\n[[feeds.sources]]\ntype = "push"\nname = "Desk"\nmax_age = 5\n' + feed,
+            ("decimals = 8", "decimals = 99"),
+            ("deviation_ppm = 5_000", 'deviation = 5_000\npeers = ["BTC / USD"]'),
+            ("[journal]", '[web]\nlisten = "127.0.0.1:9464"\n[push]\nlisten = "127.0.0.1:9464"\n[journal]'),
+            ("[[feeds]]", '[[committees]]\nname = "default"\nquorum = 2\n[[committees]]\nname = "b"\n[[feeds]]'),
+        )
+    found = [line.strip() for line in str(caught.value).splitlines()[1:]]
+    expected = (
+        "committees[0].quorum: is 2, but has to be odd",
+        "feeds[0].decimals: must be less than or equal to 18",
+        "feeds[0].sources[0]: 'max_age' needs 'timestamp_path'",
+        "feeds[0].sources[1].name: must be 1 to 40 of",
+        "feeds[0].sources[1]: needs exactly one of 'key_file'",
+        "feeds[0]: 'deviation' is not for relative feeds",
+        "the file: feeds[0] and feeds[1] have the same name",
+        "the file: feeds[0] and feeds[1] have the same description",
+        "committees[1]: no feed names the committee 'b'",
+        "feeds[0].peers[0]: no feed has the description 'BTC / USD'",
+        "push.listen: [web] listens on port 9464, too",
+    )
+    assert [line for line, begin in zip(found, expected, strict=True) if not line.startswith(begin)] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (KEY, "", "keys.reporter: is missing"),
+        (
+            KEY,
+            "reporter = { anvil_acount = 1 }",
+            "keys.reporter.anvil_acount: unknown key; did you mean 'anvil_account'?",
+        ),
+        ("heartbeat = 3600", "heartbeat = 0", "feeds[0].heartbeat: must be greater than or equal to 1"),
+        ('"relative"', '"relativ"', "feeds[0].kind: must be 'relative' or 'absolute'"),
+        ('type = "http"', 'type = "htp"', "feeds[0].sources[0].type: 'htp' is not one of"),
+        ("[[feeds.sources]]", "[[feeds.source]]", "feeds[0].source: unknown key; did you mean 'sources'?"),
+    ],
+)
+def test_what_follows_from_a_mistake_is_not_told_with_it(read: Load, old: str, new: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(MINIMAL, (old, new))
+    assert told in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_so_many_problems_that_nobody_reads_them(read: Load) -> None:
