@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 from oracle.audit.calls import JudgedEvent, TransactionCalls
 from oracle.audit.report import FindingKind
 from oracle.chain.hub import RoundAccepted, RoundEvent, ShadowScored, Submission
-from oracle.core.encoding import Feature
-from oracle.core.formats import to_hex
+from oracle.core.encoding import Feature, answer_text
+from oracle.core.formats import to_hex, utc
 from oracle.core.gate import HoldPolicy
 from oracle.core.report import SignedReport
 from oracle.core.types import HoldReason, Kind, Outcome, Round
@@ -124,12 +124,12 @@ class ReportOutcome:
             confirmations=confirmations,
         )
 
-    def in_words(self) -> str:
-        """Return the outcome as part of a sentence."""
+    def in_words(self, decimals: int) -> str:
+        """Return the outcome as part of a sentence, with the answer in the feed's own units."""
         how = " by confirmation" if self.confirmed else ""
         if self.outcome is Outcome.HELD:
             how = f" as {self.reason.name.lower()} (confirmations: {self.confirmations})"
-        return f"{self.outcome.value}{how} {self.answer} of {self.observed_at}"
+        return f"{self.outcome.value}{how} {answer_text(self.answer, decimals)} of {utc(self.observed_at)}"
 
 
 @dataclass(frozen=True)

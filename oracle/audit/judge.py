@@ -354,8 +354,10 @@ def follow(
     return Judgement(after, said, made_round)
 
 
-def outcome_problem(said: ReportOutcome | None, expected: ReportOutcome) -> str:
+def outcome_problem(said: ReportOutcome | None, expected: ReportOutcome, decimals: int) -> str:
     """Return how the hub's event differs from the outcome that was due; empty if it does not."""
     if said is None:
         return f"the hub emitted nothing, where {expected.outcome.value} was due"
-    return "" if said == expected else f"the hub said {said.in_words()}, but it was {expected.in_words()}"
+    if said == expected:
+        return ""
+    return f"the hub said {said.in_words(decimals)}, but it was {expected.in_words(decimals)}"

@@ -321,7 +321,7 @@ class Auditor:
         unit = self.hub.models[audited.submission.model_number].score_unit
         made = judge_report(judged, feed, unit, before, audited.block_time)
         said = None if event is None or isinstance(event, ShadowScored) else ReportOutcome.from_event(event)
-        problem, check = outcome_problem(said, made.outcome), Checked.FAILED
+        problem, check = outcome_problem(said, made.outcome, feed.decimals), Checked.FAILED
         if event is not None and not problem:
             submitted = (audited.submission.model_number, tuple(judged.scores))
             if (event.model_number, tuple(event.scores)) != submitted:
@@ -420,7 +420,7 @@ class Auditor:
         )
         try:
             made = judge_report(judged, feed, model.score_unit, state, entry.block_time)
-            if problem := outcome_problem(said, made.outcome):
+            if problem := outcome_problem(said, made.outcome, feed.decimals):
                 made = follow(said, judged, state, feed, made)
         except (ArithmeticError, ValueError) as error:  # an answer that no hub takes
             return f"the event is none of this hub: {error}"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException, InvalidOperation
 from enum import IntEnum
 
 from oracle.core.errors import DataError
@@ -473,3 +473,11 @@ def answer_from_decimal(value: Decimal, decimals: int) -> int:
 def decimal_from_answer(answer: int, decimals: int) -> Decimal:
     """Return an answer as a decimal number, for people. This is the inverse of `answer_from_decimal`."""
     return Decimal(answer).scaleb(-decimals, _EXACT)
+
+
+def answer_text(answer: int, decimals: int) -> str:
+    """Return an answer as text in its feed's own units; if a hub has impossible decimals, as a power of ten."""
+    try:
+        return f"{decimal_from_answer(answer, decimals):f}"
+    except DecimalException:
+        return f"{answer}e-{decimals}"

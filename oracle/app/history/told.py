@@ -11,7 +11,7 @@ from oracle.app.history.entries import HoldEnd, Journalled, PastAttempt, PastEnt
 from oracle.chain.hub import Hub, RoundAccepted, RoundEvent
 from oracle.chain.rpc import Rpc
 from oracle.core.concurrency import together
-from oracle.core.encoding import decimal_from_answer
+from oracle.core.encoding import answer_text
 from oracle.core.errors import ChainUnavailable
 from oracle.core.formats import from_hex, to_hex
 from oracle.core.types import HoldReason, Outcome
@@ -172,7 +172,7 @@ class HistoryTeller:
         return PastHold(entry.round_id or 0, HoldReason.NONE.name.lower(), HoldEnd.UNKNOWN, None, (report,))
 
     def _value(self, answer: int) -> str:
-        return f"{decimal_from_answer(answer, self.decimals):f}"
+        return answer_text(answer, self.decimals)
 
 
 @dataclass

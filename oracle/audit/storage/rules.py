@@ -14,7 +14,7 @@ from oracle.audit.history import AdminEvent, AuditedFeed
 from oracle.audit.storage.stored import MOST_CIRCUITS, StoredHub
 from oracle.chain.hub.types import CHANGE_WINDOW
 from oracle.core.encoding import CLIP, FIELD_MODULUS, MAX_FEATURES, Feature, is_score_unit
-from oracle.core.formats import NOBODY, keccak
+from oracle.core.formats import NOBODY, keccak, utc
 from oracle.core.types import SECONDS_A_DAY
 
 MOST_REPORTERS = 31
@@ -190,7 +190,7 @@ def _feed_change(event: AdminEvent, hub: StoredHub, change_delay: int) -> Iterat
             if (values["modelNumber"], values["abandoned"]) != (feed.previous_model, feed.model_number):
                 yield f"model {feed.previous_model} was active before {feed.model_number}"
             elif now and feed.previous_until is not None and now > feed.previous_until:
-                yield f"a rollback was possible until {feed.previous_until}"
+                yield f"a rollback was possible until {utc(feed.previous_until)}"
         case "UnpauseProposed":
             yield from _delayed(values["activeFrom"], now, change_delay)
             if not feed.paused:

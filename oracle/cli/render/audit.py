@@ -188,7 +188,8 @@ def _print_readings(console: Console, readings: ReadingsReport) -> None:
     console.print(table)
     for finding in readings.findings:
         who = f"{finding.reporter} ({finding.name})" if finding.name else finding.reporter
-        where = f"{finding.feed} of {finding.observed_at}" if finding.feed else f"its report of {finding.observed_at}"
+        at = utc(finding.observed_at)
+        where = f"{finding.feed} of {at}" if finding.feed else f"its report of {at}"
         told = f"{who}: readings {finding.fault.value}, {where}, {finding.tx_hash}: {finding.problem}"
         console.print(f"[red]readings:[/] {escape(_visible(told))}", highlight=False)
     signatures, verified = (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from decimal import DecimalException
 from typing import Any
 
 from oracle.audit.report import AuditReport, Finding
-from oracle.core.encoding import decimal_from_answer
+from oracle.core.encoding import answer_text
+from oracle.core.formats import utc
 from oracle.core.version import __version__
 
 __all__ = ["SCHEMA", "audit_document", "value_of"]
@@ -17,15 +17,24 @@ SCHEMA = 1
 
 
 def audit_document(report: AuditReport) -> dict[str, Any]:
-    """Return all of a report. Times are unix seconds; answers are text: some are too large for readers of JSON."""
-    readings = None if report.readings is None else asdict(report.readings) | {"ok": report.readings.ok}
+    """Return all of a report. Times are unix seconds, with text in UTC beside them; answers are text: some are too
+    large for readers of JSON."""
+    readings = None
+    if report.readings is not None:
+        findings = [asdict(each) | {"observed": utc(each.observed_at)} for each in report.readings.findings]
+        readings = asdict(report.readings) | {"ok": report.readings.ok, "findings": findings}
     return {
         "schema": SCHEMA,
         "release": __version__,
         "ok": report.ok,
         "hub": report.hub,
         "chain_id": report.chain_id,
-        "block": {"number": report.block_number, "hash": report.block_hash, "time": report.block_time},
+        "block": {
+            "number": report.block_number,
+            "hash": report.block_hash,
+            "time": report.block_time,
+            "at": utc(report.block_time),
+        },
         "endpoints": list(report.endpoints),
         "choice": report.choice,
         "not_proven": report.not_proven,
@@ -45,14 +54,13 @@ def audit_document(report: AuditReport) -> dict[str, Any]:
 
 def value_of(finding: Finding) -> str:
     """Return an answer as a decimal number, with its feed's decimals."""
-    try:
-        return f"{decimal_from_answer(finding.answer, finding.decimals):f}"
-    except DecimalException:
-        return f"{finding.answer}e-{finding.decimals}"
+    return answer_text(finding.answer, finding.decimals)
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in asdict(finding).items():
         found |= {"answer": str(value), "value": value_of(finding)} if name == "answer" else {name: value}
+        if name == "observed_at":
+            found["observed"] = utc(value)
     return found

@@ -11,6 +11,8 @@ from oracle.app.proposing import ProposalTerms
 from oracle.chain.activation import moment
 from oracle.chain.overview import CommitteeOverview, FeedOverview, committee_lines, lines
 from oracle.cli.render.json_output import print_json
+from oracle.cli.render.marks import fact_mark
+from oracle.cli.render.tables import new_console
 
 
 def print_feeds(found: Sequence[FeedOverview], *, as_json: bool) -> None:
@@ -56,6 +58,7 @@ def print_notes(terms: ProposalTerms) -> None:
 
 
 def _print(told: Mapping[str, str]) -> None:
+    console = new_console()
     width = max(len(what) for what in told) + 2
     for what, text in told.items():
-        print(f"{what:<{width}}{text}")
+        console.print(f"{what:<{width}}{fact_mark(what, text)}", soft_wrap=True)

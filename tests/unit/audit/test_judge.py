@@ -9,6 +9,8 @@ import pytest
 from oracle.audit.history import AuditedFeed, ReportOutcome
 from oracle.audit.judge import JudgedAnswer, Judgement, follow, outcome_problem
 from oracle.core import encoding
+from oracle.core.encoding import answer_text
+from oracle.core.formats import utc
 from oracle.core.gate import HoldPolicy, empty_feed
 from oracle.core.types import HeldAnswer, HoldReason, Kind, Outcome, Round, Status
 
@@ -75,9 +77,9 @@ def test_a_round_that_the_gate_would_have_held(before: object) -> None:
 
 def test_how_an_event_differs() -> None:
     accepted, held = said(Outcome.ACCEPTED), said(Outcome.HELD, HoldReason.ANOMALOUS, 1)
-    assert outcome_problem(accepted, accepted) == outcome_problem(held, held) == ""
-    assert outcome_problem(None, held) == "the hub emitted nothing, where held was due"
-    assert outcome_problem(accepted, held) == (
-        f"the hub said accepted {JUDGED.answer} of {NOW + 1_800}, but it was held as anomalous (confirmations: 1) "
-        f"{JUDGED.answer} of {NOW + 1_800}"
+    assert outcome_problem(accepted, accepted, 8) == outcome_problem(held, held, 8) == ""
+    assert outcome_problem(None, held, 8) == "the hub emitted nothing, where held was due"
+    told = f"{answer_text(JUDGED.answer, 8)} of {utc(NOW + 1_800)}"
+    assert outcome_problem(accepted, held, 8) == (
+        f"the hub said accepted {told}, but it was held as anomalous (confirmations: 1) {told}"
     )

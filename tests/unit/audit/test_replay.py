@@ -27,6 +27,8 @@ FEED_ID, PEER_ID = (1).to_bytes(32), (2).to_bytes(32)
 NOW = 1_700_000_000
 ALICE, BOB, CAROL, STRANGER = "alice", "bob", "carol", "stranger"
 ANSWER = 10**10
+TOLD = "100.00000010 of 2023-11-14T22:13:20Z"
+"""An answer and its time in the words of a finding."""
 
 FEED = AuditedFeed(
     FEED_ID, "eth / USD", Kind.RELATIVE, 8, 10_000, 3_600, 600, 30, 2_000, HoldPolicy(2, 60, 500), committee=1,
@@ -141,7 +143,7 @@ FAR = (row(ALICE, ANSWER), row(BOB, ANSWER), row(CAROL, 2 * ANSWER))
         (submission(block_time=NOW + 601), "the report was too old"),
         (
             submission(said={"confirmed": True}),
-            f"the hub said accepted by confirmation {ANSWER + 10} of {NOW}, but it was accepted {ANSWER + 10} of {NOW}",
+            f"the hub said accepted by confirmation {TOLD}, but it was accepted {TOLD}",
         ),
     ],
 )
@@ -555,7 +557,7 @@ def test_an_answer_that_no_hub_accepts() -> None:
     """Later moves can't be derived from it."""
     made = auditor()
     nothing = tuple(row(name, 0) for name in (ALICE, BOB, CAROL))
-    assert problem_of(made, submission(nothing, scores=((-1, -1),))).startswith("the hub said accepted 0 of")
+    assert problem_of(made, submission(nothing, scores=((-1, -1),))).startswith("the hub said accepted 0.00000000 of")
     assert made.findings[0].check is Checked.FAILED
     later = NOW + 60
     problem_of(made, submission(round_ids=(2,), observed_at=later, block_time=later))
@@ -602,8 +604,8 @@ def test_an_answer_is_held_with_reasons_and_confirmations_in_words() -> None:
     (finding,) = made.findings
     assert (finding.reason, finding.confirmations, finding.answer) == ("anomalous", 2, ANSWER + 10)
     assert finding.problem == (
-        f"the hub said held as anomalous (confirmations: 2) {ANSWER + 10} of {NOW}, but it was held as anomalous "
-        f"(confirmations: 0) {ANSWER + 10} of {NOW}"
+        f"the hub said held as anomalous (confirmations: 2) {TOLD}, but it was held as anomalous (confirmations: 0) "
+        f"{TOLD}"
     )
 
 
@@ -614,7 +616,7 @@ def test_an_answer_is_held_with_reasons_and_confirmations_in_words() -> None:
         ({"model_number": 2}, "scores of [-5, -7] by model 2, but [-5, -7] by model 1 were submitted"),
         (
             {"scores": (-5, -8), "confirmed": True},
-            f"accepted by confirmation {ANSWER + 10} of {NOW}, but it was accepted {ANSWER + 10} of {NOW}",
+            f"accepted by confirmation {TOLD}, but it was accepted {TOLD}",
         ),
     ],
 )

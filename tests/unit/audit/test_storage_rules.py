@@ -14,7 +14,7 @@ from oracle.audit.storage.rules import impossible_events
 from oracle.audit.storage.words import entry
 from oracle.chain.hub.types import CHANGE_WINDOW
 from oracle.core.encoding import FIELD_MODULUS, MAX_FEATURES, Feature
-from oracle.core.formats import keccak
+from oracle.core.formats import keccak, utc
 
 ADMIN, GUARDIAN, HEIR = (f"0x{digit * 40}" for digit in "123")
 NOW, DELAY, DAY = 1_000_000, 100, 86_400
@@ -245,7 +245,7 @@ def in_time(start: int, time: int) -> str:
         ),
         (
             [PROPOSED, ACTIVATED, of_feed("ModelRolledBack", LATER + CHANGE_WINDOW + 1, modelNumber=1, abandoned=2)],
-            [f"a rollback was possible until {LATER + CHANGE_WINDOW}"],
+            [f"a rollback was possible until {utc(LATER + CHANGE_WINDOW)}"],
         ),
         (
             [PROPOSED, ACTIVATED, of_feed("ModelRolledBack", LATER, modelNumber=1, abandoned=1)],
