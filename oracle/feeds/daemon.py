@@ -273,7 +273,8 @@ class _Watch:
             return Decision()
         decision = self._decision(look, states)
         if decision.reasons:
-            await self._note_obstacles(decision.reasons)
+            offered = {feed for _, decided in decision.reports if decided.is_offered for feed in decided.feeds}
+            await self._note_obstacles(decision.reasons, offered)
             if self.obstructed:
                 decision = self._decision(look, states)
         names = {feed_id: name for name, feed_id in self.committee.feeds.items()}
@@ -302,11 +303,11 @@ class _Watch:
             await self._note_obstacles(feeds)
             self.obstructed = {**dict.fromkeys(feeds, "the feed is paused"), **self.obstructed}
 
-    async def _note_obstacles(self, feeds: Collection[str]) -> None:
-        """Take note of what stands in the way of feeds that are due: they are not reported."""
+    async def _note_obstacles(self, feeds: Collection[str], offered: Collection[str] = ()) -> None:
+        """Take note of what stands in the way of feeds that are due, some to be offered: they are not reported."""
         outlook = self.committee.outlook
         await outlook.renew(feeds)
-        found = {feed: outlook.obstacle(feed) for feed in feeds}
+        found = {feed: outlook.obstacle(feed, is_offered=feed in offered) for feed in feeds}
         self.obstructed |= {feed: str(obstacle) for feed, obstacle in found.items() if obstacle is not None}
 
     def _keep(self, decision: Decision, look: Look, states: Mapping[bytes, FeedState]) -> None:

@@ -252,7 +252,9 @@ class Desk:
             raise Obstructed(str(obstacle))
 
     def _obstacle(self, stage: OpenStage) -> Obstacle | None:
-        return next((found for feed in stage.feeds if (found := self._outlook.obstacle(feed)) is not None), None)
+        is_offered = stage.decided.is_offered and not isinstance(stage, Submitted)
+        found = (self._outlook.obstacle(feed, is_offered=is_offered) for feed in stage.feeds)
+        return next((each for each in found if each is not None), None)
 
     def _let_rest(self, feed: str) -> None:
         """Let a feed rest after a report that failed, longer after each further one."""

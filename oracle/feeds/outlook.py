@@ -32,8 +32,13 @@ READ_LAST_S = 10.0
 class Outlook:
     """Says what stands in the way of feeds' reports. This base class knows of nothing, ever."""
 
-    def obstacle(self, feed: str) -> Obstacle | None:
-        """Return what stands in the way of a feed's next report, as it was read last; None: nothing that is known."""
+    def obstacle(self, feed: str, *, is_offered: bool = False) -> Obstacle | None:
+        """Return what stands in the way of a feed's next report, as it was read last; None: nothing that is known.
+
+        Args:
+            feed: The feed's name.
+            is_offered: True if the report is kept for whoever brings it: then this node pays nothing.
+        """
         return None
 
     async def renew(self, feeds: Collection[str]) -> None:
@@ -54,9 +59,10 @@ class Outlooks(Outlook):
         """Ask these."""
         self._outlooks = tuple(outlooks)
 
-    def obstacle(self, feed: str) -> Obstacle | None:
+    def obstacle(self, feed: str, *, is_offered: bool = False) -> Obstacle | None:
         """See `Outlook`."""
-        return next((found for each in self._outlooks if (found := each.obstacle(feed)) is not None), None)
+        found = (each.obstacle(feed, is_offered=is_offered) for each in self._outlooks)
+        return next((each for each in found if each is not None), None)
 
     async def renew(self, feeds: Collection[str]) -> None:
         """See `Outlook`."""
@@ -112,10 +118,17 @@ class ReadOutlook(Outlook):
         """All obstacles, as they were read last."""
         return [obstacle for obstacle, _ in self._there.values()]
 
-    def obstacle(self, feed: str) -> Obstacle | None:
+    def obstacle(self, feed: str, *, is_offered: bool = False) -> Obstacle | None:
         """See `Outlook`. A chain that can't be read is none here: whatever asks it next says so, and tries again."""
         concerning = (each for each in self.obstacles if each.concerns(feed) and each.kind.stops_reports)
-        return next((each for each in concerning if each.kind is not ObstacleKind.CHAIN), None)
+        return next(
+            (
+                each
+                for each in concerning
+                if each.kind is not ObstacleKind.CHAIN and not (is_offered and each.kind.is_of_payer)
+            ),
+            None,
+        )
 
     async def renew(self, feeds: Collection[str]) -> None:
         """See `Outlook`. Several callers wait for one reading."""

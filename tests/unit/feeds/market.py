@@ -20,6 +20,7 @@ from oracle.feeds.journal import Journal
 from oracle.feeds.outlook import ObstacleListener, Outlook, ReadOutlook
 from oracle.feeds.provers import Provers
 from oracle.feeds.reporting import Reporting
+from oracle.feeds.shelf import Shelf
 from oracle.feeds.signing import LocalSigners
 from oracle.feeds.waiting import BatchPolicy
 from tests.fakes import FakeHub, FakeKey, FakeSubmitter, feed_config
@@ -144,11 +145,13 @@ class Market:
         signers: Sign instead of the keys, from the next `begin` on.
         permission: Says when it may report, from the next `begin` on.
         outlook: Knows what stands in the way of reports, from the next `begin` on.
+        shelf: Keeps offered reports, from the next `begin` on.
     """
 
     signers: Signers | None = None
     permission: Permission | None = None
     outlook: Outlook | None = None
+    shelf: Shelf | None = None
 
     def __init__(self, path: Path, *feeds: str, terms: Mapping[str, HubFeedConfig] | None = None) -> None:
         self.path = path
@@ -177,6 +180,7 @@ class Market:
             self.submitter,
             self.journal,
             self.heard,
+            shelf=self.shelf,
             permission=self.permission,
             outlook=self.outlook,
         )

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from oracle.feeds.daemon import CommitteeFeeds
 from oracle.feeds.looking import LookedAt, Looks, Rows
 from oracle.feeds.observe import Sighting
 from oracle.feeds.outlook import Outlook
+from oracle.feeds.shelf import Shelf
 from oracle.sources.aggregate import DuePolicy
 from tests.fakes import feed_config
 from tests.unit.feeds.market import NORMAL, Market, Stands, settled, until
@@ -52,6 +54,7 @@ class Floor:
         self.said: dict[str, list[tuple[int, int] | OracleError]] = {name: [] for name in market.feeds}
         self.asked: dict[str, int] = dict.fromkeys(market.feeds, 0)
         self.fails: list[OracleError] = []
+        self.policy = POLICY
         self.stop = asyncio.Event()
 
     def say(self, at: int, **answers: int) -> None:
@@ -82,7 +85,9 @@ class Floor:
         feeds = [self.looked_at(name) for name in self.market.feeds]
         looks: Looks | Rows = Rows(feeds) if self.by_row else Looks(feeds, now=lambda: 10_000)
         outlook = self.market.outlook or Outlook()
-        committee = CommitteeFeeds(self.market.ids, looks, lambda feed: POLICY, outlook=outlook)
+        committee = CommitteeFeeds(
+            self.market.ids, looks, lambda feed: self.policy, shelf=self.market.shelf, outlook=outlook
+        )
         await daemon.run(
             [committee], self.market.desk, self.states, self.market.journal.has, self.stop, listener=self.market.notes
         )
@@ -212,6 +217,29 @@ async def test_while_an_obstacle_is_there_nothing_is_begun_signed_or_proven(tmp_
         await until(lambda: len(market.hub.events) == 3)
         assert stands.told == ["+funds", "-funds"]
         await until(lambda: floor.told("a")[-1] == "well")
+
+
+async def test_an_empty_payer_stops_no_report_that_whoever_wants_it_brings(tmp_path: Path, quick: None) -> None:
+    floor, stands = obstructed(tmp_path, "a")
+    market = floor.market
+
+    async def pack(proven: Proven) -> bytes:
+        return (await market.submitter.sign(proven)).raw_transaction[4:]
+
+    market.shelf = Shelf(market.journal, pack)
+    market.begin()
+    floor.policy = replace(POLICY, pull_interval=60)
+    floor.say(1_000)
+    async with running(floor):
+        await until(lambda: market.ends.get("a@1000") == "accepted")
+        stands.there = [Obstacle(ObstacleKind.FUNDS, "", "the payer has 0 ether", "send it ether")]
+        floor.say(1_060)
+        await until(lambda: market.ends.get("a@1060") == "offered")
+        floor.say(4_600)
+        await until(lambda: floor.told("a")[-1].startswith("waits: the payer"))
+        assert "a@4600" not in market.ends, "the heartbeat has to be sent"
+        stands.there = []
+        await until(lambda: market.ends.get("a@4600") == "accepted")
 
 
 async def test_an_obstacle_of_one_feed_costs_the_others_nothing(tmp_path: Path, quick: None) -> None:

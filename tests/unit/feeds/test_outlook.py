@@ -142,6 +142,15 @@ async def test_what_stops_no_report_holds_none_back_and_is_told() -> None:
     assert world.outlook.obstacle("a") is None and world.told.told == ["+adaptera"]
 
 
+async def test_a_report_that_whoever_wants_it_brings_needs_no_payer() -> None:
+    world = World()
+    world.there = [EMPTY, PAUSED]
+    await world.after(0)
+    both = Outlooks([world.outlook])
+    assert both.obstacle("b") == EMPTY and both.obstacle("b", is_offered=True) is None
+    assert both.obstacle("a", is_offered=True) == PAUSED, "everything else stands in its way as well"
+
+
 async def test_what_others_have_read_counts_as_well() -> None:
     world = World()
     await world.after(0)
@@ -177,7 +186,7 @@ async def test_several_outlooks_are_one() -> None:
     class Spent(Outlook):
         doubts = 0
 
-        def obstacle(self, feed: str) -> Obstacle | None:
+        def obstacle(self, feed: str, *, is_offered: bool = False) -> Obstacle | None:
             return Obstacle(ObstacleKind.BUDGET, "", "spent", "")
 
         def doubt(self) -> None:
