@@ -15,6 +15,7 @@ from oracle.claims.constraints import Between
 from oracle.claims.models import ModelSpec
 from oracle.claims.onchain import Registry
 from oracle.core.errors import DataError
+from oracle.core.formats import utc
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -99,6 +100,6 @@ async def run(
         verdicts.append(await own.is_valid(claim))
         tell(f"  the chain saw: commitment {claim.commitment:#066x}")
         tell(f"    bounds {claim.lo} to {claim.hi} in 1/{claim.unit} before the Sigmoid, subject {claim.subject},")
-        tell(f"    expiry {claim.expires_at}, {len(claim.proof):,} bytes of proof, {receipt.gas_used:,} gas")
+        tell(f"    expiry {utc(claim.expires_at)}, {len(claim.proof):,} bytes of proof, {receipt.gas_used:,} gas")
         tell(f"  {'verified' if verdicts[-1] else 'not valid'}")
     return verdicts

@@ -25,6 +25,7 @@ from oracle.cli.claim.options import (
 from oracle.cli.options import FILE, FOLDER, json_option, key_options, srs_option, unlock
 from oracle.cli.render.json_output import print_done
 from oracle.core.errors import DataError, ProofInvalid
+from oracle.core.formats import utc
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 
@@ -279,7 +280,8 @@ def claim_show(claim_file: Path, as_json: bool) -> None:
         click.echo(json.dumps(document))
         return
     for key, value in document.items():
-        click.echo(f"{key:15} {f'{len(value) // 2 - 1:,} bytes' if key == 'proof' else value}")
+        told = f"{len(value) // 2 - 1:,} bytes" if key == "proof" else utc(value) if key == "expires_at" else value
+        click.echo(f"{key:15} {told}")
 
 
 @click.command("submit")
