@@ -47,6 +47,8 @@ _IN_ORDER = frozenset(
         RefusalCode.NO_ANSWER,
         RefusalCode.WRONG_EPOCH,
         RefusalCode.WRONG_ROUND,
+        RefusalCode.NOT_A_REPORTER,
+        RefusalCode.PAUSED,
         RefusalCode.NOT_NEWER,
     }
 )

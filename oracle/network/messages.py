@@ -61,6 +61,8 @@ class RefusalCode(StrEnum):
     WRONG_COMMITTEE = "wrong_committee"
     WRONG_EPOCH = "wrong_epoch"
     WRONG_ROUND = "wrong_round"
+    NOT_A_REPORTER = "not_a_reporter"
+    PAUSED = "paused"
     NOT_NEWER = "not_newer"
     STARTING = "starting"
     ANOTHER_INSTANCE = "another_instance"
@@ -86,6 +88,8 @@ _STATUS = {
     RefusalCode.WRONG_COMMITTEE: 409,
     RefusalCode.WRONG_EPOCH: 409,
     RefusalCode.WRONG_ROUND: 409,
+    RefusalCode.NOT_A_REPORTER: 409,
+    RefusalCode.PAUSED: 409,
     RefusalCode.NOT_NEWER: 409,
     RefusalCode.STARTING: 503,
     RefusalCode.ANOTHER_INSTANCE: 503,

@@ -160,7 +160,8 @@ class SignerRules:
             detail = f"the committee is in epoch {committee.epoch}, as this node has read the chain, not {report.epoch}"
             raise Refused(RefusalCode.WRONG_EPOCH, detail)
         if own not in committee.reporters:
-            raise Refused(RefusalCode.WRONG_EPOCH, f"{own} is no reporter of the committee in epoch {committee.epoch}")
+            detail = f"this member's key, {own}, is no reporter of the committee in epoch {committee.epoch}"
+            raise Refused(RefusalCode.NOT_A_REPORTER, detail)
         for feed_id, round_id in zip(report.feed_ids, report.round_ids, strict=True):
             state = states.get(feed_id)
             if state is None:  # not configured here: it gets no answer, and the others of the report get theirs
@@ -168,6 +169,8 @@ class SignerRules:
             if state.committee != self.committee:
                 detail = f"feed {to_hex(feed_id)} belongs to committee {state.committee}"
                 raise Refused(RefusalCode.WRONG_COMMITTEE, detail)
+            if round_id and state.paused:
+                raise Refused(RefusalCode.PAUSED, f"feed {to_hex(feed_id)} is paused, as this node has read the chain")
             # The next round, or the one after it: the requester may have seen a block that this node has not.
             if round_id and round_id not in (state.round_id + 1, state.round_id + 2):
                 detail = (

@@ -232,7 +232,9 @@ async def test_a_node_that_has_no_answer_of_its_own_still_collects(holder: Colle
     assert await holder.collect() == sorted(OTHERS)
 
 
-@pytest.mark.parametrize("code", [RefusalCode.STARTING, RefusalCode.NO_ANSWER, RefusalCode.WRONG_ROUND])
+@pytest.mark.parametrize(
+    "code", [RefusalCode.STARTING, RefusalCode.NO_ANSWER, RefusalCode.WRONG_ROUND, RefusalCode.NOT_A_REPORTER]
+)
 async def test_a_refusal_that_happens_to_the_honest_is_no_fault(holder: Collecting, code: RefusalCode) -> None:
     holder.let_all(101, 201)
     holder.let_say(OTHERS[2], lambda to: Refused(code, "so it is"))

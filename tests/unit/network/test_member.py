@@ -246,7 +246,21 @@ async def test_a_member_that_is_no_reporter_on_the_chain_signs_nothing(node: Nod
     node.chain.committee_now.reporters = [MEMBERS[0], *MEMBERS[2:]]
     node.clock.tick(1)
     await node.view.refresh()
-    assert await node.refusal(asked(report(now))) is RefusalCode.WRONG_EPOCH
+    assert await node.refusal(asked(report(now))) is RefusalCode.NOT_A_REPORTER
+
+
+async def test_a_feed_that_is_paused_is_not_signed_but_as_a_peer_of_another(node: Node) -> None:
+    now = node.to_turn(NEXT)
+    node.chain.states[FEEDS[0]] = replace(node.chain.states[FEEDS[0]], paused=True)
+    node.clock.tick(1)
+    await node.view.refresh()
+    assert await node.refusal(asked(report(now))) is RefusalCode.PAUSED
+    found = await node.member.answer(asked(report(now, rounds=(0, 7))))
+    assert found.answers == (100, 200), "as a peer of another feed the hub takes it"
+    node.chain.states[FEEDS[0]] = replace(node.chain.states[FEEDS[0]], paused=False)
+    node.clock.tick(1)
+    again = await node.member.answer(asked(report(now)))
+    assert again.answers == (100, 200), "before it refuses, it reads the chain once more"
 
 
 async def test_what_the_chain_has_already_is_not_signed(node: Node) -> None:
