@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
-from oracle.chain.hub import Hub, RoundEvent
+from oracle.chain.hub import Hub, RoundEvent, RoundHeld
 from oracle.chain.rpc import LOG_BLOCKS
 from oracle.chain.transport.interface import NodeError
 from oracle.core.errors import ChainUnavailable, JournalError, JournalUnavailable
@@ -17,7 +17,8 @@ _MOST_BLOCKS = 10 * LOG_BLOCKS
 _ENOUGH = 50
 """Events of a range after which the next one is not wider."""
 
-_PAGE = 200
+_FIRST_PAGE, _LARGEST_PAGE = 100, 2_000
+"""Observations of the first page and of the largest: who wants the latest few shall not wait for many."""
 
 
 class EventsBackwards:
@@ -41,6 +42,7 @@ class EventsBackwards:
     async def __aiter__(self) -> AsyncIterator[RoundEvent]:
         """Yield the events."""
         end, width = self._last, _FIRST_BLOCKS
+        oldest: RoundEvent | None = None
         while end >= self._first:
             begin = max(self._first, end - width + 1)
             try:
@@ -54,7 +56,8 @@ class EventsBackwards:
                 return
             for event in reversed(events):
                 yield event
-            if is_over:
+                oldest = event
+            if is_over and not isinstance(oldest, RoundHeld):  # a hold is told with all its reports
                 return
             end = begin - 1
             if len(events) < _ENOUGH:
@@ -83,14 +86,14 @@ class ObservationsBackwards:
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield the observations."""
-        after: Entry | None = None
+        after, size = None, _FIRST_PAGE
         while True:
             try:
-                page = self._journal.page(self._feed, _PAGE, older_than=after, since=self._since)
+                page = self._journal.page(self._feed, size, older_than=after, since=self._since)
             except (JournalError, JournalUnavailable) as error:
                 self.failure = str(error)
                 return
             yield from page
-            if len(page) < _PAGE:
+            if len(page) < size:
                 return
-            after = page[-1]
+            after, size = page[-1], min(2 * size, _LARGEST_PAGE)

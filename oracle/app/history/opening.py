@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,18 +15,29 @@ from oracle.app.history.told import Costs, HistoryTeller
 from oracle.app.keys import address_of
 from oracle.chain.addresses import require_address
 from oracle.chain.connect import connect
-from oracle.chain.deploy import load_deployment
+from oracle.chain.deploy import feed_id_of, load_deployment
 from oracle.chain.deploy.origin import first_block
 from oracle.chain.hub import Hub, HubFeedConfig
 from oracle.chain.rpc import Rpc
 from oracle.config import Config
-from oracle.core.errors import ChainUnavailable, ConfigError, DataError, JournalError, JournalUnavailable, KeystoreError
+from oracle.core.errors import (
+    ChainUnavailable,
+    ConfigError,
+    ContractRejected,
+    DataError,
+    JournalError,
+    JournalUnavailable,
+    KeystoreError,
+)
 from oracle.core.formats import from_hex, to_hex
 from oracle.feeds.journal import Journal, open_journal
 
 __all__ = ["FeedHistory", "history_at", "history_of"]
 
 _DETAILED_AT_ONCE = 32
+
+_FEED_ID = re.compile(r"0x[0-9a-fA-F]{64}")
+_FEEDS_NAMED = 20
 
 
 @dataclass
@@ -155,17 +167,26 @@ async def history_at(hub: str, rpc_url: str, feed: str) -> AsyncIterator[FeedHis
     """
     async with Rpc(rpc_url) as rpc:
         of = Hub(rpc, require_address(hub, "--hub"))
-        known = {feed_id: (await of.feed_config(feed_id)).description for feed_id in await of.feed_ids()}
-        found = [each for each, description in known.items() if feed in (description, to_hex(each))]
-        if not found:
-            told = ", ".join(repr(description) for description in known.values()) or "none"
-            raise DataError(f"the hub at {of.address} has no feed {feed!r}, by description or id; it has: {told}")
-        name = known[found[0]]
-        history = FeedHistory(name, to_hex(found[0]), 0, of.address, await rpc.chain_id())
+        feed_id = from_hex(feed) if _FEED_ID.fullmatch(feed) else feed_id_of(feed)
+        try:
+            name = (await of.feed_config(feed_id)).description
+        except ContractRejected as error:
+            if error.name != "UnknownFeed":
+                raise
+            raise DataError(await _no_such_feed(of, feed)) from None
+        history = FeedHistory(name, to_hex(feed_id), 0, of.address, await rpc.chain_id())
         history.notes.append("failures are known to the reporter's journal only, which --hub does not read")
         history._first = await first_block(rpc, of.address)
         await _attach(history, of)
         yield history
+
+
+async def _no_such_feed(hub: Hub, feed: str) -> str:
+    there = await hub.feed_ids()
+    told = [repr((await hub.feed_config(each)).description) for each in there[:_FEEDS_NAMED]]
+    more = f" and {len(there) - len(told):,} more" if len(there) > len(told) else ""
+    names = ", ".join(told) or "none"
+    return f"the hub at {hub.address} has no feed {feed!r}, by description or id; it has: {names}{more}"
 
 
 async def _attach(history: FeedHistory, hub: Hub) -> None:

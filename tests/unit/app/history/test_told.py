@@ -225,6 +225,13 @@ def test_since_ends_the_reading_although_there_is_nothing() -> None:
     assert [each.round_id for each in tell(PastHub([accepted(1, 1_003, block=1_000)]), since=1_003)[0]] == [1]
 
 
+def test_a_hold_that_began_before_since_is_told_with_all_its_reports() -> None:
+    hub = PastHub([accepted(1, 10), *(held(2, at) for at in range(1_000, 99_000, 1_000)), accepted(2, 99_500)])
+    found, _ = tell(hub, last=100_000, since=97_500)
+    assert [each.kind.value for each in found[:2]] == ["round", "hold"]
+    assert len(found[1].reports) == 98
+
+
 def test_empty_ranges_become_wider() -> None:
     hub = PastHub([accepted(1, 10)])
     tell(hub, last=1_000_000)
@@ -256,7 +263,8 @@ def test_kinds_and_since_leave_out_and_what_is_not_read_is_told(monkeypatch: pyt
 
 
 def test_a_journal_is_read_a_page_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backwards, "_PAGE", 3)
+    monkeypatch.setattr(backwards, "_FIRST_PAGE", 2)
+    monkeypatch.setattr(backwards, "_LARGEST_PAGE", 4)
     order = [5, 3, 8, 1, 7, 2, 6, 4]
     with Journal(tmp_path / "journal.db") as journal:
         for at in order:
@@ -270,7 +278,7 @@ def test_a_journal_is_read_a_page_at_a_time(tmp_path: Path, monkeypatch: pytest.
 
         monkeypatch.setattr(journal, "page", counted)
         of = [each.observed_at for each in ObservationsBackwards(journal, "eth", 2)]
-        assert (of, pages) == ([8, 7, 6, 5, 4, 3, 2], [3, 3, 1])
+        assert (of, pages) == ([8, 7, 6, 5, 4, 3, 2], [2, 4, 1])
         broken = ObservationsBackwards(journal, "eth", None)
         journal.close()
         assert list(broken) == [] and broken.failure
