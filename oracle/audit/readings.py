@@ -7,18 +7,17 @@ is a finding, and costs a bounded time and a bounded memory.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from oracle.audit.history import AuditedFeed, AuditedReport
 from oracle.audit.report import ReadingsFault, ReadingsFinding, ReadingsReport, ReporterReadings
 from oracle.chain.keys.typed import readings_hash
-from oracle.core.documents import canonical_json, nesting
-from oracle.core.encoding import NO_ANSWER
+from oracle.core.documents import NotJson, canonical_json, parse_json
+from oracle.core.encoding import NO_ANSWER, answer_text
 from oracle.core.errors import DataError
-from oracle.core.formats import keccak, to_hex
+from oracle.core.formats import keccak, to_hex, utc
 from oracle.core.report import NO_READINGS, Report, ReporterSignature
 from oracle.core.types import Kind
 from oracle.sources.readings import MAX_DOCUMENT, ReadingsDocument, SourceOutcome, parse
@@ -37,7 +36,6 @@ __all__ = [
 _AT_ONCE = 8
 _EACH_AT_ONCE = 2
 _FAILURES = 5
-_MAX_NESTING = 5
 
 
 @dataclass(frozen=True)
@@ -258,16 +256,9 @@ def _description(problem: ReadingsProblem, report: Report, feeds: Mapping[bytes,
 
 def _served(body: bytes, feeds: int) -> list[object]:
     """Return the documents in what is served, one for each feed, as they were read."""
-
-    def refuse(text: str) -> NoReturn:
-        raise ValueError(text)
-
     try:
-        text = body.decode("ascii")
-        if nesting(text) > _MAX_NESTING:
-            raise ValueError
-        found = json.loads(text, parse_float=refuse, parse_constant=refuse)
-    except (ValueError, RecursionError):
+        found = parse_json(body) if body.isascii() else None
+    except NotJson:
         raise ReadingsProblem(ReadingsFault.UNREACHABLE, "its server answers something else than readings") from None
     served = found.get("feeds") if isinstance(found, dict) else None
     if not isinstance(served, list):
@@ -310,4 +301,12 @@ def _check_subject(
         said += [("decimals", rule.decimals, feed.decimals), ("kind", rule.kind.name, feed.kind.name)]
     for what, found, signed in said:
         if found != signed:
-            raise ReadingsProblem(ReadingsFault.DIFFERENT, f"the document's {what} is {found}, but {signed} was signed")
+            told, was = (_shown(what, value, rule.decimals) for value in (found, signed))
+            raise ReadingsProblem(ReadingsFault.DIFFERENT, f"the document's {what} is {told}, but {was} was signed")
+
+
+def _shown(what: str, value: object, decimals: int) -> object:
+    """Return a time as a date, an answer in the feed's own units, and all else as it is."""
+    if isinstance(value, int) and what == "time":
+        return utc(value)
+    return answer_text(value, decimals) if isinstance(value, int) and what == "answer" else value

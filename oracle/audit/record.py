@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from oracle.chain.transport.answers import Transaction
+from oracle.core.documents import parse_json
 from oracle.core.errors import DataError
 from oracle.core.formats import from_hex, to_hex
 from oracle.core.version import __version__
@@ -101,7 +102,7 @@ class AuditRecord:
         if found is None:
             return None
         try:
-            document = json.loads(found)
+            document = parse_json(found)
             names = [each.name for each in fields(Transaction) if each.type == "bytes"]
             return Transaction(**(document | {name: from_hex(document[name]) for name in names}))
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -121,7 +122,7 @@ class AuditRecord:
         if found is None:
             return None
         try:
-            return [from_hex(each) for each in json.loads(found)]
+            return [from_hex(each) for each in parse_json(found)]
         except (AttributeError, TypeError, ValueError):
             return None
 

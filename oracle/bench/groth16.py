@@ -24,6 +24,7 @@ from oracle.bench.commands import output_of
 from oracle.bench.rivals import Groth16Rival
 from oracle.bench.transactions import compiled_text
 from oracle.chain.local import toolchain
+from oracle.core.documents import parse_json, read_json
 from oracle.core.errors import Fatal, ToolMissing
 from oracle.detectors.interface import Detector
 
@@ -92,7 +93,7 @@ def tools_folder() -> Path:
 
 def tool_versions() -> dict[str, str]:
     """Return the pinned version of each tool."""
-    found: dict[str, str] = json.loads((sources() / "package.json").read_text(encoding="utf-8"))["devDependencies"]
+    found: dict[str, str] = read_json(sources() / "package.json")["devDependencies"]
     return found
 
 
@@ -164,11 +165,11 @@ def build(rival: Groth16Rival, model: Detector, echo: Echo) -> Groth16Circuit:
             options = ["--r1cs", "--wasm", "--O2", "-l", "node_modules", "-o", folder.name]
             output_of([node, str(compiler), f"{folder.name}/circuit.circom", *options], tools_folder())
             output_of([node, str(sources() / _SCRIPT), "setup", str(tools_folder()), str(folder)], folder)
-            facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+            facts = read_json(folder / "facts.json")
             facts["setup_s"] = round(time.perf_counter() - began, 2)
             (folder / "built.json").write_text(json.dumps(facts), encoding="utf-8")
     abi, bytecode, runtime_bytes = compiled_text((folder / "Verifier.sol").read_text(encoding="utf-8"), CONTRACT)
-    facts = json.loads((folder / "built.json").read_text(encoding="utf-8"))
+    facts = read_json(folder / "built.json")
     return Groth16Circuit(folder, facts, abi, bytecode, runtime_bytes)
 
 
@@ -222,7 +223,7 @@ class Groth16Prover:
         if not line:
             said = (self._folder / "prover.log").read_text(encoding="utf-8").strip().splitlines()[-4:]
             raise Fatal(f"snarkjs has ended: {' | '.join(said) or 'without a word'}")
-        found = json.loads(line)
+        found = parse_json(line)
         if "error" in found:
             raise Fatal(f"snarkjs makes no proof of window {list(window)}: {found['error']}")
         return Groth16Proof(

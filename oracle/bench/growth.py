@@ -28,6 +28,7 @@ from oracle.bench import growth_report
 from oracle.bench.machine import machine, versions
 from oracle.bench.memory import sampled_children
 from oracle.chain.local import toolchain
+from oracle.core.documents import read_json
 from oracle.core.encoding import CLIP
 from oracle.core.errors import DataError
 from oracle.proving import artifact, split
@@ -113,7 +114,7 @@ def measure_growth(
         DataError: The file exists, and is not a report.
     """
     try:
-        report = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+        report = read_json(out) if out.exists() else {}
         if not isinstance(report, dict):
             raise ValueError("no object")
     except (OSError, ValueError) as error:

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any
 
+from oracle.core.documents import parse_json
 from oracle.core.errors import DeploymentError
 from oracle.core.formats import checksum_address, from_hex, keccak, to_hex
 
@@ -169,7 +169,7 @@ def load(name: str) -> Compiled:
     """
     file = resources.files("oracle.chain").joinpath("abi", f"{name}.json")
     try:
-        return from_json(name, json.loads(file.read_text(encoding="utf-8")))
+        return from_json(name, parse_json(file.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DeploymentError(f"the package has no readable contract {name}: reinstall it ({error})") from error
 

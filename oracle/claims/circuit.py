@@ -24,7 +24,6 @@ other bounds.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -35,6 +34,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from oracle.claims.statement import SALT_BITS, SALT_LIMBS, STATEMENT, SUBJECT_BITS, SUBJECT_LIMBS, edges
+from oracle.core.documents import read_json
 from oracle.core.errors import ModelError
 from oracle.proving.artifact import SETTINGS, Artifact
 from oracle.proving.disclosure import Extended
@@ -201,7 +201,7 @@ class ClaimCircuit:
 
 def digits_limit(artifact: Artifact) -> int:
     """Return the largest bound for which the digits of a claim's circuit hold every difference to a score."""
-    arguments = json.loads((artifact.path / SETTINGS).read_text(encoding="utf-8"))["run_args"]
+    arguments = read_json(artifact.path / SETTINGS)["run_args"]
     return int(arguments["decomp_base"] ** arguments["decomp_legs"]) // _MARGIN
 
 

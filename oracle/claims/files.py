@@ -65,7 +65,7 @@ def load(path: Path, what: str, parse: Callable[[Any], T]) -> T:
     try:
         if path.stat().st_size > _LARGEST:
             raise ValueError("it is too large")
-        return parse(parse_json(path.read_text(encoding="utf-8")))
+        return parse(parse_json(path.read_bytes()))
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}") from error
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

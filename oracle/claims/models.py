@@ -205,7 +205,7 @@ class ModelSpec:
             DataError: The files can't be read, or are not a model.
         """
         try:
-            document = parse_json(path.read_text(encoding="utf-8"))
+            document = parse_json(path.read_bytes())
             features = tuple(
                 ClaimFeature(**each | {"categories": tuple(each["categories"])}) for each in document.pop("features")
             )

@@ -28,11 +28,10 @@ __all__ = [
     "AmbiguousJson",
     "NotJson",
     "NotText",
-    "Numbers",
+    "NumberType",
     "canonical_json",
     "decode_text",
     "file_hash",
-    "nesting",
     "parse_json",
     "read_json",
     "read_text",
@@ -44,9 +43,6 @@ DEEPEST = 201
 
 _SHOWN = 60
 """The most characters of a document that a message repeats."""
-
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKETS = re.compile(r"[\[\]{}]")
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -92,8 +88,8 @@ class AmbiguousJson(NotJson):
     """A text is nearly JSON, but readers differ on its meaning: a key is there twice, or a number is none."""
 
 
-class Numbers(StrEnum):
-    """Types that numbers in JSON get."""
+class NumberType(StrEnum):
+    """The types that numbers in JSON get."""
 
     FLOAT = "float"
     """`int`, and `float` if there is a point or an exponent."""
@@ -106,15 +102,6 @@ class Numbers(StrEnum):
 def canonical_json(value: Any) -> bytes:
     """Return the one form of a value as JSON: keys in order, no blanks, ASCII. It must have no floats."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
-
-
-def nesting(text: str) -> int:
-    """Return how deep brackets nest outside of strings, without parsing."""
-    depth = deepest = 0
-    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def decode_text(body: bytes, charset: str = "") -> str:
@@ -140,7 +127,7 @@ def decode_text(body: bytes, charset: str = "") -> str:
         ) from None
 
 
-def parse_json(source: str | bytes, *, numbers: Numbers = Numbers.FLOAT, charset: str = "") -> Any:
+def parse_json(source: str | bytes, *, numbers: NumberType = NumberType.FLOAT, charset: str = "") -> Any:
     """Return the value of JSON that anybody may have written.
 
     Refused are keys that are there twice in an object, NaN and Infinity, numbers beyond what their type can hold, texts
@@ -161,9 +148,9 @@ def parse_json(source: str | bytes, *, numbers: Numbers = Numbers.FLOAT, charset
         )
     except ValueError as error:
         raise _explained(data, str(error)) from None
-    if numbers is Numbers.FLOAT:
+    if numbers is NumberType.FLOAT:
         _refuse_infinite(found)
-    return _texts(found) if numbers is Numbers.TEXT else found
+    return _texts(found) if numbers is NumberType.TEXT else found
 
 
 def read_text(path: Path) -> str:
@@ -178,7 +165,7 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path}: can't be read: {_why(error)}") from error
 
 
-def read_json(path: Path, *, numbers: Numbers = Numbers.FLOAT) -> Any:
+def read_json(path: Path, *, numbers: NumberType = NumberType.FLOAT) -> Any:
     """Return the content of a JSON file: see `parse_json`.
 
     Raises:

@@ -26,7 +26,7 @@ from aiohttp.abc import ResolveResult
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
-from oracle.core.documents import Numbers, decode_text, parse_json
+from oracle.core.documents import NumberType, decode_text, parse_json
 from oracle.core.formats import one_line
 from oracle.core.packing import ACCEPTED, PackedTooLarge, PackedWrong, unpacker
 from oracle.core.trust import Trust
@@ -127,7 +127,7 @@ class Answer:
         """
         return decode_text(self.body, charset or charset_of(self.content_type))
 
-    def json(self, *, numbers: Numbers = Numbers.FLOAT, charset: str = "") -> Any:
+    def json(self, *, numbers: NumberType = NumberType.FLOAT, charset: str = "") -> Any:
         """Return the body's value. Raises `NotJson`.
 
         Args:

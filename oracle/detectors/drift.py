@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.config import JournalConfig, TrainingConfig, TrainingDataConfig
-from oracle.core.documents import parse_json
+from oracle.core.documents import NotJson, parse_json
 from oracle.core.encoding import Feature
 from oracle.core.errors import DataError, ToolMissing
 from oracle.detectors.interface import Detector
@@ -83,11 +83,10 @@ def load_card(path: Path) -> dict[str, Any]:
         DataError: It can't be read, or is not a card of this release.
     """
     try:
-        card = parse_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"model card {path} can't be read: {error}") from error
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON: {error}") from error
+        card = parse_json(path.read_bytes())
+    except (OSError, NotJson) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"model card {path} can't be read: {reason}") from error
     needed = {"schema", "name", "model", "series", "detector", "split", "budget", "seed"}
     if not isinstance(card, dict) or card.get("schema") != CARD_SCHEMA or not needed <= set(card):
         raise DataError(f"{path} is not a model card of this release; `oracle detector train` writes NAME.card.json")

@@ -10,7 +10,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TypeAlias
 
-from oracle.core.documents import parse_json
+from oracle.core.documents import NotJson, parse_json
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Detector, Disclosure, Trainer
 from oracle.detectors.kinds import imported, polynomial, quadratic
@@ -83,8 +83,8 @@ def parse(
     """
     try:
         document = parse_json(text)
-    except ValueError as error:
-        raise DataError(f"{where} is not JSON: {error}") from error
+    except NotJson as error:
+        raise DataError(f"{where} can't be read: {error}") from error
     key = document.get("format") if isinstance(document, dict) else None
     if not isinstance(key, str) or key not in READERS:
         raise DataError(f"{where}: format {key!r} is none of {', '.join(sorted(READERS))}")

@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
+from oracle.core.documents import parse_json
 from oracle.core.errors import OracleError
 from oracle.core.formats import checksum_address, keccak, one_line, to_hex
 from oracle.core.types import SECONDS_A_DAY
@@ -217,7 +218,7 @@ def read_cases(
     if kind is not None:
         query = query.where(table.c.kind == str(kind))
     return [
-        Case(row.id, FaultKind(row.kind), row.member, row.turn, row.at, row.summary, json.loads(row.document))
+        Case(row.id, FaultKind(row.kind), row.member, row.turn, row.at, row.summary, parse_json(row.document))
         for row in connection.execute(query)
     ]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from oracle.chain.hub import Hub, hub_interface
 from oracle.chain.hub.events import decoded
-from oracle.core.documents import nesting
+from oracle.core.documents import NotJson, parse_json
 from oracle.core.errors import DataError
 from oracle.core.formats import checksum_address, from_hex, one_line
 from oracle.network.casebook import Case
@@ -29,7 +29,6 @@ __all__ = ["EvidenceFile", "JudgedCase", "chain_facts", "check", "export", "read
 FORMAT = "oracle-network-evidence-1"
 
 _MAX_BYTES = 64 << 20
-_MAX_NESTING = 16
 _MAX_CASES = 10_000
 _MAX_MESSAGES = 32
 _MAX_SUMMARY = 1_000
@@ -130,14 +129,11 @@ def read_evidence(path: Path) -> EvidenceFile:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise DataError(f"{path}: has more than {_MAX_BYTES:,} bytes, so it is no file of evidence")
-        text = path.read_text(encoding="utf-8")
-        if nesting(text) > _MAX_NESTING:
-            raise DataError(f"{path}: is nested too deeply for a file of evidence")
-        found = json.loads(text)
+        found = parse_json(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path}: is not JSON: {error}") from error
+    except NotJson as error:
+        raise DataError(f"{path}: can't be read: {error}") from error
     try:
         return _file(found)
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:

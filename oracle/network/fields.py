@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from oracle.core.documents import NotJson, parse_json
 from oracle.core.errors import DataError
 from oracle.core.formats import checksum_address, from_hex
 from oracle.core.report import MAX_FEEDS
@@ -29,14 +29,14 @@ def load_message(what: str, body: bytes, most: int) -> Any:
         most: The most bytes that it may have.
 
     Raises:
-        DataError: It is larger, or no JSON, or has a key twice.
+        DataError: It is larger, or not JSON.
     """
     if len(body) > most:
         raise DataError(f"{what} has more than {most:,} bytes")
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        raise DataError(f"{what} is not JSON, or has a key twice") from None
+        return parse_json(body)
+    except NotJson as error:
+        raise DataError(f"{what} can't be read: {error}") from None
 
 
 class MessageFields:
@@ -136,14 +136,3 @@ def number_of(found: Any, most: int = UINT32_MAX) -> int | None:
 def _data(found: Any, size: int) -> bytes | None:
     plain = isinstance(found, str) and len(found) == 2 + 2 * size and _HEX.match(found)
     return from_hex(found) if plain else None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key is there twice")
-    return found

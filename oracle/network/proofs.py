@@ -10,12 +10,11 @@ the node that saw it. So it is never called proven.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from oracle.core.documents import nesting
+from oracle.core.documents import NotJson, parse_json
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import DataError
 from oracle.core.formats import keccak
@@ -363,10 +362,8 @@ def _asked_in_turn(claim: Claim, scope: Scope, turn: int) -> bool:
 def _version(document: bytes) -> int | None:
     """Return the version that a readings document says it has; None if it says none."""
     try:
-        found = (
-            json.loads(document) if len(document) <= MAX_DOCUMENT and nesting(document.decode("ascii")) < 9 else None
-        )
-    except (ValueError, RecursionError):
+        found = parse_json(document) if len(document) <= MAX_DOCUMENT and document.isascii() else None
+    except NotJson:
         return None
     version = found.get("version") if isinstance(found, dict) else None
     return version if isinstance(version, int) else None

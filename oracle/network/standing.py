@@ -6,7 +6,6 @@ differently. They say whom to look at; what is proven is in the evidence.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from oracle.core import encoding
+from oracle.core.documents import parse_json
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.statistics import percentile
 from oracle.core.types import Kind
@@ -273,7 +273,7 @@ def _of_turn(rows: Sequence[Any], measures: Mapping[str, FeedMeasure], faulty: i
         if len(answered[report]) <= faulty or reporter in reports[report]:
             continue
         reports[report].add(reporter)
-        message = json.loads(row.message)
+        message = parse_json(row.message)
         found.delays.setdefault(reporter, []).append(max(0.0, row.at - message["report"]["observedAt"]))
         for feed, answer in zip(message["report"]["feedIds"], message["answers"], strict=True):
             if answer is not None:
@@ -352,7 +352,7 @@ def _brought(connection: sa.Connection, first_turn: int, last_turn: int) -> dict
     table = network.brought
     found: dict[str, list[_Brought]] = defaultdict(list)
     for row in connection.execute(sa.select(table).where(table.c.turn.between(first_turn, last_turn))):
-        found[row.transmitter].append(_Brought(row.turn, json.loads(row.details)))
+        found[row.transmitter].append(_Brought(row.turn, parse_json(row.details)))
     return found
 
 

@@ -22,6 +22,7 @@ from oracle.audit.transactions import submissions_of
 from oracle.chain.hub import RoundEvent, Submission
 from oracle.chain.keys.signer import recover
 from oracle.chain.rpc import Rpc
+from oracle.core.documents import parse_json
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import OracleError
 from oracle.core.report import Report, SignedReport
@@ -300,7 +301,7 @@ class Watcher:
         table = network.brought
         with self._store.transaction(read=True) as connection:
             found = connection.scalar(sa.select(table.c.details).order_by(table.c.id.desc()).limit(1))
-        known = last if found is None else int(json.loads(found)["block"])
+        known = last if found is None else int(parse_json(found)["block"])
         return max(0, last - MOST_BLOCKS, min(known, last) - SETTLED_BLOCKS)
 
     # --- what was withheld ---

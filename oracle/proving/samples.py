@@ -59,5 +59,5 @@ def _csv(path: Path) -> list[list[float]]:
 
 
 def _json(path: Path) -> Any:
-    document = parse_json(path.read_text(encoding="utf-8"))
+    document = parse_json(path.read_bytes())
     return document["input_data"] if isinstance(document, dict) else document

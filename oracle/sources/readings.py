@@ -15,7 +15,6 @@ integers, and a hash that a circuit can compute may be made of them.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NoReturn
 
-from oracle.core.documents import canonical_json, nesting
+from oracle.core.documents import NotJson, canonical_json, parse_json
 from oracle.core.encoding import INT128_MAX, answer_from_decimal
 from oracle.core.errors import DataError, OracleError, SourceExhausted, SourceSuspended, SourceUnavailable
 from oracle.core.formats import from_hex, keccak, to_hex
@@ -58,7 +57,6 @@ _MAX_NAME = 60
 _MAX_DESCRIPTION = 64
 _MAX_DECIMALS = 18
 _MAX_TEXT = 210
-_MAX_NESTING = 3
 _UINT32_MAX = 2**32 - 1
 
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
@@ -290,16 +288,12 @@ def parse(data: bytes) -> ReadingsDocument:
     """
     if len(data) > MAX_DOCUMENT:
         _wrong(f"has more than {MAX_DOCUMENT} bytes")
-    try:
-        text = data.decode("ascii")
-    except UnicodeDecodeError:
+    if not data.isascii():
         _wrong("is not ASCII")
-    if nesting(text) > _MAX_NESTING:
-        _wrong("is nested too deep")
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        _wrong("is not JSON")
+        found = parse_json(data)
+    except NotJson as error:
+        _wrong(f"can't be read: {error}")
     document = _document(found)
     if document.encode() != data:
         _wrong("is not in the only form of its content: sorted keys, no blanks, ASCII")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import shutil
 import sys
 import time
@@ -28,6 +27,8 @@ from oracle.chain.hub import Hub, RoundEvent
 from oracle.chain.local.anvil import Anvil, load_anvil_config
 from oracle.chain.rpc import Rpc
 from oracle.config import Config, load
+from oracle.core import http
+from oracle.core.documents import parse_json
 from oracle.core.errors import Fatal
 from oracle.feeds.journal import Journal, open_journal
 from oracle.network.turns import Transmitter, Turns
@@ -85,7 +86,7 @@ class NetworkMember:
         found: list[Mapping[str, Any]] = []
         for line in self.log().splitlines():
             with contextlib.suppress(ValueError):
-                document = json.loads(line)
+                document = parse_json(line)
                 if isinstance(document, dict) and (event is None or document.get("event") == event):
                     found.append(document)
         return found
@@ -223,7 +224,7 @@ class LocalNetwork:
             self._turns = Turns(self.layout.turn_s, self.layout.clock_bound_s, transmitters)
             stack.push_async_callback(asyncio.to_thread, self._end_all)
             # Whoever asks the members uses one connection to each, as they do among themselves.
-            self._session = await stack.enter_async_context(aiohttp.ClientSession())
+            self._session = await stack.enter_async_context(http.open_session(keep_alive=True))
             await self._deploy()
             self.rpc = await stack.enter_async_context(Rpc(self.chain.rpc_url, self.chain.chain_id))
             self.hub = Hub(self.rpc, self.deployment.hub)
@@ -303,9 +304,10 @@ class LocalNetwork:
         """Return what a member shows of itself (`GET /v1/network`); None if it does not answer."""
         url = f"{self.members[index].place.url}/v1/network"
         try:
-            async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=2.0)) as response:
-                document = await response.json() if response.status == 200 else None
-        except (aiohttp.ClientError, OSError, ValueError):
+            async with asyncio.timeout(2.0), self._session.get(url) as response:
+                answer = await http.receive(response, 1 << 20)
+            document = answer.json() if answer.status == 200 else None
+        except (aiohttp.ClientError, OSError, ValueError, http.BodyTooLarge):
             return None
         return document if isinstance(document, dict) else None
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from oracle.core.documents import parse_json
 from oracle.core.errors import DataError
 
 __all__ = ["PLAN", "WAYS", "FaultPlan", "FaultyWay", "Way", "planned", "write_plan"]
@@ -136,7 +137,7 @@ class FaultPlan:
 
     def _read(self) -> Mapping[str, Way]:
         try:
-            document = json.loads(self._path.read_text(encoding="utf-8"))
+            document = parse_json(self._path.read_bytes())
             return {turn: Way(way) for turn, way in document.items()}
         except (ValueError, AttributeError) as error:
             raise DataError(f"{self._path}: is not a plan of faults by turn: {error}") from None

@@ -16,6 +16,7 @@ from oracle.chain.hub import Hub
 from oracle.chain.keys.signer import AnyKey, as_key, recover_typed
 from oracle.chain.keys.typed import DeploymentSummary, TypedData, digest_of, typed_deployment
 from oracle.chain.rpc import BlockTag
+from oracle.core.documents import NotJson, parse_json, read_text
 from oracle.core.errors import ContractRejected, DataError
 
 _IS_VALID = bytes.fromhex("1626ba7e")
@@ -52,11 +53,13 @@ class SignedManifest(BaseModel):
 def read_manifest(path: Path) -> SignedManifest:
     """Read a manifest. Raises: DataError."""
     try:
-        return SignedManifest.model_validate_json(path.read_text(encoding="utf-8"))
+        text = read_text(path)
+        parse_json(text)  # pydantic's own parser takes the last of two keys
+        return SignedManifest.model_validate_json(text)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such manifest; make one with `oracle manifest make`") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: can't be read: {error}") from error
+    except NotJson as error:
+        raise DataError(f"{path}: can't be read: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"

@@ -23,6 +23,7 @@ from oracle.app.run import run_daemon
 from oracle.app.seams import NodeSeams
 from oracle.config import load
 from oracle.core.concurrency import together
+from oracle.core.documents import parse_json
 from oracle.core.errors import OracleError
 from oracle.core.logs import configure
 from oracle.core.report import Report, SignedReport
@@ -91,7 +92,7 @@ def steps_taken(folder: Path) -> Iterator[StepTime]:
     """Yield the times of a member's reports, in their order."""
     with contextlib.suppress(FileNotFoundError):
         for line in (folder / STEPS).read_text(encoding="utf-8").splitlines():
-            found = json.loads(line)
+            found = parse_json(line)
             yield StepTime(found["step"], found["seconds"], found["at"])
 
 

@@ -22,6 +22,7 @@ from oracle.bench.network.scale import measure_scale
 from oracle.bench.network.sizes import SIZES, NetworkSize
 from oracle.bench.network.soak import soak
 from oracle.chain.local import toolchain
+from oracle.core.documents import parse_json
 from oracle.core.errors import Fatal
 
 __all__ = ["FEEDS", "PARTS", "MeasureOptions", "measure"]
@@ -96,7 +97,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_bytes())
     except ValueError as error:
         raise Fatal(f"{path} is no report: {error}; move it away, or name another file with --out") from error
     if not isinstance(found, dict):

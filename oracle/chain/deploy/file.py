@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
+from oracle.core.documents import NotJson, NotText, decode_text, parse_json
 from oracle.core.errors import DeploymentError
 from oracle.core.formats import checksum_address, from_hex, to_hex
 
@@ -207,11 +208,16 @@ def load_deployment(path: Path) -> Deployment:
 def read_file(path: Path) -> DeploymentFile | None:
     """Return the content of a deployment file; None if there is no file. Raises: DeploymentError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = decode_text(path.read_bytes())
+        parse_json(text)  # pydantic's own parser takes the last of two keys
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DeploymentError(f"{path}: can't be read: {error}") from error
+    except (OSError, NotText, NotJson) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DeploymentError(
+            f"{path}: can't be read: {reason}. Restore it, or move it away and run `oracle deploy`: it finds what is "
+            "on the chain"
+        ) from error
     try:
         return DeploymentFile.model_validate_json(text)
     except ValidationError as error:

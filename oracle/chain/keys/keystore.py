@@ -21,12 +21,21 @@ from eth_account.signers.local import LocalAccount
 
 from oracle.chain.local.anvil import WELL_KNOWN_MNEMONIC, derive_accounts
 from oracle.chain.rpc import Rpc
+from oracle.core.documents import AmbiguousJson, NotJson, parse_json
 from oracle.core.errors import InsecureSetup, KeystoreError, ToolMissing
-from oracle.core.formats import checksum_address, from_hex
+from oracle.core.formats import checksum_address, from_hex, one_line
 
 _MAX_BYTES = 64 * 1024
-_MAX_NESTING = 64
-"""Limits of a keystore, which has about 500 bytes: a larger file was given by mistake."""
+"""The largest keystore, which has about 500 bytes: a larger file was given by mistake."""
+
+_CIPHER = "aes-128-ctr"
+_PRFS = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
+"""Ways to encrypt a keystore that can be read. eth_keyfile does not look at the cipher's name."""
+
+_MAX_SCRYPT_BYTES = 2 << 30
+_MAX_SCRYPT_LANES = 16
+_MAX_ITERATIONS = 20_000_000
+"""The most work to make a key of a password: wallets ask for 256 MiB, or for a million iterations."""
 
 
 def create(path: Path, password: str, *, iterations: int | None = None) -> str:
@@ -58,10 +67,13 @@ def load(path: Path, password: str) -> LocalAccount:
     found = _read(path)
     _refuse_open(path, "keystore")
     try:
+        made = _check_supported(path, found)
         key = bytes(Account.decrypt(found, password))
     except ValueError as error:
         if "MAC" in str(error):
-            raise KeystoreError(f"keystore {path}: wrong password") from None
+            raise KeystoreError(
+                f"keystore {path}: wrong password, or the file is not as it was made (it says {made})"
+            ) from None
         raise _no_keystore(path) from None
     except (KeyError, TypeError, AttributeError, NotImplementedError):
         raise _no_keystore(path) from None
@@ -273,14 +285,72 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise KeystoreError(f"keystore {path}: can't be read: {_why(error)}") from None
     try:
-        # It must not be nested deep either: eth_account lets the parser recurse beyond what the stack bears.
-        plain = len(raw) <= _MAX_BYTES and raw.count(b"{") + raw.count(b"[") <= _MAX_NESTING
-        found = json.loads(raw) if plain else None
-    except (ValueError, RecursionError):
+        found = _lower(parse_json(raw)) if len(raw) <= _MAX_BYTES else None
+    except AmbiguousJson as error:
+        raise KeystoreError(f"keystore {path}: can't be read: {error}") from None
+    except NotJson:
         found = None
-    if not isinstance(found, dict) or not isinstance(found.get("crypto", found.get("Crypto")), dict):
+    if not isinstance(found, dict) or not isinstance(found.get("crypto"), dict):
         raise _no_keystore(path)
     return found
+
+
+def _lower(found: Any) -> Any:
+    """Return JSON with its keys in lower case, as some wallets write "Crypto". Raises AmbiguousJson."""
+    if not isinstance(found, dict):
+        return found
+    lower = {key.lower(): _lower(value) for key, value in found.items()}
+    if len(lower) != len(found):
+        raise AmbiguousJson("it has a key twice, in small and in capital letters")
+    return lower
+
+
+def _check_supported(path: Path, found: dict[str, Any]) -> str:
+    """Return the words for how a keystore is encrypted; its name of a hash gets its usual form.
+
+    Raises:
+        KeystoreError: It can't be decrypted here, whatever the password.
+        KeyError, TypeError, ValueError, AttributeError: It is no keystore.
+    """
+    version, crypto = found["version"], found["crypto"]
+    if version == 4 and isinstance(version, int):
+        raise KeystoreError(f"keystore {path}: is of version 4 (EIP-2335), which holds a validator's BLS key")
+    if version != 3 or not isinstance(version, int):
+        raise KeystoreError(f"keystore {path}: is of version {_told(version)}; version 3 is supported")
+    kdf, cipher, params = crypto["kdf"], crypto["cipher"], crypto["kdfparams"]
+    if cipher != _CIPHER:
+        raise KeystoreError(f"keystore {path}: its cipher {_told(cipher)} is not supported; {_CIPHER} is")
+    if kdf == "scrypt":
+        n, r, p = (_whole(params[name]) for name in ("n", "r", "p"))
+        if 128 * n * r > _MAX_SCRYPT_BYTES or p > _MAX_SCRYPT_LANES:
+            raise KeystoreError(
+                f"keystore {path}: its scrypt needs {128 * n * r >> 20:,} MiB, {p} times; at most "
+                f"{_MAX_SCRYPT_BYTES >> 20:,} MiB, {_MAX_SCRYPT_LANES} times, are supported"
+            )
+        return "scrypt"
+    if kdf == "pbkdf2":
+        prf = str(params["prf"]).lower()
+        if prf not in _PRFS:
+            raise KeystoreError(
+                f"keystore {path}: its PRF {_told(params['prf'])} is not supported; {', '.join(_PRFS)} are"
+            )
+        if _whole(params["c"]) > _MAX_ITERATIONS:
+            raise KeystoreError(
+                f"keystore {path}: its {params['c']:,} iterations are not supported; {_MAX_ITERATIONS:,} are"
+            )
+        params["prf"] = prf
+        return f"pbkdf2 with {prf}"
+    raise KeystoreError(f"keystore {path}: its KDF {_told(kdf)} is not supported; scrypt and pbkdf2 are")
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError
+    return value
+
+
+def _told(value: Any) -> str:
+    return repr(one_line(value, 40)) if isinstance(value, str) else one_line(str(value), 40)
 
 
 def _address(path: Path, found: Mapping[str, Any]) -> str:

@@ -22,8 +22,9 @@ from eth_account import Account
 from oracle.chain.keys.signer import HALF_ORDER
 from oracle.chain.keys.typed import TypedData
 from oracle.core import http
+from oracle.core.documents import parse_json
 from oracle.core.errors import SignerRefused, SignerUnavailable
-from oracle.core.formats import from_hex, keccak
+from oracle.core.formats import from_hex, keccak, one_line
 from oracle.core.types import SignedTransaction
 
 _MAX_BYTES = 1 << 20
@@ -59,7 +60,7 @@ class RemoteKey:
         # The service takes the document as text.
         answer = await self._call("eth_signTypedData", self._address, json.dumps(typed.document))
         try:
-            signature = from_hex(json.loads(answer)["result"])
+            signature = from_hex(parse_json(answer)["result"])
             if len(signature) != 65:
                 raise ValueError
             r, s, v = signature[:32], signature[32:64], signature[64]
@@ -86,7 +87,7 @@ class RemoteKey:
                 asked[name] = hex(fields[name])
         answer = await self._call("eth_signTransaction", asked)
         try:
-            result = json.loads(answer)["result"]
+            result = parse_json(answer)["result"]
             # Some services give an object with the bytes in it.
             raw = from_hex(result["raw"] if isinstance(result, dict) else result)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -104,7 +105,7 @@ class RemoteKey:
             raise SignerRefused(f"{self._name}: gave a transaction of {signer}, not of {self._address}")
         return SignedTransaction(keccak(raw), raw, fields["nonce"])
 
-    async def _call(self, method: str, *params: Any) -> str:
+    async def _call(self, method: str, *params: Any) -> bytes:
         """Return the answer to a call of the service's JSON-RPC interface, unread."""
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         url = self._url + "/"
@@ -122,7 +123,7 @@ class RemoteKey:
             raise SignerRefused(f"{self._name}: its answer has more than {_MAX_BYTES:,} bytes") from None
         except (aiohttp.ClientError, OSError) as error:
             raise SignerUnavailable(f"{self._name}: does not answer: {http.reason(error)}") from None
-        text = answer.body.decode("utf-8", "replace")
+        text = answer.body
         if answer.status >= 500 or answer.status == 429:
             raise SignerUnavailable(f"{self._name}: answers {answer.status}")
         if answer.status != 200:
@@ -158,9 +159,9 @@ def _read(raw: bytes) -> dict[str, Any]:
     return {**numbers, **prices, "value": int.from_bytes(value), "to": bytes(to), "data": bytes(data)}
 
 
-def _reason(answer: str) -> str:
+def _reason(answer: bytes) -> str:
     """Return the message of a JSON-RPC error, on one line."""
     try:
-        return f": {str(json.loads(answer)['error']['message']).splitlines()[0][:200]}"
+        return f": {one_line(str(parse_json(answer)['error']['message']).splitlines()[0], 200)}"
     except (ValueError, LookupError, TypeError, RecursionError):
         return ""

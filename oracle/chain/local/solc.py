@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.chain.local import toolchain
+from oracle.core.documents import parse_json
 from oracle.core.errors import CompileError, ConfigError, OracleError, ToolMissing
 
 CHOICE_VARIABLE = "ORACLE_SOLC"
@@ -166,7 +167,7 @@ def compile_standard(
     kept = (cache_dir or toolchain.build_dir() / "cache" / "solc") / f"{key}.json"
     if use_cache:
         try:
-            output: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+            output: dict[str, Any] = parse_json(kept.read_bytes())
             return output
         except (OSError, ValueError):
             pass  # absent, or cut off: compile

@@ -7,11 +7,11 @@ chain a word of zero is none, so Anvil's root is of no use.
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from oracle.chain.rpc import Rpc
+from oracle.core.documents import parse_json
 from oracle.core.errors import ChainUnavailable
 from oracle.core.formats import from_hex
 
@@ -26,7 +26,7 @@ async def whole_storage(rpc: Rpc, address: str) -> dict[int, int]:
     """
     try:
         dump = from_hex(await rpc.request("anvil_dumpState"))
-        state = json.loads(gzip.decompress(dump) if dump.startswith(_GZIP) else dump)
+        state = parse_json(gzip.decompress(dump) if dump.startswith(_GZIP) else dump)
         accounts: Mapping[str, Any] = state["accounts"]
         found = [each["storage"] for key, each in accounts.items() if key.lower() == address.lower()]
         storage: Mapping[str, str] = found[0] if found else {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import json
 import os
 import platform
 import re
@@ -24,6 +23,7 @@ from typing import Literal
 
 import platformdirs
 
+from oracle.core.documents import parse_json
 from oracle.core.errors import ConfigError, ToolMissing
 
 Origin = Literal["PATH", "npm", "cache", "py-solc-x", "pypi"]
@@ -331,7 +331,7 @@ def _ask_version(executable: str, _changed: int) -> Version | None:
 def _package_version(package: Path) -> str:
     """Return the version that an npm package states, without running its program."""
     try:
-        return str(json.loads((package / "package.json").read_text(encoding="utf-8"))["version"])
+        return str(parse_json((package / "package.json").read_bytes())["version"])
     except (OSError, ValueError, KeyError) as error:
         raise ToolMissing(f"{package} is damaged ({error!r}): remove it and {remedy()}") from error
 

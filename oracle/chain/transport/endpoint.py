@@ -59,6 +59,7 @@ BLOCK_AT: Mapping[str, int] = {
 """The methods that are asked about a block, with the position of the parameter that names it."""
 
 _PASSING_STATUS = frozenset({408, 425, 500, 502, 503, 504, 520, 522, 523, 524, 529, 530})
+_REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 _OVERLOADED_STATUS = frozenset({408, 502, 503, 504, 520, 522, 524})
 """A gateway's answers if a node takes too long, or is gone."""
 
@@ -263,8 +264,8 @@ class Endpoint:
             raise self._unreachable(
                 f"can't be reached: {error}; check the URL, and that the node is running", again=True
             ) from None
-        except NoJsonRpc:
-            said = "answers something that is not JSON-RPC"
+        except NoJsonRpc as error:
+            said = f"answers something that is not JSON-RPC: {error}".removesuffix(": ")
             if method in HEAVY and method != "eth_getLogs":  # calls that are nested too deep to be read
                 raise NodeError(f"RPC endpoint {self.name} {said}", said) from None
             raise self._unreachable(said, again=False) from None
@@ -290,7 +291,7 @@ class Endpoint:
             return await self._overloaded(method, what)
         if error.status in _BAD_REQUEST_STATUS:
             return NodeError(f"RPC endpoint {self.name} refuses {method}: HTTP {error.status}", f"HTTP {error.status}")
-        if 300 <= error.status < 400:
+        if error.status in _REDIRECT_STATUS:
             what += ", a redirect, which is not followed: configure the URL it leads to"
         return self._unreachable(what, again=error.status in _PASSING_STATUS)
 

@@ -41,4 +41,4 @@ class AnswerTooLarge(RequestFailed):
 
 
 class NoJsonRpc(RequestFailed):
-    """The answer is not JSON."""
+    """The answer is not JSON that is read. The message says why."""

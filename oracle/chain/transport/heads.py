@@ -14,6 +14,7 @@ from websockets.exceptions import WebSocketException
 
 from oracle.chain.transport.urls import mask_url
 from oracle.core.backoff import Backoff
+from oracle.core.documents import NotJson, parse_json
 from oracle.core.errors import ConfigError
 
 log = structlog.get_logger(__name__)
@@ -100,7 +101,7 @@ class Heads:
             async with connect(url, proxy=None) as socket:
                 await socket.send(_SUBSCRIBE)
                 async for message in socket:
-                    told = json.loads(message)
+                    told = parse_json(message)
                     if not isinstance(told, dict):
                         return "it says something that is not JSON-RPC"
                     if told.get("id") == 1:
@@ -110,7 +111,7 @@ class Heads:
                     elif told.get("method") == "eth_subscription":
                         self.count += 1
                         self._tell()
-        except (OSError, TimeoutError, WebSocketException, ValueError, RecursionError) as error:
+        except (OSError, TimeoutError, WebSocketException, NotJson) as error:
             return type(error).__name__
         return "it closed the connection"
 

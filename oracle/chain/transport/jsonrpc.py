@@ -23,7 +23,7 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from oracle.chain.transport.failures import AnswerTooLarge, NoJsonRpc, RefusedByStatus, Unreachable
 from oracle.core import http
-from oracle.core.documents import NotJson, Numbers, parse_json
+from oracle.core.documents import NotJson, NumberType, parse_json
 
 __all__ = ["MAX_BODY", "JsonRpc"]
 
@@ -124,7 +124,7 @@ class JsonRpc(AsyncJSONBaseProvider):
 
 def _decoded(answer: bytes) -> RPCResponse:
     """Return an answer. web3's own decoder takes the last of two keys, and any constant for a number."""
-    return cast(RPCResponse, parse_json(answer, numbers=Numbers.EXACT))
+    return cast(RPCResponse, parse_json(answer, numbers=NumberType.EXACT))
 
 
 def _seconds(said: str | None) -> float | None:

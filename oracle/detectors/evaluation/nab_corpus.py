@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-import json
 import math
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path, PurePosixPath
 
 from oracle.core import encoding
+from oracle.core.documents import parse_json
 from oracle.core.errors import DataError
 from oracle.sources.interface import parse_decimal
 
@@ -101,7 +101,7 @@ def _labels(members: Mapping[str, bytes], path: Path) -> dict[str, list[list[str
     if _LABELS not in members:
         raise DataError(f"{path}: there is no {_LABELS}")
     try:
-        labels = json.loads(members[_LABELS])
+        labels = parse_json(members[_LABELS])
     except ValueError as error:
         raise DataError(f"{path}: {_LABELS} is not JSON: {error}") from None
     if not isinstance(labels, dict) or not all(isinstance(windows, list) for windows in labels.values()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from oracle.core.documents import parse_json
+from oracle.core.documents import NotJson, parse_json
 from oracle.core.encoding import Feature, parse_features
 from oracle.core.errors import DataError
 
@@ -33,8 +33,8 @@ def document_of(text: str, where: str, form: str, keys: set[str]) -> dict[str, A
     """
     try:
         document = parse_json(text)
-    except ValueError as error:
-        raise DataError(f"{where} is not JSON: {error}") from error
+    except NotJson as error:
+        raise DataError(f"{where} can't be read: {error}") from error
     root = checked_mapping(document, where, keys)
     if root["format"] != form:
         raise DataError(f"{where}: format {root['format']!r} is not {form!r}")

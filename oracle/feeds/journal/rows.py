@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 
+from oracle.core.documents import parse_json
 from oracle.core.errors import DataError
 from oracle.core.report import Report, ReporterSignature, SignedReport
 from oracle.core.stages import Confirmed, Decided, OpenStage, Proven, Scored, Submitted
@@ -49,7 +50,7 @@ def load_others(text: Any) -> tuple[tuple[bytes, int], ...]:
     """
     if not isinstance(text, str):
         raise ValueError("the answers of other feeds are not text")
-    found = json.loads(text)
+    found = parse_json(text)
     if not isinstance(found, list) or not all(isinstance(each, list) and len(each) == 2 for each in found):
         raise ValueError("the answers of other feeds are not a list of pairs")
     return tuple((bytes.fromhex(_string(feed_id, "feed_id")), _number(answer, "answer")) for feed_id, answer in found)
@@ -89,10 +90,7 @@ def load_data(text: Any) -> dict[str, Any]:
     """
     if not isinstance(text, str):
         raise ValueError("its data is not text")
-    try:
-        data = json.loads(text)
-    except RecursionError:
-        raise ValueError("its data is nested too deeply") from None
+    data = parse_json(text)
     if not isinstance(data, dict):
         raise ValueError("its data is not a JSON object")
     return data

@@ -137,7 +137,7 @@ def _measured(tuning: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
+    found: dict[str, Any] = parse_json(path.read_bytes())
     return found
 
 

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
+from oracle.core.documents import parse_json
 from oracle.proving.interface import Proof
 
 ENTRIES = 256
@@ -72,7 +73,7 @@ class ProofCache:
         if self._folder is None:
             return None
         try:
-            document = json.loads(self._path(statement).read_text(encoding="utf-8"))
+            document = parse_json(self._path(statement).read_bytes())
             proof, seconds = bytes.fromhex(document["proof"]), float(document["seconds"])
         except (OSError, KeyError, TypeError, ValueError):
             return None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from oracle.core import encoding
+from oracle.core.documents import read_json
 from oracle.core.errors import ArtifactError, DataError
 from oracle.proving import artifact
 from oracle.proving.artifact import Artifact
@@ -171,7 +171,7 @@ def inspect_split(path: Path) -> ArtifactChain:
 
 def estimated_cost(found: Artifact) -> Estimate:
     """Return the estimated cost of a proof by a circuit, from the circuit's settings."""
-    settings = json.loads((found.path / artifact.SETTINGS).read_text(encoding="utf-8"))
+    settings = read_json(found.path / artifact.SETTINGS)
     arguments = settings["run_args"]
     lookups = bool(settings["required_range_checks"]) or arguments["decomp_base"] > 2
     return estimate(

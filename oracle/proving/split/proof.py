@@ -114,7 +114,7 @@ def read_proof(path: Path) -> ModelProof:
         DataError: The file can't be read, or is not a proof.
     """
     try:
-        return ModelProof.from_document(parse_json(path.read_text(encoding="utf-8")))
+        return ModelProof.from_document(parse_json(path.read_bytes()))
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import json
 import time
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal
@@ -19,6 +18,8 @@ from typing import Any, NoReturn
 import aiohttp
 import structlog
 
+from oracle.core import http
+from oracle.core.documents import NumberType, parse_json
 from oracle.core.errors import ConfigError, DataError, SourceUnavailable, ToolMissing
 from oracle.core.types import Kind
 from oracle.sources.exchange.config import ExchangeSourceConfig
@@ -206,7 +207,9 @@ class ExchangeSource:
         """Open the session, which belongs to the event loop that reads."""
         trace = aiohttp.TraceConfig()
         trace.on_request_redirect.append(_refuse_redirect)
-        self._session = aiohttp.ClientSession(response_class=_LimitedResponse, trace_configs=[trace])
+        self._session = aiohttp.ClientSession(
+            response_class=_LimitedResponse, trace_configs=[trace], auto_decompress=False
+        )
         given = {
             "session": self._session,
             "number": str,
@@ -251,15 +254,14 @@ class _LimitedResponse(aiohttp.ClientResponse):
     """An answer that is read up to a limit."""
 
     async def read(self) -> bytes:
-        """Return the body. Raises `_AnswerRefused` if it is too large."""
+        """Return the body. Raises `_AnswerRefused` if it is too large, unpacked too."""
         if self._body is None:
-            body = bytearray()
-            async for chunk in self.content.iter_any():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    self.close()
-                    raise _AnswerRefused(f"the answer is larger than {MAX_BODY} bytes")
-            self._body = bytes(body)
+            try:
+                self._body = await http.read_body(self, MAX_BODY)
+            except http.BodyTooLarge:
+                raise _AnswerRefused(f"the answer is larger than {MAX_BODY} bytes") from None
+            except http.BodyUnreadable as error:
+                raise _AnswerRefused(http.reason(error)) from None
         return self._body
 
 
@@ -290,7 +292,7 @@ def _exchange(ccxt: ModuleType, exchange: str, name: str) -> Callable[[Mapping[s
 
 def _parse(exchange: object, text: str) -> Any:
     # ccxt's own parser makes floats if a faster JSON library is installed.
-    return json.loads(text, parse_float=str, parse_int=str)
+    return parse_json(text, numbers=NumberType.TEXT)
 
 
 def _words(error: Exception) -> str:

@@ -13,7 +13,7 @@ import aiohttp
 import jsonpath
 
 from oracle.core import http
-from oracle.core.documents import AmbiguousJson, NotJson, Numbers
+from oracle.core.documents import AmbiguousJson, NotJson, NumberType
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.types import Kind
 from oracle.sources.http.config import HttpSourceConfig
@@ -136,7 +136,7 @@ class HttpSource:
     def _document(self, answer: http.Answer) -> Any:
         """Return the document of an answer. Raises as `read`."""
         try:
-            return answer.json(numbers=Numbers.EXACT, charset=self._config.charset or "")
+            return answer.json(numbers=NumberType.EXACT, charset=self._config.charset or "")
         except NotJson as error:
             # What is cut off may come whole the next time; what has two meanings keeps them.
             kind = DataError if isinstance(error, AmbiguousJson) else SourceUnavailable

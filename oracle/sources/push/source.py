@@ -8,7 +8,7 @@ from typing import Any
 
 from aiolimiter import AsyncLimiter
 
-from oracle.core.documents import NotJson, Numbers, parse_json
+from oracle.core.documents import NotJson, NumberType, parse_json
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.types import Kind
 from oracle.sources.interface import Reading, closed, parse_decimal
@@ -109,7 +109,7 @@ class PushSource:
 
 def _document(body: bytes) -> Mapping[str, Any]:
     try:
-        found = parse_json(body, numbers=Numbers.EXACT)
+        found = parse_json(body, numbers=NumberType.EXACT)
     except NotJson as error:
         raise PushRefused(RefusalReason.MALFORMED, f"the body can't be read: {error}") from None
     if not isinstance(found, dict) or not {"value"} <= set(found) <= {"value", "time"}:

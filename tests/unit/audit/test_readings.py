@@ -15,7 +15,7 @@ from oracle.audit.report import ReadingsFault, ReadingsReport
 from oracle.chain.keys.typed import readings_hash
 from oracle.core.documents import canonical_json
 from oracle.core.encoding import NO_ANSWER
-from oracle.core.formats import keccak
+from oracle.core.formats import keccak, utc
 from oracle.core.gate import HoldPolicy
 from oracle.core.report import NO_READINGS, Report, ReporterSignature, SignedReport
 from oracle.core.types import Kind
@@ -134,6 +134,12 @@ async def test_what_was_not_signed_is_different(what: str, served: list[Readings
     ), what
 
 
+async def test_a_document_with_a_fraction_is_different() -> None:
+    found = body(GOOD).replace(b'"decimals":2', b'"decimals":2.5', 1)
+    assert b"2.5" in found
+    assert (await fault(signed(GOOD), found))[0] is ReadingsFault.DIFFERENT
+
+
 async def test_readings_of_another_number_of_feeds_are_different() -> None:
     kind, _, text = await fault(signed(GOOD), body(GOOD[:1]))
     assert (kind, text) == (ReadingsFault.DIFFERENT, "the readings of 1 feeds are served, where 2 were signed")
@@ -149,7 +155,6 @@ async def test_readings_of_another_number_of_feeds_are_different() -> None:
         b'{"feeds":{}}',
         b'{"error":"no"}',
         b"\xff\xfe",
-        b'{"feeds":[1.5,null]}',
         b'{"feeds":[NaN,null]}',
         b'{"feeds":[1e999,null]}',
         b'{"feeds":[' + b"9" * 5_000 + b",null]}",
@@ -172,7 +177,7 @@ async def test_garbage_is_named_as_such(served: bytes) -> None:
     [
         (document(IDS[0], "100", reporter=BOB), f"reporter is {BOB.lower()}, but {ALICE.lower()} was signed"),
         (document(IDS[1], "100"), f"feed is 0x{IDS[1].hex()}, but 0x{IDS[0].hex()} was signed"),
-        (document(IDS[0], "100", at=AT - 1), f"time is {AT - 1}, but {AT} was signed"),
+        (document(IDS[0], "100", at=AT - 1), f"time is {utc(AT - 1)}, but {utc(AT)} was signed"),
         (document(IDS[0], "10", decimals=3), "decimals is 3, but 2 was signed"),
         (document(IDS[0], "100", kind=Kind.ABSOLUTE), "kind is ABSOLUTE, but RELATIVE was signed"),
     ],
@@ -185,9 +190,9 @@ async def test_a_document_about_something_else_is_different(wrong: ReadingsDocum
 
 async def test_another_answer_than_that_of_the_readings_is_different() -> None:
     kind, _, problem = await fault(signed(GOOD, [10_002, 700]), body(GOOD))
-    assert (kind, problem) == (ReadingsFault.DIFFERENT, "the document's answer is 10001, but 10002 was signed")
+    assert (kind, problem) == (ReadingsFault.DIFFERENT, "the document's answer is 100.01, but 100.02 was signed")
     kind, _, problem = await fault(signed(GOOD, [10_001, NO_ANSWER]), body(GOOD))
-    assert (kind, problem) == (ReadingsFault.DIFFERENT, "the document's answer is 700, but none was signed")
+    assert (kind, problem) == (ReadingsFault.DIFFERENT, "the document's answer is 7.00, but none was signed")
 
 
 async def test_an_answer_without_readings_is_missing_them() -> None:

@@ -264,7 +264,7 @@ def refused(folder: Path, *arguments: str) -> OracleError:
         ({"age": 30}, ["--at-least", "0.6"], "the inputs of credit have unknown age"),
         ({"age_in_years": None}, ["--at-least", "0.6"], "age_in_years is not a finite number"),
         ({"age_in_years": 7}, ["--at-least", "0.6"], "age_in_years is outside the trained range, 19 to 75"),
-        ({"age_in_years": math.nan}, ["--at-least", "0.6"], "age_in_years is not a finite number"),
+        ({"age_in_years": math.nan}, ["--at-least", "0.6"], "it has NaN, which is not a number in JSON"),
         ({"credit_history": "excellent"}, ["--at-least", "0.6"], "credit_history is none of 'all credits at this bank"),
         ({}, ["--at-least", "0.75", "--at-most", "0.6"], "the bounds 0.75 and 0.6 are reversed"),
         ({}, ["--at-least", "0.6", "--at-most", "0.6"], "the bounds 0.6 and 0.6 are equal: state a range"),

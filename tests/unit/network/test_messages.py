@@ -204,8 +204,10 @@ def test_what_is_no_message_is_one_line(body: bytes, parse: Any) -> None:
 
 
 def test_the_text_of_a_refusal_is_made_harmless() -> None:
-    refused = Refused.parse(text({"error": "not_now", "detail": "a\n\x1b[31m\u202e" + "x" * 1_000 + "\ud800"}))
+    refused = Refused.parse(text({"error": "not_now", "detail": "a\n\x1b[31m\u202e" + "x" * 1_000}))
     assert refused.detail.isprintable() and len(refused.detail) <= 400
+    with pytest.raises(DataError, match="can't be read"):
+        Refused.parse(text({"error": "not_now", "detail": "half of a character: \ud800"}))
     with pytest.raises(DataError, match="known codes"):
         Refused.parse(text({"error": "other", "detail": ""}))
 

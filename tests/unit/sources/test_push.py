@@ -139,9 +139,9 @@ async def test_a_captured_flood_is_forgotten_after_the_window(desk: Desk) -> Non
 @pytest.mark.parametrize(
     ("body", "why", "says"),
     [
-        (b"", RefusalReason.MALFORMED, "not JSON"),
-        (b"\xff\xfe", RefusalReason.MALFORMED, "not JSON"),
-        (b"[" * 4_000, RefusalReason.MALFORMED, "not JSON"),
+        (b"", RefusalReason.MALFORMED, "it is empty"),
+        (b"\xff\xfe", RefusalReason.MALFORMED, "it is empty"),
+        (b"[" * 4_000, RefusalReason.MALFORMED, "it is nested deeper"),
         (b"[]", RefusalReason.MALFORMED, "the body must be"),
         (b"{}", RefusalReason.MALFORMED, "the body must be"),
         (b'{"value": "1", "feed": "btc"}', RefusalReason.MALFORMED, "the body must be"),

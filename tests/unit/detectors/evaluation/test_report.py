@@ -206,7 +206,7 @@ def test_clear_errors_for_bad_choices(tmp_path: Path) -> None:
     small = ("--fault", "zero", "--count", "2", "--no-curve", "--out", str(tmp_path / "data.csv" / "out"))
     assert "can't be written" in refusal("default", *data, *small)
     (tmp_path / "broken.json").write_text("{", encoding="utf-8")
-    assert "is not JSON" in refusal(str(tmp_path / "broken.json"), *data)
+    assert "broken.json can't be read: it ends in the middle" in refusal(str(tmp_path / "broken.json"), *data)
 
 
 def test_the_pages_template_is_in_the_package() -> None:
