@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from enum import StrEnum
+from functools import partial
 
 from oracle.app.sources import make_source
 from oracle.config import FeedConfig, HttpSourceConfig, PushSourceConfig
@@ -168,7 +169,7 @@ async def _look_at(feed: FeedConfig, index: int, clock: Callable[[], float]) -> 
     source: Source | None = None
     try:
         # Recordings are files, which may be long.
-        source = await asyncio.to_thread(make_source, feed, index)
+        source = await asyncio.to_thread(partial(make_source, feed, index, now=clock))
         look.reading = await (source.probe(look.trace) if isinstance(source, Traceable) else source.read())
     except OracleError as error:
         look.error = error
@@ -186,7 +187,7 @@ def _judged(feed: FeedConfig, looks: Sequence[_Look], now: int) -> TriedFeed:
     tried = tuple(_tried(look, looks, now) for look in looks)
     readings = [look.reading for look in looks if look.reading is not None]
     waiting = sum(each.verdict is Verdict.WAITS for each in tried)
-    failures = {look.name: _brief(look) for look in looks if look.error is not None}
+    failures = {look.name: f"{look.name}: {_brief(look).splitlines()[0]}" for look in looks if look.error is not None}
     try:
         value = aggregate(readings, aggregation_policy(feed), failures)
         answer = answer_from_decimal(value.value, feed.decimals)

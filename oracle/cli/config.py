@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from oracle.cli.options import config_option, load_config
+from oracle.cli.options import config_option, json_option, require_config
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 
@@ -21,35 +21,25 @@ def config_group() -> None:
 @click.option(
     "--chain", "ask_chain", is_flag=True, help="Also ask the chain whether it would take the next report of each feed."
 )
-def config_check(config_path: Path, ask_chain: bool) -> None:
-    """Read the configuration and say what is wrong with it."""
-    from oracle.app.detectors import configured_detector
-    from oracle.app.network_checks import own_member
+@click.option("--sources", "try_sources", is_flag=True, help="Also read each source once: see `oracle source test`.")
+@json_option
+def config_check(config_path: Path, ask_chain: bool, try_sources: bool, as_json: bool) -> None:
+    """Tell everything that is wrong with the configuration, and with the files that it names.
 
-    config = load_config(config_path)
-    network = config.network
-    proves = network is None or network.is_transmitter
-    if proves:
-        # What the file says of its model is true of a model that is there, and that can publish it.
-        configured_detector(config)
-    own = own_member(config)
-    click.echo(f"{config_path}: {len(config.feeds)} feed(s), no errors")
-    if proves:
-        click.echo(f"model: {config.prover.named_model}, {config.prover.privacy}")
-    if network is not None:
-        quorum = config.committee(network.committee).quorum
-        click.echo(
-            f"network: {'' if own is None else f'{own.name}, one of '}{len(network.members)} members, quorum {quorum}; "
-            f"{network.faulty} may be silent or lie; turns of {network.turn_s} s; {' and '.join(network.roles)}"
-        )
-    if ask_chain:
-        import asyncio
-        import os
-        import sys
+    Exits with 2 if something is. With --sources and --chain, it exits with 1 if a person has to change something, and
+    with 75 if a source or the chain does not answer now.
+    """
+    import asyncio
+    import os
+    import sys
 
-        from oracle.app.readiness import ask_readiness
-        from oracle.cli.render.readiness import print_readiness
+    from oracle.app.asked_readiness import ask_readiness
+    from oracle.app.config_checks import check_config
+    from oracle.app.source_tests import try_feeds
+    from oracle.cli.render.config import print_checked
 
-        readiness = asyncio.run(ask_readiness(config, os.environ))
-        print_readiness(readiness, config)
-        sys.exit(readiness.exit_code)
+    checked = check_config(require_config(config_path), os.environ)
+    tried = asyncio.run(try_feeds(checked.feeds)) if try_sources else None
+    asks = ask_chain and not checked.problems
+    readiness = asyncio.run(ask_readiness(checked.config, os.environ)) if asks else None
+    sys.exit(print_checked(config_path, checked, tried, readiness, as_json=as_json))

@@ -210,9 +210,14 @@ def load_config(path: Path) -> Config:
     """
     from oracle.config import load
 
+    return load(require_config(path), os.environ)
+
+
+def require_config(path: Path) -> Path:
+    """Return the path of a configuration that is there. Raises: ConfigError."""
     if not path.exists():
         raise ConfigError(f"{path}: no such file; `oracle init FOLDER` writes one, or name another with --config")
-    return load(path, os.environ)
+    return path
 
 
 def load_optional(path: Path | None) -> Config | None:

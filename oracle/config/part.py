@@ -76,7 +76,7 @@ class _Reader:
         return part
 
     def _key(self, name: str, field: FieldInfo, value: Any, where: Location, values: dict[str, Any]) -> None:
-        kind = field.annotation
+        kind: Any = field.annotation
         try:
             adapter = TypeAdapter[Any](Annotated[(kind, *field.metadata)] if field.metadata else kind)
             values[name] = adapter.validate_python(value, strict=True, context=self._context)
@@ -115,8 +115,16 @@ class _Reader:
         except ValidationError as error:
             for each in error.errors(include_url=False, include_input=False):
                 self.found.append(((*where, *each["loc"]), each["msg"]))
-                # What would follow from this key's value need not be told, too.
-                part.__dict__.pop(str(each["loc"][0]) if each["loc"] else "", None)
+                _forget(part, each["loc"])  # what would follow from its value need not be told, too
+
+
+def _forget(part: Section, where: Location) -> None:
+    """Make the key at a path unreadable."""
+    found: Any = part
+    for each in where[:-1]:
+        found = found[each] if isinstance(each, int) else getattr(found, each)
+    if where and isinstance(found, Section):
+        found.__dict__.pop(str(where[-1]), None)
 
 
 def _follows(field: FieldInfo) -> bool:

@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -161,13 +161,16 @@ Url = Annotated[UrlText, Field(repr=False)]
 """A URL with http or https, which no representation shows: it may hold credentials."""
 
 
+Item = TypeVar("Item")
+
+
 class Unreadable(AttributeError):
     """A key is asked for that can't be read: its value is wrong, and that is told by itself."""
 
 
-def gathered(*checks: Iterable[Problem]) -> list[Problem]:
+def gathered(*checks: Iterable[Item]) -> list[Item]:
     """Return what checks of several keys find. A check that needs a key which can't be read ends there."""
-    found: list[Problem] = []
+    found: list[Item] = []
     for check in checks:
         try:
             for each in check:
