@@ -1,7 +1,6 @@
-"""Readiness of a node, put together: its configuration, keys, artifacts and journal against what the chain says.
+"""Readiness of a running node, which asks the chain again and again, for its feeds, its health and its metrics.
 
-`oracle doctor`, `oracle config check --chain` and `oracle status` ask once, with `ask_readiness`. A running node asks
-again and again, with one `NodeReadiness` for its feeds, its health and its metrics.
+A node that only answers imports this, and nothing that proves. `oracle.app.asked_readiness` asks once, for commands.
 """
 
 from __future__ import annotations
@@ -11,42 +10,33 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 
 from oracle.app.adapters import adapter_terms
-from oracle.app.budget import budget_obstacle
-from oracle.app.keys import address_of
 from oracle.app.network import NetworkNode
 from oracle.app.node import Node
-from oracle.chain.connect import connect
-from oracle.chain.deploy import Deployment, load_deployment
+from oracle.chain.deploy import Deployment
 from oracle.chain.deploy.terms import PLAIN
 from oracle.chain.hub import Hub
 from oracle.chain.obstacles import TYPICAL_GAS, NodeFacts, ReportedFeed
-from oracle.chain.reach import own_problem
-from oracle.chain.readiness import Readiness, ReadinessReader, unreadable
-from oracle.chain.rpc import Rpc
+from oracle.chain.readiness import Readiness, ReadinessReader
 from oracle.chain.tx.policy import send_policy
 from oracle.chain.tx.sender import GAS_MARGIN
 from oracle.config import Config, FeedConfig
 from oracle.core.errors import (
-    ArtifactError,
-    ConfigError,
-    DeploymentError,
     JournalError,
     JournalUnavailable,
-    KeystoreError,
     OracleError,
 )
 from oracle.core.formats import from_hex
 from oracle.core.obstacles import Obstacle, ObstacleKind
-from oracle.feeds.journal import Journal, open_journal
+from oracle.feeds.journal import Journal
 from oracle.feeds.outlook import ObstacleListener, ReadOutlook
 from oracle.network.asking import ask_members, trusted
 
 __all__ = [
+    "KEYS",
     "NodeReadiness",
-    "ask_readiness",
     "gas_of_reports",
     "node_facts",
     "node_readiness",
@@ -60,7 +50,8 @@ ASK_MEMBERS_S = 15.0
 _LATEST = 20
 """The latest observations: their gas says how much the next report needs."""
 
-_KEYS = "see docs/operations.md, Keys"
+KEYS = "see docs/operations.md, Keys"
+"""The remedy for a key that is not here."""
 
 
 def node_facts(config: Config, deployment: Deployment) -> NodeFacts:
@@ -118,96 +109,6 @@ async def silent_members(config: Config, reporter: str | None, clock: Callable[[
     return {each.member.reporter: f"{each.member.name} {each.problem}" for each in asked if each.status is None}
 
 
-async def ask_readiness(
-    config: Config, env: Mapping[str, str], rpc: Rpc | None = None, *, clock: Callable[[], float] = time.time
-) -> Readiness:
-    """Ask chain and members once whether reports of the configured node would be taken.
-
-    Args:
-        config: The configuration.
-        env: The environment, for passwords.
-        rpc: The chain, if it is open already; None: it is opened and closed.
-        clock: Unix seconds.
-
-    Returns:
-        How ready the node is. Whatever can't be read is an obstacle: nothing is raised.
-    """
-    try:
-        deployment = load_deployment(config.chain.deployment)
-        async with contextlib.AsyncExitStack() as stack:
-            here = rpc if rpc is not None else await stack.enter_async_context(connect(config.chain))
-            if deployment.chain_id != (served := await here.chain_id()):
-                detail = f"{config.chain.deployment} is of chain {deployment.chain_id}, but the RPC serves {served}"
-                remedy = "name that chain's deployment file in [chain] deployment"
-                return Readiness((Obstacle(ObstacleKind.DEPLOYMENT, "", detail, remedy),))
-            journal = _journal(config, env, stack)
-            facts, found = await _own(config, deployment, here, env, clock)
-            facts = replace(facts, gas=gas_of_reports(journal))
-            read = await ReadinessReader(Hub(here, deployment.hub), clock).read(facts)
-            if facts.payer is not None and journal is not None and read.max_fee is not None:
-                spent = budget_obstacle(journal, config.budget.wei_per_day, read.max_fee, clock)
-                found += [] if spent is None else [spent]
-            return replace(read, obstacles=(*found, *read.obstacles))
-    except DeploymentError as error:
-        return Readiness((Obstacle(ObstacleKind.DEPLOYMENT, "", str(error), ""),), error=error)
-    except OracleError as error:
-        return Readiness((unreadable(error),), error=error)
-
-
-async def _own(
-    config: Config, deployment: Deployment, rpc: Rpc, env: Mapping[str, str], clock: Callable[[], float]
-) -> tuple[NodeFacts, list[Obstacle]]:
-    """Return the facts about this node, and the obstacles that keys and files show by themselves."""
-    found: list[Obstacle] = []
-    facts, transmits = node_facts(config, deployment), config.network is None or config.network.is_transmitter
-    try:
-        reporter = await address_of(config.keys.reporter, rpc, env)
-        facts = replace(facts, reporter=reporter)
-        if problem := own_problem(config, reporter):
-            found.append(Obstacle(ObstacleKind.REPORTER, "", problem, ""))
-    except KeystoreError as error:
-        facts = replace(facts, keyless=str(error))
-    if transmits:
-        try:
-            facts = replace(facts, payer=await address_of(config.keys.submitter, rpc, env))
-        except KeystoreError as error:
-            found.append(Obstacle(ObstacleKind.FUNDS, "", f"the submitter's key is not here: {error}", _KEYS))
-        facts = replace(facts, unprovable=cache(partial(_unprovable, config, deployment)))
-    try:
-        facts = replace(facts, silent=await silent_members(config, facts.reporter, clock))
-    except ConfigError as error:
-        found.append(Obstacle(ObstacleKind.SILENT, "", str(error), "correct [network] ca_file"))
-    return facts, found
-
-
-def _journal(config: Config, env: Mapping[str, str], stack: contextlib.AsyncExitStack) -> Journal | None:
-    """Open the journal to read it; None if there is none, or if it can't be read: `oracle journal check` says why."""
-    if config.journal.path is not None and not config.journal.path.exists():
-        return None
-    try:
-        return stack.enter_context(open_journal(config.journal, env, read_only=True))
-    except OracleError:
-        return None
-
-
-def _unprovable(config: Config, deployment: Deployment, number: int) -> str:
-    """Return why reports of a model can't be proven with the artifacts that are here; empty if they can."""
-    # Imported here, because a node that only answers needs nothing of what proves.
-    from oracle.app.circuits import deployed_artifact
-
-    if number not in deployment.models:
-        known = ", ".join(map(str, sorted(deployment.models))) or "none"
-        return (
-            f"the deployment file has {known} only. Take over the file of whoever deployed it, and its artifact; or "
-            "build the model, and run `oracle deploy`"
-        )
-    try:
-        deployed_artifact(config, deployment, number)
-    except ArtifactError as error:
-        return str(error)
-    return ""
-
-
 def node_readiness(
     node: Node,
     network: NetworkNode | None = None,
@@ -232,7 +133,7 @@ def node_readiness(
     async def more() -> list[Obstacle]:
         found = []
         if network is not None and network.problem:
-            found.append(Obstacle(ObstacleKind.REPORTER, "", network.problem, _KEYS))
+            found.append(Obstacle(ObstacleKind.REPORTER, "", network.problem, KEYS))
         return [*found, *(() if budget is None else await budget())]
 
     # Nobody would see which members are silent, and reports do not depend on it.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from oracle.app.asked_readiness import ask_readiness
 from oracle.app.checks import Check
-from oracle.app.readiness import ask_readiness
 from oracle.config import Config
 from oracle.core.obstacles import grouped, obstacles_for
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from oracle.app.asked_readiness import ask_readiness
 from oracle.app.daemon_pages import DaemonPages, SourceSaid, ask_daemon
 from oracle.app.keys import address_of
-from oracle.app.readiness import ask_readiness
 from oracle.chain.connect import connect
 from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import CHANGE_WINDOW, Committee, Hub, ShadowTally

@@ -20,7 +20,7 @@ from oracle.core.formats import to_hex
 from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.core.types import FeedState
 
-__all__ = ["NOT_DEPLOYED", "OTHER_ADDRESS", "TYPICAL_GAS", "ChainFacts", "NodeFacts", "ReportedFeed", "obstacles_of"]
+__all__ = ["NOT_DEPLOYED", "OTHER_ADDRESS", "TYPICAL_GAS", "HubFacts", "NodeFacts", "ReportedFeed", "obstacles_of"]
 
 NOT_DEPLOYED = "not deployed: run `oracle deploy`"
 """The status of a configured feed that the hub does not have."""
@@ -95,7 +95,7 @@ class NodeFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainFacts:
+class HubFacts:
     """What the chain says of a node's feeds at one moment.
 
     Attributes:
@@ -125,7 +125,7 @@ class ChainFacts:
     balance: int | None = None
 
 
-def obstacles_of(node: NodeFacts, chain: ChainFacts, now: float) -> tuple[Obstacle, ...]:
+def obstacles_of(node: NodeFacts, chain: HubFacts, now: float) -> tuple[Obstacle, ...]:
     """Return the obstacles of a node's next reports: those of all feeds first, then by feed.
 
     Args:
@@ -136,7 +136,7 @@ def obstacles_of(node: NodeFacts, chain: ChainFacts, now: float) -> tuple[Obstac
     return (*_of_all(node, chain), *(each for feed in node.feeds for each in _of_feed(feed, node, chain, now)))
 
 
-def _of_all(node: NodeFacts, chain: ChainFacts) -> Iterator[Obstacle]:
+def _of_all(node: NodeFacts, chain: HubFacts) -> Iterator[Obstacle]:
     if node.reporter is None:
         yield Obstacle(ObstacleKind.REPORTER, "", f"the reporter key is not here: {node.keyless}", _KEYS)
     if node.payer is None or chain.market is None or chain.balance is None:
@@ -155,7 +155,7 @@ def _of_all(node: NodeFacts, chain: ChainFacts) -> Iterator[Obstacle]:
         yield Obstacle(ObstacleKind.FUNDS, "", detail, "send it ether")
 
 
-def _of_feed(feed: ReportedFeed, node: NodeFacts, chain: ChainFacts, now: float) -> Iterator[Obstacle]:
+def _of_feed(feed: ReportedFeed, node: NodeFacts, chain: HubFacts, now: float) -> Iterator[Obstacle]:
     # 1  the feed is there
     state = None if feed.feed_id is None else chain.states.get(feed.feed_id)
     if state is None:
@@ -213,7 +213,7 @@ def _signers(feed: ReportedFeed, node: NodeFacts, committee: Committee, now: int
         )
 
 
-def _peers(feed: ReportedFeed, state: FeedState, node: NodeFacts, chain: ChainFacts) -> Iterator[Obstacle]:
+def _peers(feed: ReportedFeed, state: FeedState, node: NodeFacts, chain: HubFacts) -> Iterator[Obstacle]:
     configured = {each.feed_id for each in node.feeds}
     for peer in state.peers:
         name, terms = node.names.get(peer, to_hex(peer)), chain.terms.get(peer)
@@ -260,7 +260,7 @@ def _clock(feed: ReportedFeed, state: FeedState, terms: HubFeedConfig, next_at: 
     yield Obstacle(ObstacleKind.CLOCK, feed.name, detail, remedy)
 
 
-def _model(feed: ReportedFeed, number: int, node: NodeFacts, chain: ChainFacts) -> Iterator[Obstacle]:
+def _model(feed: ReportedFeed, number: int, node: NodeFacts, chain: HubFacts) -> Iterator[Obstacle]:
     if node.unprovable is None:
         return
     if problem := node.unprovable(number):
@@ -275,7 +275,7 @@ def _model(feed: ReportedFeed, number: int, node: NodeFacts, chain: ChainFacts) 
         yield Obstacle(ObstacleKind.MODEL, feed.name, detail, OTHER_ADDRESS)
 
 
-def _adapters(feed: ReportedFeed, feed_id: bytes, chain: ChainFacts) -> Iterator[Obstacle]:
+def _adapters(feed: ReportedFeed, feed_id: bytes, chain: HubFacts) -> Iterator[Obstacle]:
     linked = chain.linked.get(feed_id)
     for terms, address in feed.adapters.items():
         if terms == PLAIN and linked is None:

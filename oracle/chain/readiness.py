@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from oracle.chain.hub import Hub, HubFeedConfig, HubModel
-from oracle.chain.obstacles import OTHER_ADDRESS, TYPICAL_GAS, ChainFacts, NodeFacts, obstacles_of
+from oracle.chain.obstacles import OTHER_ADDRESS, TYPICAL_GAS, HubFacts, NodeFacts, obstacles_of
 from oracle.core.concurrency import together
 from oracle.core.errors import ContractRejected, DeploymentError, FeesTooHigh, OracleError
 from oracle.core.obstacles import Obstacle, ObstacleKind
@@ -34,7 +34,7 @@ class Readiness:
     """
 
     obstacles: tuple[Obstacle, ...]
-    facts: ChainFacts | None = None
+    facts: HubFacts | None = None
     max_fee: int | None = None
     gas: int = TYPICAL_GAS
     error: OracleError | None = None
@@ -87,7 +87,7 @@ class ReadinessReader:
             obstacles_of(node, facts, self._clock()), facts, _max_fee(node, facts), node.gas, hub=self._hub.address
         )
 
-    async def _facts(self, node: NodeFacts) -> ChainFacts:
+    async def _facts(self, node: NodeFacts) -> HubFacts:
         hub, rpc = self._hub, self._hub.rpc
         head, following = await together(rpc.block(), rpc.block("pending"))
         market, balance = None, None
@@ -98,7 +98,7 @@ class ReadinessReader:
         terms = {each: found for each in sorted(ids) if (found := await self._terms(each)) is not None}
         numbers = sorted({state.committee for state in states.values()})
         committees = await together(*map(hub.committee, numbers))
-        return ChainFacts(
+        return HubFacts(
             head=head,
             next_at=max(head.timestamp, following.timestamp),
             states=states,
@@ -164,7 +164,7 @@ def unreadable(error: OracleError) -> Obstacle:
     return Obstacle(ObstacleKind.CHAIN, "", str(error), "`oracle doctor` looks at each endpoint of [chain]")
 
 
-def _max_fee(node: NodeFacts, chain: ChainFacts) -> int | None:
+def _max_fee(node: NodeFacts, chain: HubFacts) -> int | None:
     if chain.market is None:
         return None
     try:

@@ -19,7 +19,7 @@ from functools import partial
 
 import pytest
 
-from oracle.app.readiness import ask_readiness
+from oracle.app.asked_readiness import ask_readiness
 from oracle.chain.deploy import Deployment, load_deployment
 from oracle.chain.hub import hub_interface
 from oracle.chain.local.anvil import Anvil

@@ -15,10 +15,10 @@ from functools import partial
 import pytest
 from eth_account import Account
 
+from oracle.app.asked_readiness import ask_readiness
 from oracle.app.checks import Check
 from oracle.app.local_network import LocalNetwork
 from oracle.app.network_checks import network_checks
-from oracle.app.readiness import ask_readiness
 from oracle.app.readiness_checks import readiness_checks
 from oracle.app.run import run_daemon
 from oracle.chain.keys.keystore import import_key

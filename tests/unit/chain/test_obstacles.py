@@ -9,7 +9,7 @@ import pytest
 
 from oracle.chain.deploy.terms import PLAIN, AdapterMode, AdapterTerms
 from oracle.chain.hub import CHANGE_WINDOW, Committee, HubFeedConfig, HubModel
-from oracle.chain.obstacles import SHARED_CLOCK_S, ChainFacts, NodeFacts, ReportedFeed, obstacles_of
+from oracle.chain.obstacles import SHARED_CLOCK_S, HubFacts, NodeFacts, ReportedFeed, obstacles_of
 from oracle.chain.readiness import Readiness
 from oracle.chain.transport.answers import Block, Market
 from oracle.chain.tx.fees import GWEI, FeePolicy
@@ -29,7 +29,7 @@ FEED = ReportedFeed("eth", ETH, "default", {PLAIN: ADAPTER})
 NODE = NodeFacts(
     (FEED,), {ETH: "eth", BTC: "btc"}, OURS, unprovable=lambda number: "", payer=PAYER, gas=1_000, artifacts={1: b"a"}
 )
-CHAIN = ChainFacts(
+CHAIN = HubFacts(
     head=Block(9, NOW - 12, 1, 30_000_000),
     next_at=NOW,
     states={ETH: STATE},
@@ -43,17 +43,17 @@ CHAIN = ChainFacts(
 )
 
 
-def judged(node: NodeFacts = NODE, chain: ChainFacts = CHAIN, now: float = NOW) -> list[ObstacleKind]:
+def judged(node: NodeFacts = NODE, chain: HubFacts = CHAIN, now: float = NOW) -> list[ObstacleKind]:
     return [each.kind for each in obstacles_of(node, chain, now)]
 
 
-def only(node: NodeFacts = NODE, chain: ChainFacts = CHAIN, now: float = NOW) -> Obstacle:
+def only(node: NodeFacts = NODE, chain: HubFacts = CHAIN, now: float = NOW) -> Obstacle:
     [found] = obstacles_of(node, chain, now)
     assert found.remedy or found.kind is ObstacleKind.MODEL
     return found
 
 
-def of(**state: Any) -> ChainFacts:
+def of(**state: Any) -> HubFacts:
     return replace(CHAIN, states={ETH: replace(STATE, **state)})
 
 

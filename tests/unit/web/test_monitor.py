@@ -7,7 +7,7 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from oracle.chain.obstacles import ChainFacts
+from oracle.chain.obstacles import HubFacts
 from oracle.chain.readiness import Readiness, unreadable
 from oracle.chain.transport.answers import Block, Market
 from oracle.core import gate
@@ -42,7 +42,7 @@ class Chain:
         if self.failure is not None:
             return Readiness((unreadable(self.failure),), error=self.failure)
         head = Block(7, 990, 1, 30_000_000)
-        facts = ChainFacts(head, 990, {b"": self.state}, {}, {}, market=Market(1, 1), balance=self.wei)
+        facts = HubFacts(head, 990, {b"": self.state}, {}, {}, market=Market(1, 1), balance=self.wei)
         return Readiness(self.obstacles, facts, self.price, GAS)
 
     async def round(self, feed_id: bytes, round_id: int) -> Round | None:
