@@ -9,6 +9,7 @@ import pytest
 from oracle.app.local_network import LocalNetwork
 from oracle.app.local_network.judging import evidence_of, harmed_turns, signed_answers
 from oracle.app.local_network.ways import Way
+from oracle.chain.hub import hub_interface
 from oracle.network.evidence import FaultKind
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
@@ -46,6 +47,35 @@ async def test_a_clock_that_is_off_shows(network: LocalNetwork) -> None:
     shown = await network.shows(3)
     assert shown is not None and shown["time"] == pytest.approx(time.time() - 30.0, abs=2.0)
     await network.stop(3)
+
+
+async def test_while_the_feed_is_paused_nobody_collects_or_proves_and_afterwards_all_go_on(
+    network: LocalNetwork,
+) -> None:
+    feed_id, admin = network.deployment.feeds["one"].feed_id, network.chain.accounts[-1].address
+
+    def administer(action: str) -> None:
+        data = "0x" + hub_interface().encode_call(action, feed_id).hex()
+        network.chain.rpc("eth_sendTransaction", {"from": admin, "to": network.deployment.hub, "data": data})
+
+    administer("pause")
+
+    async def told() -> bool:
+        lines = [line for member in network.members for line in member.events("obstacle")]
+        return sum(line["obstacle"] == "paused" for line in lines) == len(network.members)
+
+    await network.eventually(told, "all members say that the feed is paused")
+    turn, before = network.turn(), proven(network)
+    await network.until_turn(turn + 2)
+    assert proven(network) == before, "a turn has passed, and nothing was collected or proven in it"
+    administer("proposeUnpause")
+    administer("unpause")
+    await network.until_rounds(2)
+
+
+def proven(network: LocalNetwork) -> int:
+    """Return how many reports the members have collected or proven."""
+    return sum(len(member.events(event)) for member in network.members for event in ("collected", "proven"))
 
 
 async def test_a_member_misbehaves_as_long_as_it_is_told_to(network: LocalNetwork) -> None:

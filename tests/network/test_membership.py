@@ -92,6 +92,7 @@ class Operators:
         self.entries: dict[int, Entry] = {index: Entry(each.place) for index, each in enumerate(network.members)}
         sections = list(boxes(document))
         self.change = [lines for section, lines in sections if section == "Members that change"]
+        self.quorum = [lines for section, lines in sections if section == "Recipe: raise the quorum"]
         self.incident = [
             lines for section, lines in sections if section == "Incident: a member of the network misbehaves"
         ]
@@ -171,16 +172,18 @@ class Operators:
         assert done.returncode in codes, f"{line}\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    async def propose(self, quorum: int, *indices: int) -> None:
+    async def propose(self, quorum: int, *indices: int, box: Sequence[str] = ()) -> str:
+        """Run the box that proposes reporters, with these members' addresses."""
         addresses = [self.entries[each].place.address for each in indices]
-        (line,) = self.change[0]
+        line, *more = box or self.change[0]
         assert re.fullmatch(r"oracle committee propose-reporters( 0x[A-Z]+)+ --quorum \d+", line)
         await self.run(f"oracle committee propose-reporters {' '.join(addresses)} --quorum {quorum}")
+        return "".join([await self.run(each) for each in more])
 
-    async def activate(self) -> Committee:
+    async def activate(self, box: Sequence[str] = ()) -> Committee:
         """Activate what is proposed, once its delay is over."""
         await asyncio.sleep(DELAY_S + 0.5)
-        (line,) = self.change[1]
+        (line,) = box or self.change[1]
         assert line == "oracle committee activate-reporters"
         await self.run(line)
         self.activations.append(time.time())
@@ -309,8 +312,12 @@ async def change(network: LocalNetwork, operators: Operators) -> list[Committee]
     await network.stop(ZETA)
 
     # The quorum is raised.
-    await operators.propose(5, ALPHA, BETA, GAMMA, DELTA, NEXT, ETA)
-    epochs.append(await operators.activate())
+    proposing, activating = operators.quorum
+    said = await operators.propose(5, ALPHA, BETA, GAMMA, DELTA, NEXT, ETA, box=proposing)
+    assert re.search(
+        r"proposed reporters +5 of 6: .*, can't be activated yet: its delay ends in 2 s; expected at", said
+    )
+    epochs.append(await operators.activate(activating))
 
     # Afterwards: the entries of those who have gone leave the files, and the quorum is written there.
     for index in (EPSILON, ZETA):
@@ -379,6 +386,13 @@ def test_who_came_signs_and_transmits_and_who_went_does_not(played: Played) -> N
     after = {index for turn, index in played.transmitted.items() if played.turns.begin(turn) >= played.since}
     assert not before & {NEXT, ETA} and not after & {EPSILON, ZETA}
     assert after & {NEXT, ETA}
+
+
+def test_who_is_no_reporter_yet_says_so_and_that_it_is_one_now(played: Played) -> None:
+    for name in ("eta", "epsilon-next"):
+        lines = [json.loads(line) for line in played.logs[name].splitlines() if '"obstacle": "reporter"' in line]
+        assert [line["event"] for line in lines] == ["obstacle", "obstacle is gone"], name
+        assert "it is proposed as a reporter" in lines[0]["hint"]
 
 
 def test_nobody_is_accused_of_what_would_prove_a_lie(played: Played) -> None:
