@@ -126,6 +126,9 @@ def source(server: FeedServer, name: str) -> str:
     return f'{{ type = "http", url = "{server.url}/{name}", path = "$.price", allow_string = true }}'
 
 
+LIMIT = "[budget]\nether_per_day = 0.2"
+GWEI = 10**9
+
 FEEDS = {"heartbeat": 3_600, "max_age": 600, "max_skew": 60, "poll_interval": 0.2}
 
 
@@ -155,7 +158,7 @@ def operator(
     """
     with Workspace(tmp_path_factory.mktemp("obstacles"), anvil()) as workspace, pytest.MonkeyPatch.context() as patch:
         patch.setattr("oracle.app.doctor.examine", lambda **given: [])  # programs of this machine, which take seconds
-        workspace.configure(*feeds)
+        workspace.configure(*feeds, more=LIMIT)
         done = workspace.run("deploy")
         assert done.returncode == 0, done.stderr
         made = Operator(workspace, load_deployment(workspace.folder / "deployment.json"))
@@ -182,6 +185,11 @@ def pause(operator: Operator) -> None:
 def unpause(operator: Operator) -> None:
     operator.feed("propose-unpause", "one")
     operator.feed("unpause", "one")
+
+
+def gas_costs(operator: Operator, gwei: int) -> None:
+    operator.rpc("anvil_setNextBlockBaseFeePerGas", hex(gwei * GWEI))
+    operator.rpc("evm_mine")
 
 
 def mine(operator: Operator) -> str:
@@ -211,6 +219,14 @@ CASES: dict[str, tuple[ObstacleKind, str, set[str], Callable[[Operator], object]
         lambda operator: operator.rpc("anvil_setBalance", operator.workspace.chain.accounts[0].address, "0x0"),
         lambda operator: operator.rpc("anvil_setBalance", operator.workspace.chain.accounts[0].address, hex(10**22)),
     ),
+    "the daily limit": (
+        ObstacleKind.BUDGET,
+        r"# of the # ether that # hours may cost .*and the next report may cost #; raise \[budget\] ether_per_day: it is "
+        "less than one report may cost",
+        {""},
+        partial(gas_costs, gwei=400),
+        partial(gas_costs, gwei=1),
+    ),
 }
 
 
@@ -227,6 +243,17 @@ def test_an_obstacle_is_told_everywhere_in_the_same_words_until_it_is_gone(ready
     assert set(page) == (feeds if feeds != {""} else {"one", "two"})
     assert re.search(says, words), words
     assert told == {surface: [words] for surface in told}
+
+
+def test_what_was_paid_is_what_the_chain_has_taken(ready: Operator) -> None:
+    told = json.loads(ready.workspace.run("cost", "--json").stdout)
+    with ready.workspace.journal() as journal:
+        sent = {f"0x{each.tx_hash.hex()}" for each in journal.confirmed() if each.tx_hash is not None}
+    receipts = [ready.workspace.chain.rpc("eth_getTransactionReceipt", each) for each in sent]
+    paid = sum(int(each["gasUsed"], 16) * int(each["effectiveGasPrice"], 16) for each in receipts)
+    assert paid and told["paid"] == told["limit"]["dearest"] == paid
+    assert told["limit"]["spent"] == paid and told["limit"]["set_aside"] == 0, "nothing is under way"
+    assert set(told["feeds"]) == {"one", "two"} and told["price"]["basis"] == "measured"
 
 
 def test_an_adapter_that_is_not_linked_is_told_and_stops_no_report(operator: Operator) -> None:
@@ -304,12 +331,14 @@ def test_an_adapter_that_is_not_deployed_is_told(changed: Operator, feeds: tuple
 
 
 def test_keys_that_are_not_here_are_told(changed: Operator, feeds: tuple[str, str]) -> None:
-    """`oracle status` shows the oracle all the same, as long as it can tell who pays."""
+    """To whoever only looks it is an obstacle; to the check of the configuration, a mistake in the file."""
     changed.workspace.configure(*feeds, reporter='{ keystore = "none.json", password_file = "none" }')
     told = changed.told()
     [words] = told["status"]
     assert re.search(r"reporter: the reporter key is not here: .*none\.json", words)
-    assert told == {surface: [words] for surface in told}
+    assert told["doctor"] == [words] and told["config check"] == [""]
+    checked = changed.workspace.run("config", "check", "--chain")
+    assert checked.returncode == 2 and "none.json" in checked.stderr
 
 
 def test_another_chain_s_deployment_file_is_told(changed: Operator) -> None:

@@ -1,4 +1,4 @@
-"""What `oracle config check --chain` found out about the next reports."""
+"""The answer of `oracle config check --chain` about the next reports."""
 
 from __future__ import annotations
 
