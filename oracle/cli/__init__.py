@@ -22,6 +22,7 @@ from oracle.cli.claim import claim_group
 from oracle.cli.committee import committee_group
 from oracle.cli.completion import completion_command
 from oracle.cli.config import config_group
+from oracle.cli.cost import cost_command
 from oracle.cli.demo import demo_command
 from oracle.cli.deploy import deploy_command
 from oracle.cli.detector import detector_group
@@ -67,6 +68,7 @@ for _command in (
     committee_group,
     completion_command,
     config_group,
+    cost_command,
     demo_command,
     deploy_command,
     detector_group,

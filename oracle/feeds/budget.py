@@ -175,6 +175,11 @@ class Budget(Purse):
         return self._window.spent(self._clock())
 
     @property
+    def set_aside(self) -> int:
+        """What is set aside for transactions under way."""
+        return sum(self._window.reserved.values())
+
+    @property
     def next_most(self) -> int:
         """The most that the next report may cost at the present price; 0 before the first price."""
         return max(self._gas, default=REPORT_GAS) * (self._price or 0)

@@ -221,8 +221,8 @@ CASES: dict[str, tuple[ObstacleKind, str, set[str], Callable[[Operator], object]
     ),
     "the daily limit": (
         ObstacleKind.BUDGET,
-        r"# of the # ether that # hours may cost .*and the next report may cost #; raise \[budget\] ether_per_day: it is "
-        "less than one report may cost",
+        r"# of the # ether that # hours may cost .*and the next report may cost #; "
+        r"raise \[budget\] ether_per_day: it is less than one report may cost",
         {""},
         partial(gas_costs, gwei=400),
         partial(gas_costs, gwei=1),

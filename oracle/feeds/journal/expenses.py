@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from oracle.core.documents import parse_json
 from oracle.core.money import Expense, ExpenseKind, Settlement
 from oracle.feeds.budget import Spent
 from oracle.feeds.journal.schema import expenses, settlements
@@ -107,14 +108,16 @@ class ExpenseBook:
             JournalError: A row does not say what it should.
             JournalUnavailable: It can't be read.
         """
-        mined = sa.select(sa.func.max(expenses.c.id)).where(
-            expenses.c.account == settlements.c.account,
-            expenses.c.nonce == settlements.c.nonce,
-            expenses.c.tx_hash == settlements.c.tx_hash,
+        signed = expenses.alias("signed")
+        mined = sa.select(sa.func.max(signed.c.id)).where(
+            signed.c.account == settlements.c.account,
+            signed.c.nonce == settlements.c.nonce,
+            signed.c.tx_hash == settlements.c.tx_hash,
         )
         query = (
             sa.select(settlements.c.at.label("settled_at"), settlements.c.paid, settlements.c.gas_used,
                       settlements.c.tx_hash.label("mined"), expenses)
+            .select_from(settlements)
             .join(expenses, expenses.c.id == sa.func.coalesce(mined.scalar_subquery(), settlements.c.expense))
             .where(settlements.c.at > since)
             .order_by(settlements.c.id)
@@ -128,7 +131,7 @@ class ExpenseBook:
 
 
 def _expense(row: Any) -> Expense:
-    feeds = json.loads(row.feeds)
+    feeds = parse_json(row.feeds)
     if not isinstance(feeds, list) or not all(isinstance(each, str) for each in feeds):
         raise ValueError("feeds is not a list of names")
     return Expense(
