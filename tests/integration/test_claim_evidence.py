@@ -214,8 +214,8 @@ def test_commands(
     def run(*arguments: object) -> Any:
         return CliRunner().invoke(oracle, ["claim", "fairness", *map(str, arguments)])
 
-    made = run("sample", "--rows", ROWS, "--out", tmp_path / "set.csv")
-    assert made.exit_code == 0 and rows.fingerprint(MODEL.features) in made.output
+    made = run("sample", "--rows", ROWS, "--out", tmp_path / "set.csv", "--json")
+    assert made.exit_code == 0 and json.loads(made.output)["fingerprint"] == rows.fingerprint(MODEL.features)
     audit.save(tmp_path / "audit.json")
     asked = ("verify", tmp_path / "audit.json", "--set", tmp_path / "set.csv", "--artifact", copy.path)
     done = run(*asked, "--model-hash", hex(audit.model_hash))

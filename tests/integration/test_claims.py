@@ -646,7 +646,8 @@ def test_from_data_to_a_recorded_claim_by_commands(
     client.registered("credit").spec.save(tmp_path)
     (tmp_path / "credit.onnx").unlink()
     attesting = (shell.file("data.json"), "--model", str(features), "--model-id", model_id, *chain, *outs)
-    shell("attest", *attesting, key="issuer", rpc=False)
+    told = json.loads(shell("attest", *attesting, "--json", key="issuer", rpc=False))
+    assert (told["issuer"], told["private"]) == (issuer.address, shell.file("private.json"))
     assert stat.S_IMODE(os.stat(shell.file("private.json")).st_mode) == 0o600
     private = json.loads((tmp_path / "private.json").read_text())
     public = (tmp_path / "attestation.json").read_text()
@@ -665,12 +666,13 @@ def test_from_data_to_a_recorded_claim_by_commands(
     outside = shell("prove", shell.file("private.json"), *proving, "--at-least", "0.8", rpc=False, code=2)
     assert "output is outside the range" in outside
     assert not (tmp_path / "claim.json").exists()
-    shell("prove", shell.file("private.json"), *proving, *bounds, rpc=False)
+    proven = json.loads(shell("prove", shell.file("private.json"), *proving, *bounds, "--json", rpc=False))
+    assert proven["commitment"] == told["commitment"]
     assert "never recorded" in shell("verify", shell.file("claim.json"), *where, code=1)
     assert f"and {scene.accounts[3].address} sent it" in shell(
         "submit", shell.file("claim.json"), key="stranger", code=1
     )
-    shell("submit", shell.file("claim.json"), key="subject")
+    assert json.loads(shell("submit", shell.file("claim.json"), "--json", key="subject"))["gas_used"] > 100_000
     assert "valid at" in shell("verify", shell.file("claim.json"), *where)
     assert "recorded already" in shell("submit", shell.file("claim.json"), key="subject", code=1)
 

@@ -256,9 +256,12 @@ def test_the_command_line(built: Built, tmp_path: Path, capsys: pytest.CaptureFi
 
     np.save(tmp_path / "x.npy", SAMPLES)
     proof = tmp_path / "proof.json"
-    told = run("model", "prove", built.chain.path, "--input", tmp_path / "x.npy", "--out", proof)
-    assert "3 proofs of" in told and split.read_proof(proof).outputs == built.proof.outputs
-    assert "holds" in run("model", "verify", built.chain.path, proof)
+    told = json.loads(run("model", "prove", built.chain.path, "--input", tmp_path / "x.npy", "--out", proof, "--json"))
+    assert (told["proofs"], told["path"]) == (3, str(proof)) and split.read_proof(proof).outputs == built.proof.outputs
+    with pytest.raises(SystemExit) as ended:
+        run("model", "verify", built.chain.path, proof, "--json")
+    holds = json.loads(capsys.readouterr().out)
+    assert (ended.value.code, holds["holds"], holds["outputs"]) == (0, True, told["outputs"])
     document = json.loads(proof.read_text())
     proof.write_text(json.dumps(document | {"outputs": [0, 0]}))
     with pytest.raises(SystemExit) as ended:

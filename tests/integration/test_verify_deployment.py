@@ -581,14 +581,17 @@ def test_a_manifest_from_a_wallet(scene: Scene, tmp_path: Path) -> None:
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(oracle, arguments)
 
-    made = run("manifest", "make", scene.deployment.hub, *common, "--deployment", str(scene.path), "--out", file)
+    given = (*common, "--deployment", str(scene.path), "--out", file, "--json")
+    made = run("manifest", "make", scene.deployment.hub, *given)
     assert made.exit_code == 0, made.output
+    assert json.loads(made.stdout)["manifest"] == file
     assert run("manifest", "verify", file, "--rpc", url).exit_code == 1
     document = json.loads(run("manifest", "sign", file, "--typed-data").stdout)
     admin = Account.from_key(scene.chain.accounts[0].key)
     signature = admin.sign_message(encode_typed_data(full_message=document)).signature.to_0x_hex()
-    signed = run("manifest", "sign", file, "--signature", signature, "--signer", admin.address)
+    signed = run("manifest", "sign", file, "--signature", signature, "--signer", admin.address, "--json")
     assert signed.exit_code == 0, signed.output
+    assert json.loads(signed.stdout)["signer"] == admin.address
     assert run("manifest", "verify", file, "--rpc", url).exit_code == 0
     told = json.loads(run("manifest", "verify", file, "--rpc", url, "--json").stdout)
     assert (told["ok"], told["hub"], told["signer"], told["differences"]) == (

@@ -274,13 +274,17 @@ def test_build_by_command(tmp_path: Path) -> None:
     def built(*options: str) -> Recipe | None:
         done = CliRunner().invoke(oracle, ["card", "build", *options, *size], catch_exceptions=False)
         loaded = Benchmark.load(out)
-        assert done.output.splitlines() == [f"{out}: 26 windows in 7 batches", f"root 0x{loaded.root.hex()}"]
+        if "--json" in options:
+            found = {"benchmark": str(out), "windows": 26, "batches": 7, "root": f"0x{loaded.root.hex()}"}
+            assert json.loads(done.output) == found
+        else:
+            assert done.output.splitlines() == [f"{out}: 26 windows in 7 batches", f"root 0x{loaded.root.hex()}"]
         assert loaded.recipe is not None and loaded.root == build(loaded.recipe, 4).root
         return loaded.recipe
 
     series = ("--series", "sp500", "--series", "wti")
     assert built() == Recipe(normals=5, per_kind=2)
-    assert built(*series) == SMALL
+    assert built(*series, "--json") == SMALL
     assert built(*series, "--peer", "wti=sp500", "--peer", "wti=nasdaq") == replace(
         SMALL, peers={"wti": ("sp500", "nasdaq")}
     )
