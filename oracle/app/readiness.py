@@ -18,7 +18,7 @@ from oracle.app.node import Node
 from oracle.chain.deploy import Deployment
 from oracle.chain.deploy.terms import PLAIN
 from oracle.chain.hub import Hub
-from oracle.chain.obstacles import TYPICAL_GAS, NodeFacts, ReportedFeed
+from oracle.chain.obstacles import NodeFacts, ReportedFeed
 from oracle.chain.readiness import Readiness, ReadinessReader
 from oracle.chain.tx.policy import send_policy
 from oracle.chain.tx.sender import GAS_MARGIN
@@ -29,6 +29,7 @@ from oracle.core.errors import (
     OracleError,
 )
 from oracle.core.formats import from_hex
+from oracle.core.money import REPORT_GAS
 from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.feeds.journal import Journal
 from oracle.feeds.outlook import ObstacleListener, ReadOutlook
@@ -88,7 +89,7 @@ def gas_of_reports(journal: Journal | None) -> int:
         for entry in journal.rows(limit=_LATEST) if journal is not None else ():
             if entry.gas_used and entry.tx_hash is not None:
                 used[entry.tx_hash] += entry.gas_used  # an observation has its share of the transaction's
-    return int(max(used.values(), default=TYPICAL_GAS) * GAS_MARGIN)
+    return int(max(used.values()) * GAS_MARGIN) if used else REPORT_GAS
 
 
 async def silent_members(config: Config, reporter: str | None, clock: Callable[[], float]) -> Mapping[str, str]:

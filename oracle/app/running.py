@@ -34,9 +34,8 @@ from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
 from oracle.config import Config
 from oracle.core.errors import ConfigError
-from oracle.core.money import ExpenseKind
+from oracle.core.money import REPORT_GAS, ExpenseKind
 from oracle.core.types import SignedTransaction
-from oracle.feeds.budget import REPORT_GAS
 from oracle.feeds.desk import Desk, FeedListener
 from oracle.feeds.interface import ReportListener, ReportListeners, Signers
 from oracle.feeds.journal import Journal

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from oracle.chain.deploy.terms import PLAIN, AdapterTerms
 from oracle.chain.hub import CHANGE_WINDOW, Committee, HubFeedConfig, HubModel
@@ -17,16 +16,14 @@ from oracle.chain.tx.fees import GWEI, FeePolicy
 from oracle.config import too_few
 from oracle.core.errors import FeesTooHigh
 from oracle.core.formats import to_hex
+from oracle.core.money import REPORT_GAS, ether
 from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.core.types import FeedState
 
-__all__ = ["NOT_DEPLOYED", "OTHER_ADDRESS", "TYPICAL_GAS", "HubFacts", "NodeFacts", "ReportedFeed", "obstacles_of"]
+__all__ = ["NOT_DEPLOYED", "OTHER_ADDRESS", "HubFacts", "NodeFacts", "ReportedFeed", "obstacles_of"]
 
 NOT_DEPLOYED = "not deployed: run `oracle deploy`"
 """The status of a configured feed that the hub does not have."""
-
-TYPICAL_GAS = 600_000
-"""The gas of a submission, until one was measured."""
 
 OTHER_ADDRESS = "check the RPC URL and the deployment file, or run `oracle deploy`"
 _KEYS = "name it in [keys] reporter; docs/operations.md, Keys, has the ways"
@@ -90,7 +87,7 @@ class NodeFacts:
     unprovable: Callable[[int], str] | None = None
     payer: str | None = None
     fees: FeePolicy = field(default_factory=FeePolicy)
-    gas: int = TYPICAL_GAS
+    gas: int = REPORT_GAS
     artifacts: Mapping[int, bytes] = field(default_factory=dict)
 
 
@@ -149,7 +146,7 @@ def _of_all(node: NodeFacts, chain: HubFacts) -> Iterator[Obstacle]:
     cost = node.gas * fees.max_fee
     if chain.balance < cost:
         detail = (
-            f"the payer {node.payer} has {_ether(chain.balance)} ether, and the next report may cost {_ether(cost)}: "
+            f"the payer {node.payer} has {ether(chain.balance)} ether, and the next report may cost {ether(cost)}: "
             f"{node.gas:,} gas at up to {fees.max_fee / GWEI:.4g} gwei"
         )
         yield Obstacle(ObstacleKind.FUNDS, "", detail, "send it ether")
@@ -289,7 +286,3 @@ def _adapters(feed: ReportedFeed, feed_id: bytes, chain: HubFacts) -> Iterator[O
         else:
             continue
         yield Obstacle(ObstacleKind.ADAPTER, feed.name, detail, "run `oracle deploy` again: it adds what is missing")
-
-
-def _ether(wei: int) -> str:
-    return f"{Decimal(wei).scaleb(-18).normalize():f}"

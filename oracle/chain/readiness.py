@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from oracle.chain.hub import Hub, HubFeedConfig, HubModel
-from oracle.chain.obstacles import OTHER_ADDRESS, TYPICAL_GAS, HubFacts, NodeFacts, obstacles_of
+from oracle.chain.obstacles import OTHER_ADDRESS, HubFacts, NodeFacts, obstacles_of
 from oracle.core.concurrency import together
 from oracle.core.errors import ContractRejected, DeploymentError, FeesTooHigh, OracleError
+from oracle.core.money import REPORT_GAS
 from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.core.types import FeedState
 
@@ -36,7 +37,7 @@ class Readiness:
     obstacles: tuple[Obstacle, ...]
     facts: HubFacts | None = None
     max_fee: int | None = None
-    gas: int = TYPICAL_GAS
+    gas: int = REPORT_GAS
     error: OracleError | None = None
     hub: str = ""
 

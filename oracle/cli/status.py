@@ -15,7 +15,10 @@ from oracle.cli.options import config_option, json_option, load_config
 @config_option
 @json_option
 def status_command(config_path: Path, as_json: bool) -> None:
-    """Show the feeds as the chain has them, the payer's balance, and what is open in the journal."""
+    """Show the feeds as the chain has them, whether it would take their next reports, the payer, and the journal.
+
+    Exits with 0 whatever it shows: `oracle config check --chain` is what a script asks.
+    """
     import asyncio
 
     from oracle.app.status import status

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["WEI", "Expense", "ExpenseKind", "Purse", "Settlement", "ether"]
+__all__ = ["REPORT_GAS", "WEI", "Expense", "ExpenseKind", "Purse", "Settlement", "ether"]
 
 WEI = 10**18
 """Wei of an ether."""
+
+REPORT_GAS = 1_000_000
+"""Gas of a report of one feed at most, its margin included: until one was signed, the next one counts with it."""
 
 
 class ExpenseKind(StrEnum):

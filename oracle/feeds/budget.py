@@ -21,14 +21,11 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from oracle.core.errors import BudgetSpent
-from oracle.core.money import Expense, ExpenseKind, Purse, Settlement, ether
+from oracle.core.money import REPORT_GAS, Expense, ExpenseKind, Purse, Settlement, ether
 from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.core.types import SECONDS_A_DAY
 
-__all__ = ["REPORT_GAS", "Bookkeeping", "Budget", "SpendingWindow", "Spent"]
-
-REPORT_GAS = 1_000_000
-"""Gas of a report of one feed at most, its margin included: until one was signed, the next one counts with it."""
+__all__ = ["Bookkeeping", "Budget", "SpendingWindow", "Spent"]
 
 _REPORTS_LOOKED_AT = 16
 """So many of the latest reports say how much gas the next one can use."""

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from oracle.app.readiness import ASK_MEMBERS_S, NodeReadiness, gas_of_reports
-from oracle.chain.obstacles import TYPICAL_GAS, NodeFacts
+from oracle.chain.obstacles import NodeFacts
 from oracle.chain.readiness import Readiness
 from oracle.chain.tx.sender import GAS_MARGIN
 from oracle.core.errors import ChainUnavailable, JournalUnavailable
+from oracle.core.money import REPORT_GAS
 from oracle.core.obstacles import Obstacle, ObstacleKind
 
 PAUSED = Obstacle(ObstacleKind.PAUSED, "eth", "the feed is paused", "")
@@ -96,6 +97,5 @@ def test_the_next_report_needs_as_much_gas_as_the_dearest_of_the_latest_transact
     """Observations that shared one have each their part of its gas."""
     shared = [Entry(b"a", 300_000), Entry(b"a", 300_000), Entry(b"b", 500_000), Entry(None, None)]
     assert gas_of_reports(Journal(*shared)) == int(600_000 * GAS_MARGIN)  # type: ignore[arg-type]
-    typical = int(TYPICAL_GAS * GAS_MARGIN)
-    assert gas_of_reports(None) == gas_of_reports(Journal(Entry(None, None))) == typical  # type: ignore[arg-type]
-    assert gas_of_reports(Journal()) == typical  # type: ignore[arg-type]
+    assert gas_of_reports(None) == gas_of_reports(Journal(Entry(None, None))) == REPORT_GAS  # type: ignore[arg-type]
+    assert gas_of_reports(Journal()) == REPORT_GAS  # type: ignore[arg-type]

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.core.errors import BudgetSpent
-from oracle.core.money import WEI, Expense, ExpenseKind, Purse, Settlement, ether
+from oracle.core.money import REPORT_GAS, WEI, Expense, ExpenseKind, Purse, Settlement, ether
 from oracle.core.obstacles import ObstacleKind
 from oracle.core.types import SECONDS_A_DAY
-from oracle.feeds.budget import REPORT_GAS, Bookkeeping, Budget, Spent
+from oracle.feeds.budget import Bookkeeping, Budget, Spent
 from oracle.feeds.journal import Journal
 from oracle.feeds.journal.expenses import ExpenseBook
 
