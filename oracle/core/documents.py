@@ -72,6 +72,7 @@ _CHARSETS = frozenset(
 """The charsets that are decoded, by Python's names. Others of Python's encodings are no charsets: `idna`, `utf-7`."""
 
 _DUPLICATE = re.compile(r'Detected duplicate key "(.*)"\Z', re.DOTALL)
+_ESCAPED = re.compile(r"\\(?:u\{([0-9a-f]+)\}|(.))")
 _PLACE = re.compile(r"(.*) at line (\d+) column (\d+)\Z", re.DOTALL)
 _NO_NUMBERS = re.compile(rb"-?(NaN|Infinity)\b")
 
@@ -275,23 +276,31 @@ def _explained(data: bytes, said: str) -> NotJson:
         return NotJson("it is empty")
     if start.startswith(b"<"):
         return NotJson("it is HTML or XML, not JSON")
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return NotJson(f"it is not text in UTF-8: byte {error.start} can't be read; another encoding has to be stated")
     parts = _PLACE.match(said)
     problem, line, column = (parts[1], int(parts[2]), int(parts[3])) if parts else (said, 1, 1)
     where = f", at line {line}, column {column}"
     if found := _DUPLICATE.match(problem):
-        return AmbiguousJson(f"it has the key {one_line(found[1], _SHOWN)!r} twice in one object{where}")
+        key = _ESCAPED.sub(_unescaped, found[1])
+        return AmbiguousJson(f"it has the key {one_line(key, _SHOWN)!r} twice in one object{where}")
     if "InvalidOperation" in problem or problem == "number out of range":
         return AmbiguousJson(f"it has a number that is out of any range{where}")
     if problem.startswith("recursion limit"):
         return NotJson(f"it is nested deeper than {DEEPEST}{where}")
     if problem.startswith("EOF"):
         return NotJson(f"it ends in the middle{where}")
-    if problem.startswith("invalid unicode"):
-        return NotJson(f"it is not text in UTF-8{where}; another encoding has to be stated")
     row = data.split(b"\n", line)[line - 1] if data.count(b"\n") >= line - 1 else b""
     if none := _NO_NUMBERS.match(row, max(0, column - 2)) or _NO_NUMBERS.match(row, max(0, column - 1)):
         return AmbiguousJson(f"it has {none[0].decode()}, which is not a number in JSON{where}")
     return NotJson(f"it is not JSON: {one_line(problem, 2 * _SHOWN)}{where}")
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """Return a character that the parser shows as an escape."""
+    return chr(int(found[1], 16)) if found[1] else {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}.get(found[2], found[2])
 
 
 def _refuse_infinite(value: Any) -> None:

@@ -15,6 +15,8 @@ ACCEPTED = "gzip, deflate"
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 """The forms of zlib's data, as zlib counts them."""
 
+_MOST_MEMBERS = 64
+
 
 class PackedTooLarge(Exception):
     """There is more than the limit in it."""
@@ -73,6 +75,7 @@ class _Zlib:
         self._held = b""
         self._unpack = zlib.decompressobj(_GZIP) if name == "gzip" else None
         self._begun = False
+        self._members = 1
 
     def feed(self, data: bytes, most: int) -> bytes:
         """See `Unpacker.feed`."""
@@ -86,9 +89,10 @@ class _Zlib:
         while data:
             self._begun = True
             if self._unpack.eof:
-                if self._name != "gzip":
+                # gzip may have several members. Each costs time, though it may be empty.
+                if self._name != "gzip" or self._members == _MOST_MEMBERS:
                     raise PackedWrong(f"{self._name} with something behind its end")
-                self._unpack = zlib.decompressobj(_GZIP)  # gzip may have several members
+                self._unpack, self._members = zlib.decompressobj(_GZIP), self._members + 1
             try:
                 found += self._unpack.decompress(data, most - len(found) + 1)
             except zlib.error:

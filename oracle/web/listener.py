@@ -78,6 +78,7 @@ async def listening(
         access_log=None,
         logger=_request_log(section),
         handle_signals=False,
+        auto_decompress=False,  # `read_request` unpacks, up to a limit
         keepalive_timeout=door.limits.head_s if door.limits.idle_s is None else door.limits.idle_s,
         lingering_time=min(2.0, door.limits.head_s),
     )

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 from aiohttp import web
 
+from oracle.core.errors import DataError
 from oracle.sources.push.authentication import PushRefused, RefusalReason
 from oracle.sources.push.source import PushSource
 from oracle.web.bodies import BODY_DEADLINE_S, BodyLarge, RefusalLog, read_request
@@ -64,6 +65,9 @@ def _application(find: Callable[[str, str], PushSource | None], max_body: int) -
         except PushRefused as refused:
             refusals.count(feed=feed, source=name, why=refused.why.value)
             return _refused(_STATUS[refused.why], refused.reason)
+        except DataError as error:
+            refusals.count(feed=feed, source=name, why=RefusalReason.MALFORMED.value)
+            return _refused(_STATUS[RefusalReason.MALFORMED], str(error))
         except BodyLarge:
             return _refused(413, f"the body is larger than {max_body} bytes")
         except TimeoutError:

@@ -7,6 +7,7 @@ import contextlib
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -84,6 +85,21 @@ async def test_a_push_arrives_and_each_refusal_has_its_status(
     assert (answer.status, answer.headers["Retry-After"]) == (429, "60")
     await source.close()
     assert await status(nonce="another-05") == 401
+
+
+async def test_a_push_may_be_packed_and_in_any_charset(client: aiohttp.ClientSession, source: PushSource) -> None:
+    async def status(body: bytes, nonce: str, **given: str) -> int:
+        # What is signed is the body itself, however it travels.
+        packed = zlib.compress(body) if given.get("Content-Encoding") == "deflate" else body
+        async with client.post("/push/eth/desk", data=packed, headers=headers(body, nonce=nonce) | given) as answer:
+            return answer.status
+
+    assert await status(VALUE, "packed-01", **{"Content-Encoding": "deflate"}) == 204
+    assert await status(VALUE.decode().encode("utf-16"), "packed-02") == 204
+    assert await status(VALUE, "packed-03", **{"Content-Type": "application/json; charset=iso-8859-1"}) == 204
+    assert await status(VALUE, "packed-04", **{"Content-Type": "application/json; charset=utf-7"}) == 400
+    assert await status(VALUE, "packed-05", **{"Content-Encoding": "gzip"}) == 400
+    assert await status(VALUE + b" " * 1_000_000, "packed-06", **{"Content-Encoding": "deflate"}) == 413
 
 
 async def test_the_documented_way_to_push_is_one(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from oracle.core.documents import parse_json
 from oracle.core.errors import ToolMissing
 
 __all__ = ["PINS", "install_package", "pinned_packages", "reduced"]
@@ -28,7 +29,7 @@ Packages = Mapping[str, Mapping[str, Any]]
 
 def pinned_packages() -> Packages:
     """Return the packages that are pinned."""
-    packages: Packages = json.loads(PINS.read_text(encoding="utf-8"))["packages"]
+    packages: Packages = parse_json(PINS.read_bytes())["packages"]
     return packages
 
 

@@ -10,6 +10,7 @@ from aiolimiter import AsyncLimiter
 
 from oracle.core.documents import NotJson, NumberType, parse_json
 from oracle.core.errors import DataError, SourceUnavailable
+from oracle.core.http import charset_of
 from oracle.core.types import Kind
 from oracle.sources.interface import Reading, closed, parse_decimal
 from oracle.sources.push.authentication import PushRefused, RefusalReason, SignatureCheck, TokenCheck, push_path
@@ -87,7 +88,7 @@ class PushSource:
                 RefusalReason.TOO_MANY, f"at most {self._config.max_per_minute} pushes a minute are accepted"
             )
         await self._limit.acquire()
-        reading = self._reading(_document(body), sent_at)
+        reading = self._reading(_document(body, headers), sent_at)
         if self._latest is not None and reading.observed_at < self._latest.observed_at:
             raise PushRefused(RefusalReason.REPEATED, f"there is a value of {self._latest.observed_at}, which is later")
         self._latest = reading
@@ -107,9 +108,10 @@ class PushSource:
             raise PushRefused(RefusalReason.NOT_BELIEVED, str(error)) from None
 
 
-def _document(body: bytes) -> Mapping[str, Any]:
+def _document(body: bytes, headers: Mapping[str, str]) -> Mapping[str, Any]:
+    stated = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
     try:
-        found = parse_json(body, numbers=NumberType.EXACT)
+        found = parse_json(body, numbers=NumberType.EXACT, charset=charset_of(stated))
     except NotJson as error:
         raise PushRefused(RefusalReason.MALFORMED, f"the body can't be read: {error}") from None
     if not isinstance(found, dict) or not {"value"} <= set(found) <= {"value", "time"}:

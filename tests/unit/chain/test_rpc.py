@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -59,6 +60,10 @@ def rpc(monkeypatch: pytest.MonkeyPatch) -> Rpc:
     return Rpc(URL_WITH_SECRETS, 31337)
 
 
+BOMB = zlib.compress(b" " * (65 << 20), level=1, wbits=31)
+"""65 MiB of nothing, packed."""
+
+
 def raising(error: Exception) -> Answer:
     def answer(method: str, params: list[Any]) -> Any:
         raise error
@@ -104,7 +109,16 @@ def connect_error(inner: OSError) -> Exception:
         (ConnectionRefusedError(111, "Connection refused"), "can't be reached: Connection refused", 3),
         (Reply(body=f"<html>{SECRET}".encode()), "not JSON-RPC", 1),
         (Reply(body=b"\xff"), "not JSON-RPC", 1),
-        (Reply(body=b"[" * 100_000), "not JSON-RPC", 1),
+        (Reply(body=b"[" * 100_000), "not JSON-RPC: it is nested deeper", 1),
+        (Reply(body=b""), "not JSON-RPC: it is empty", 1),
+        (Reply(body=b'{"result": "0x10", "result": "0x11"}'), "not JSON-RPC: it has the key 'result' twice", 1),
+        (Reply(body=b'{"result": {"number": "0x1", "number": "0x2"}}'), "it has the key 'number' twice", 1),
+        (Reply(body=b'{"result": NaN}'), "not JSON-RPC: it has NaN, which is not a number in JSON", 1),
+        (Reply(body=b"{}", headers={"Content-Encoding": "gzip"}), "the answer is no gzip, though it says so", 3),
+        (Reply(body=b"{}", headers={"Content-Encoding": "zstd"}), "the answer is compressed as 'zstd'", 3),
+        (Reply(body=BOMB, headers={"Content-Encoding": "gzip"}), "with more than 64 MiB", 1),
+        (Reply(304), "answers HTTP 304$", 1),
+        (Reply(302), "answers HTTP 302, a redirect", 1),
     ],
 )
 async def test_transport_errors(
@@ -123,6 +137,21 @@ async def test_transport_errors(
     assert "https://node.example:8545/…" in str(caught.value)
     assert caught.value.__cause__ is None
     assert asked.count("eth_blockNumber") == attempts
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body=zlib.compress(b'{"result": "0x10"}', wbits=31), headers={"Content-Encoding": "gzip"}),
+        Reply(body=zlib.compress(b'{"result": "0x10"}'), headers={"Content-Encoding": "deflate"}),
+        Reply(body='{"result": "0x10"}'.encode("utf-8-sig")),
+    ],
+)
+async def test_an_answer_that_is_packed_or_marked_is_read(
+    rpc: Rpc, reply: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over_http(monkeypatch, reply)
+    assert await rpc.block_number() == 16
 
 
 async def test_a_passing_transport_error_is_not_noticed(rpc: Rpc) -> None:

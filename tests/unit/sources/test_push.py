@@ -141,6 +141,8 @@ async def test_a_captured_flood_is_forgotten_after_the_window(desk: Desk) -> Non
     [
         (b"", RefusalReason.MALFORMED, "it is empty"),
         (b"\xff\xfe", RefusalReason.MALFORMED, "it is empty"),
+        (b'{"value": "1", "value": "2"}', RefusalReason.MALFORMED, "it has the key 'value' twice in one object"),
+        (b'{"value": NaN}', RefusalReason.MALFORMED, "it has NaN, which is not a number"),
         (b"[" * 4_000, RefusalReason.MALFORMED, "it is nested deeper"),
         (b"[]", RefusalReason.MALFORMED, "the body must be"),
         (b"{}", RefusalReason.MALFORMED, "the body must be"),

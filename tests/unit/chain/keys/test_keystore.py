@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -10,9 +11,12 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from eth_keyfile.keyfile import encrypt_aes_ctr
+from eth_utils.crypto import keccak
 
 from oracle.chain.keys import keystore
 from oracle.core.errors import InsecureSetup, KeystoreError
+from oracle.core.formats import from_hex
 
 SECRET = "0x" + "ab" * 31 + "01"
 PASSWORD = "correct horse"
@@ -85,6 +89,93 @@ def test_wrong_password(stored: Path) -> None:
         keystore.load(stored, "incorrect horse")
     assert "incorrect horse" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def sealed(folder: Path, *, made_with: str = "sha512", **changed: Any) -> Path:
+    """Write a keystore of pbkdf2, as other wallets make them, and return its path.
+
+    Args:
+        made_with: The hash that the key is derived with.
+        changed: Parts of `crypto` and of its `kdfparams` that say something else than usual.
+    """
+    salt, vector = b"salt" * 8, bytes(15) + b"\1"
+    derived = hashlib.pbkdf2_hmac(made_with, PASSWORD.encode(), salt, 2, 32)
+    sealed = encrypt_aes_ctr(from_hex(SECRET), derived[:16], 1)
+    params = {"c": 2, "dklen": 32, "prf": f"hmac-{made_with}", "salt": salt.hex()}
+    crypto: dict[str, Any] = {
+        "cipher": "aes-128-ctr",
+        "cipherparams": {"iv": vector.hex()},
+        "ciphertext": sealed.hex(),
+        "kdf": "pbkdf2",
+        "mac": keccak(derived[16:32] + sealed).hex(),
+    }
+    crypto |= {name: value for name, value in changed.items() if name in crypto}
+    crypto["kdfparams"] = params | {name: value for name, value in changed.items() if name not in crypto}
+    path = folder / "pbkdf2.json"
+    path.write_text(json.dumps({"version": 3, "crypto": crypto}))
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("made_with", "changed"),
+    [("sha256", {}), ("sha384", {}), ("sha512", {}), ("sha512", {"prf": "HMAC-SHA512"})],
+)
+def test_keystores_of_other_wallets(tmp_path: Path, made_with: str, changed: dict[str, Any]) -> None:
+    path = sealed(tmp_path, made_with=made_with, **changed)
+    assert keystore.load(path, PASSWORD).key == from_hex(SECRET)
+    with pytest.raises(KeystoreError, match=rf"wrong password, or .*\(it says pbkdf2 with hmac-{made_with}\)"):
+        keystore.load(path, "incorrect horse")
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"prf": "hmac-sha3"}, "its PRF 'hmac-sha3' is not supported; hmac-sha256, hmac-sha384, hmac-sha512 are"),
+        ({"prf": "sha512"}, "its PRF 'sha512' is not supported"),
+        ({"prf": None}, "its PRF None is not supported"),
+        ({"kdf": "argon2id"}, "its KDF 'argon2id' is not supported; scrypt and pbkdf2 are"),
+        ({"kdf": "\x1b[31m"}, "its KDF ' [31m' is not supported"),
+        ({"cipher": "aes-128-cbc"}, "its cipher 'aes-128-cbc' is not supported; aes-128-ctr is"),
+        ({"c": 10**12}, "its 1,000,000,000,000 iterations are not supported"),
+        ({"kdf": "scrypt", "n": 1 << 30, "r": 8, "p": 1}, "its scrypt needs 1,048,576 MiB, 1 times; at most 2,048 MiB"),
+        ({"kdf": "scrypt", "n": 2, "r": 8, "p": 1 << 20}, "its scrypt needs 0 MiB, 1048576 times"),
+    ],
+)
+def test_what_is_not_supported_is_not_called_a_wrong_password(
+    tmp_path: Path, changed: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(KeystoreError) as caught:
+        keystore.load(sealed(tmp_path, **changed), PASSWORD)
+    assert says in str(caught.value)
+    assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"version": 4}, r"is of version 4 \(EIP-2335\), which holds a validator's BLS key"),
+        ({"version": 1}, "is of version 1; version 3 is supported"),
+        ({"version": "3"}, "is of version '3'; version 3 is supported"),
+        ({"version": True}, "is of version True"),
+        ({"Version": 3}, "has a key twice, in small and in capital letters"),
+    ],
+)
+def test_keystores_of_other_versions(stored: Path, changed: dict[str, Any], says: str) -> None:
+    stored.write_text(json.dumps(json.loads(stored.read_text()) | changed))
+    with pytest.raises(KeystoreError, match=says):
+        keystore.load(stored, PASSWORD)
+
+
+def test_a_keystore_with_two_addresses_is_none(stored: Path) -> None:
+    text = stored.read_text()
+    stored.write_text(text.replace('{"address"', '{"address": "' + "0" * 40 + '", "address"', 1))
+    for read in (keystore.address_of, keystore.require_keystore, lambda path: keystore.load(path, PASSWORD)):
+        with pytest.raises(KeystoreError, match="it has the key 'address' twice in one object, at line 1"):
+            read(stored)
+    # Some wallets write capitals.
+    stored.write_text(text.replace('"crypto"', '"Crypto"'))
+    assert bytes(keystore.load(stored, PASSWORD).key).hex() == SECRET[2:]
 
 
 def test_missing(tmp_path: Path) -> None:
