@@ -40,12 +40,14 @@ class CheckedConfig:
 
     Attributes:
         config: What can be read of it. Keys that are wrong raise `Unreadable`.
+        is_whole: True if nothing is wrong with it, whatever is wrong with the files that it names.
         problems: A line for each problem; none if everything is right.
         notes: What is not wrong, and worth knowing.
         feeds: The feeds with which nothing is wrong in the configuration: their sources can be tried.
     """
 
     config: Config
+    is_whole: bool
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     feeds: tuple[FeedConfig, ...]
@@ -67,10 +69,10 @@ def check_config(path: Path, env: Mapping[str, str]) -> CheckedConfig:
         ConfigError: The file can't be read, or is not TOML.
     """
     config, problems = load_part(path, env)
-    feeds = _whole_feeds(config, problems)
+    feeds, is_whole = _whole_feeds(config, problems), not problems
     for where, look in gathered(_models(config), _keys(config), _sources(config), _servers(config), _deployed(config)):
         problems += _told(where, look)
-    return CheckedConfig(config, tuple(dict.fromkeys(problems)), tuple(gathered(_notes(config))), feeds)
+    return CheckedConfig(config, is_whole, tuple(dict.fromkeys(problems)), tuple(gathered(_notes(config))), feeds)
 
 
 def _told(where: str, look: Look) -> list[str]:

@@ -40,6 +40,6 @@ def config_check(config_path: Path, ask_chain: bool, try_sources: bool, as_json:
 
     checked = check_config(require_config(config_path), os.environ)
     tried = asyncio.run(try_feeds(checked.feeds)) if try_sources else None
-    asks = ask_chain and not checked.problems
+    asks = ask_chain and checked.is_whole
     readiness = asyncio.run(ask_readiness(checked.config, os.environ)) if asks else None
     sys.exit(print_checked(config_path, checked, tried, readiness, as_json=as_json))

@@ -39,6 +39,7 @@ __all__ = [
     "authorities_for",
     "charset_of",
     "is_loopback",
+    "open_connector",
     "open_session",
     "proxy_for",
     "read_body",
@@ -185,6 +186,17 @@ class _Connector(aiohttp.TCPConnector):
             connection.close()
 
 
+def open_connector(*, idle_s: float | None = 15.0, authorities: ssl.SSLContext | bool = True) -> aiohttp.TCPConnector:
+    """Return what opens the connections of a session, and keeps none for longer than `LONGEST_USE_S`.
+
+    Args:
+        idle_s: Seconds for which a connection without a request is kept; None: it is closed after each request.
+        authorities: Those for https, for requests that name none themselves.
+    """
+    kept: dict[str, Any] = {"force_close": True} if idle_s is None else {"keepalive_timeout": idle_s}
+    return _Connector(ttl_dns_cache=ADDRESSES_S, resolver=_Resolver(), ssl=authorities, **kept)
+
+
 def open_session(*, keep_alive: bool = False, packed: bool = True, idle_s: float = 15.0) -> aiohttp.ClientSession:
     """Return a session for requests without a timeout: the caller limits the whole of a request.
 
@@ -196,8 +208,7 @@ def open_session(*, keep_alive: bool = False, packed: bool = True, idle_s: float
         packed: Ask for compressed answers.
         idle_s: Seconds for which a connection without a request is kept, if any is.
     """
-    kept: dict[str, Any] = {"keepalive_timeout": idle_s} if keep_alive else {"force_close": True}
-    connector = _Connector(ttl_dns_cache=ADDRESSES_S, resolver=_Resolver(), **kept)
+    connector = open_connector(idle_s=idle_s if keep_alive else None)
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),

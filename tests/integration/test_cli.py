@@ -60,7 +60,7 @@ def test_a_model_that_is_not_there(workspace: Workspace) -> None:
     path.write_text(path.read_text().replace("[prover]", '[prover]\nmodel = "none.json"'))
     refused(workspace, "config", "check", code=2, says=r"none\.json: no such model file; `oracle detector train`")
     (path.parent / "none.json").write_text("time,value")
-    refused(workspace, "config", "check", code=2, says=r"none\.json is not JSON")
+    refused(workspace, "config", "check", code=2, says=r"none\.json can.t be read: it is not JSON")
 
 
 def test_a_bad_address(workspace: Workspace) -> None:

@@ -61,7 +61,7 @@ class Operator:
             "config check": sorted(
                 _without_figures(line.partition("next report of ")[2].partition(": ")[2])
                 for line in checked.stderr.splitlines()
-                if line.startswith("error: ")
+                if line.startswith("error: ") and "next report of " in line
             ),
         }
 
@@ -301,6 +301,14 @@ def test_a_feed_that_is_not_deployed_is_shown_and_told(
     assert "not deployed" in changed.workspace.run("status").stdout
 
 
+def test_settings_that_the_hub_has_otherwise_are_told(changed: Operator, feeds: tuple[str, str]) -> None:
+    """With other decimals, each answer would be a hundredth of what it should be."""
+    changed.workspace.configure(feeds[0].replace("decimals = 8", "decimals = 6"), feeds[1])
+    told = changed.told()
+    words = "deployment: decimals is # in the configuration, and # on the hub, where it never changes; correct it, or "
+    assert told == {surface: [f"{words}deploy a feed of another name"] for surface in told}
+
+
 def test_a_peer_that_is_not_configured_is_told(changed: Operator, server: FeedServer) -> None:
     """The file alone shows nothing wrong: the feed's peers are the hub's."""
     changed.workspace.configure(feed("two", source(server, "two"), **FEEDS))
@@ -331,12 +339,12 @@ def test_an_adapter_that_is_not_deployed_is_told(changed: Operator, feeds: tuple
 
 
 def test_keys_that_are_not_here_are_told(changed: Operator, feeds: tuple[str, str]) -> None:
-    """To whoever only looks it is an obstacle; to the check of the configuration, a mistake in the file."""
+    """To whoever looks it is an obstacle; to the check of the configuration, a wrong file, too."""
     changed.workspace.configure(*feeds, reporter='{ keystore = "none.json", password_file = "none" }')
     told = changed.told()
     [words] = told["status"]
     assert re.search(r"reporter: the reporter key is not here: .*none\.json", words)
-    assert told["doctor"] == [words] and told["config check"] == [""]
+    assert told == {surface: [words] for surface in told}
     checked = changed.workspace.run("config", "check", "--chain")
     assert checked.returncode == 2 and "none.json" in checked.stderr
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +18,14 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from oracle.config import ExchangeSourceConfig
+from oracle.core import http
 from oracle.core.errors import ConfigError, DataError, OracleError, SourceUnavailable, ToolMissing
+from oracle.core.trust import Trust
 from oracle.core.types import Kind
 from oracle.sources.exchange.source import ExchangeSource
 from oracle.sources.trace import Trace
 from tests.conformance import check_source
+from tests.integration.servers import self_signed
 
 NOW = 1_700_000_000
 Make = Callable[..., ExchangeSource]
@@ -363,6 +367,29 @@ async def test_markets_that_can_not_be_read_again_leave_the_known_ones(
     await renewed(source)
     assert found.asked == 3
     await source.close()
+
+
+@pytest.mark.attack
+async def test_authorities_are_read_again_while_an_exchange_is_in_use(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authorities = tmp_path / "authorities.pem"
+    authorities.write_bytes(b"")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    monkeypatch.setattr(http, "SYSTEM_TRUST", Trust())
+    with HTTPServer(host="localhost", ssl_context=self_signed(tmp_path)) as server:
+        Venue(server)
+        source = make()
+        base = server.url_for("/api")
+        source._options = {**source._options, "urls": {"api": {"public": base, "private": base}}}
+        with pytest.raises(SourceUnavailable):
+            await source.read()
+        authorities.write_bytes((tmp_path / "self-signed.pem").read_bytes())
+        assert (await source.read()).value == Decimal("2345.67")
+        authorities.write_bytes(b"")
+        with pytest.raises(SourceUnavailable):
+            await source.read()
+        await source.close()
 
 
 async def renewed(source: ExchangeSource) -> None:

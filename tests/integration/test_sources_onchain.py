@@ -24,6 +24,7 @@ from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport import jsonrpc
+from oracle.chain.transport.endpoints import Endpoints
 from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
 from oracle.config import OnchainSourceConfig
@@ -167,6 +168,7 @@ async def test_another_endpoint_is_asked_where_one_will_not_do(
     other: Other, two: list[NodeProxy], method: str, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jsonrpc, "MAX_BODY", 1 << 20)
+    monkeypatch.setitem(Endpoints.__init__.__kwdefaults__, "limit_pauses", (0.01,))
     first, second = two
     first.on(None if method == "*" else method, act)
     source = other.source(rpc_urls=urls(two))

@@ -67,14 +67,14 @@ def _print_json(
 
 
 def _print_checked(path: Path, checked: CheckedConfig) -> None:
-    for note in checked.notes:
-        click.echo(f"note: {note}", err=True)
     if checked.problems:
         if len(checked.problems) == 1:
             click.echo(f"error: {path}: {checked.problems[0]}", err=True)
         else:
             click.echo("\n  ".join((f"error: {path}: {len(checked.problems)} problems:", *checked.problems)), err=True)
         return
+    for note in checked.notes:
+        click.echo(f"note: {note}", err=True)
     config = checked.config
     network = config.network
     click.echo(f"{path}: {len(config.feeds)} feed(s), no errors")

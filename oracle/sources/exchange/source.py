@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal
@@ -86,6 +87,7 @@ class ExchangeSource:
         self._renewal: asyncio.Task[None] | None = None
         self._exchange: Any = None
         self._session: aiohttp.ClientSession | None = None
+        self._authorities: ssl.SSLContext | None = None
         self._closed = False
 
     @property
@@ -132,8 +134,7 @@ class ExchangeSource:
     async def _ticker(self, trace: Trace) -> Mapping[str, Any]:
         ccxt = self._ccxt
         try:
-            if self._exchange is None:
-                self._open()
+            await self._open()
             ticker = await self._fetched()
         except asyncio.CancelledError:
             raise
@@ -203,13 +204,25 @@ class ExchangeSource:
         first = difflib.get_close_matches(wanted, same, n=_NEAR, cutoff=0.0)
         return list(dict.fromkeys([*first, *difflib.get_close_matches(wanted, symbols, n=_NEAR)]))[:_NEAR]
 
-    def _open(self) -> None:
-        """Open the session, which belongs to the event loop that reads."""
+    async def _open(self) -> None:
+        """Open the session, which belongs to the event loop that reads, or another one if other authorities count."""
+        authorities = http.SYSTEM_TRUST.context
+        if self._session is not None:
+            if authorities is self._authorities:
+                return
+            await self._session.close()
         trace = aiohttp.TraceConfig()
         trace.on_request_redirect.append(_refuse_redirect)
         self._session = aiohttp.ClientSession(
-            response_class=_LimitedResponse, trace_configs=[trace], auto_decompress=False
+            connector=http.open_connector(authorities=authorities),
+            response_class=_LimitedResponse,
+            trace_configs=[trace],
+            auto_decompress=False,
         )
+        self._authorities = authorities
+        if self._exchange is not None:
+            self._exchange.session = self._session
+            return
         given = {
             "session": self._session,
             "number": str,
