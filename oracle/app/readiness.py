@@ -75,11 +75,12 @@ def _reported(feed: FeedConfig, deployment: Deployment) -> ReportedFeed:
     there = deployment.feeds.get(feed.name)
     if there is None:
         return ReportedFeed(feed.name, None, feed.committee, is_recorded=is_recorded)
+    fixed = {"description": feed.description, "kind": feed.measure, "decimals": feed.decimals}
     deployed = {(each.mode, each.bound, each.uptime_feed, each.grace): each.address for each in there.adapters}
     adapters: dict[object, str | None] = {PLAIN: there.aggregator}
     for each in feed.adapters:
         adapters[adapter_terms(each)] = deployed.get((each.mode, each.bound or 0, each.uptime_feed, each.grace_s))
-    return ReportedFeed(feed.name, there.feed_id, there.committee, adapters, is_recorded)  # type: ignore[arg-type]
+    return ReportedFeed(feed.name, there.feed_id, there.committee, fixed, adapters, is_recorded)  # type: ignore[arg-type]
 
 
 def gas_of_reports(journal: Journal | None) -> int:

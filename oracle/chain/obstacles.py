@@ -18,7 +18,7 @@ from oracle.core.errors import FeesTooHigh
 from oracle.core.formats import to_hex
 from oracle.core.money import REPORT_GAS, ether
 from oracle.core.obstacles import Obstacle, ObstacleKind
-from oracle.core.types import FeedState
+from oracle.core.types import FeedState, Kind
 
 __all__ = ["NOT_DEPLOYED", "OTHER_ADDRESS", "HubFacts", "NodeFacts", "ReportedFeed", "obstacles_of"]
 
@@ -46,6 +46,7 @@ class ReportedFeed:
         name: Its name in the configuration.
         feed_id: Its id; None if the deployment file does not have it.
         committee: The name of its committee.
+        fixed: The configured settings that an answer depends on and that the hub has fixed: `HubFeedConfig`'s names.
         adapters: The configured adapters with their addresses in the deployment file; None where it has none.
         is_recorded: True if its observations have the times of a recording: then no clock is compared.
     """
@@ -53,6 +54,7 @@ class ReportedFeed:
     name: str
     feed_id: bytes | None
     committee: str
+    fixed: Mapping[str, str | int] = field(default_factory=dict)
     adapters: Mapping[AdapterTerms, str | None] = field(default_factory=dict)
     is_recorded: bool = False
 
@@ -159,6 +161,7 @@ def _of_feed(feed: ReportedFeed, node: NodeFacts, chain: HubFacts, now: float) -
         missing = "the deployment file does not have it" if feed.feed_id is None else "the hub does not have it"
         yield Obstacle(ObstacleKind.DEPLOYMENT, feed.name, missing, NOT_DEPLOYED)
         return
+    yield from _other_terms(feed, chain.terms[state.feed_id])
     # 2  it takes reports
     if state.paused:
         yield _paused(feed, chain.unpaused_from.get(state.feed_id), chain.next_at)
@@ -173,6 +176,16 @@ def _of_feed(feed: ReportedFeed, node: NodeFacts, chain: HubFacts, now: float) -
     yield from _model(feed, state.model_number, node, chain)
     # 7  whoever consumes it hears of its rounds
     yield from _adapters(feed, state.feed_id, chain)
+
+
+def _other_terms(feed: ReportedFeed, terms: HubFeedConfig) -> Iterator[Obstacle]:
+    """Yield what the configuration has changed since the feed was deployed: an answer would mean another value."""
+    for name, here in feed.fixed.items():
+        there = getattr(terms, name)
+        if here != there:
+            told = [each.name.lower() if isinstance(each, Kind) else repr(each) for each in (here, there)]
+            detail = f"{name} is {told[0]} in the configuration, and {told[1]} on the hub, where it never changes"
+            yield Obstacle(ObstacleKind.DEPLOYMENT, feed.name, detail, "correct it, or deploy a feed of another name")
 
 
 def _paused(feed: ReportedFeed, unpaused_from: int | None, now: int) -> Obstacle:

@@ -19,7 +19,7 @@ class ObstacleKind(StrEnum):
     CHAIN = "chain"
     """The chain can't be read, or it is not the configured one."""
     DEPLOYMENT = "deployment"
-    """The feed is not deployed: the hub of the deployment file does not know it."""
+    """The feed is not deployed, or with other terms than the configuration has now."""
     CLOCK = "clock"
     """This machine's clock and the chain's head are too far apart for the times that the feed allows."""
     PAUSED = "paused"

@@ -25,7 +25,8 @@ PAYER, ADAPTER = "0x" + "44" * 20, "0x" + "55" * 20
 STRICT = AdapterTerms(AdapterMode.STRICT)
 TERMS = HubFeedConfig("ETH", Kind.RELATIVE, 8, 2, 0, 60, 300, 20, 60, 3_000, 0, 1_000, 1)
 STATE = gate.empty_feed(ETH, Kind.RELATIVE, 1_000, 60, 1)
-FEED = ReportedFeed("eth", ETH, "default", {PLAIN: ADAPTER})
+FIXED: dict[str, str | int] = {"description": "ETH", "kind": Kind.RELATIVE, "decimals": 8}
+FEED = ReportedFeed("eth", ETH, "default", FIXED, {PLAIN: ADAPTER})
 NODE = NodeFacts(
     (FEED,), {ETH: "eth", BTC: "btc"}, OURS, unprovable=lambda number: "", payer=PAYER, gas=1_000, artifacts={1: b"a"}
 )
@@ -66,6 +67,19 @@ def test_a_feed_that_is_not_there_is_told_alone() -> None:
     assert (found.kind, found.feed) == (ObstacleKind.DEPLOYMENT, "eth")
     assert str(found) == "the deployment file does not have it; not deployed: run `oracle deploy`"
     assert "the hub does not have it" in only(chain=replace(CHAIN, states={})).detail
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"decimals": 6}, "decimals is 6 in the configuration, and 8 on the hub, where it never changes"),
+        ({"kind": Kind.ABSOLUTE}, "kind is absolute in the configuration, and relative on the hub"),
+        ({"description": "ETH / EUR"}, "description is 'ETH / EUR' in the configuration, and 'ETH' on the hub"),
+    ],
+)
+def test_answers_that_would_mean_another_value(change: dict[str, Any], says: str) -> None:
+    found = only(replace(NODE, feeds=(replace(FEED, fixed=FIXED | change),)))
+    assert found.kind is ObstacleKind.DEPLOYMENT and says in found.detail
 
 
 @pytest.mark.parametrize(
