@@ -28,8 +28,6 @@ from oracle.chain.local import toolchain
 ROOT = toolchain.project_root(Path(__file__).parent)
 CACHE = ROOT / "build" / "test-cache" / "wheel"
 
-PACKAGE = "verifiable-oracle"
-
 EXTRAS = "demo"
 """The extras that the environment has."""
 
@@ -87,16 +85,17 @@ def environment() -> Path:
 
 
 @cache
-def tools() -> Path:
-    """Return a user's cache after `oracle toolchain install`, in which `told` is what the command said.
+def caches() -> Path:
+    """Return the folder of a user's caches after `oracle toolchain install`, in which `told` is what that said.
 
-    It is installed again when its code or a pin changes. What npm downloads is kept in `build/test-cache/npm`.
+    All users with programs share it, and what their commands keep there: circuits, and what was made again of them. It
+    is made anew when the code of the installation or a pin changes. What npm downloads is in `build/test-cache/npm`.
     """
     package = ROOT / "oracle" / "chain" / "local"
     made_by = [*sorted((package / "pins").iterdir()), *(package / f"{each}.py" for each in _INSTALLERS)]
     key = hashlib.sha256(b"".join(path.read_bytes() for path in made_by)).hexdigest()[:16]
     CACHE.mkdir(parents=True, exist_ok=True)
-    target = CACHE / f"tools-{key}"
+    target = CACHE / f"caches-{key}"
     with FileLock(CACHE / f"{target.name}.lock"):
         if (target / "told").exists():
             os.utime(target)
@@ -140,6 +139,7 @@ class User:
         env: The environment of their processes. Their PATH has the wheel's programs and the system's, and nothing of
             the clone.
         oracle: The program `oracle`.
+        python: The interpreter of its environment.
     """
 
     def __init__(self, folder: Path, *, has_node: bool = True, has_tools: bool = False) -> None:
@@ -153,6 +153,7 @@ class User:
         assert not folder.resolve().is_relative_to(ROOT)
         made = environment()
         self.oracle = made / "bin" / "oracle"
+        self.python = made / "bin" / "python"
         self.folder = folder / "work"
         home = folder / "home"
         system = folder / "system"
@@ -166,7 +167,7 @@ class User:
         self.env = {
             "PATH": f"{made / 'bin'}:{system}",
             "HOME": str(home),
-            "XDG_CACHE_HOME": str(home / ".cache"),
+            "XDG_CACHE_HOME": str(caches() if has_tools else home / ".cache"),
             "LANG": "C.UTF-8",
             # The network is this machine's.
             **{name: value for name, value in os.environ.items() if name.lower().endswith(_NETWORK)},
@@ -176,13 +177,8 @@ class User:
             "npm_config_update_notifier": "false",
         }
 
-        if has_tools:
-            cache = home / ".cache" / PACKAGE
-            cache.mkdir(parents=True)
-            (cache / "tools").symlink_to(tools() / PACKAGE / "tools")
-
     def run(
-        self, *arguments: str, check: bool = True, timeout: float = 120, **env: str
+        self, *arguments: str, check: bool = True, timeout: float = 120, code: str = "", **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command of `oracle` in the working folder.
 
@@ -190,10 +186,12 @@ class User:
             arguments: Its arguments.
             check: True if it has to succeed.
             timeout: Seconds that it may take.
+            code: Python that runs in the command's process before it begins.
             env: More variables of its environment.
         """
+        program = [self.oracle] if not code else [self.python, "-c", f"{code}\nfrom oracle.cli import main\nmain()"]
         done = subprocess.run(
-            [str(self.oracle), *arguments],
+            [*map(str, program), *arguments],
             cwd=self.folder,
             env={**self.env, **env},
             stdin=subprocess.DEVNULL,

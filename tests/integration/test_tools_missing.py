@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from rich.console import Console
 
 from oracle.app import audit as audit_command
 from oracle.app import models, regeneration
 from oracle.app.models import ModelOptions
 from oracle.audit.circuits import require_compiler
+from oracle.chain.local import installing, toolchain
 from oracle.chain.local import solc as solc_module
-from oracle.chain.local import toolchain
 from oracle.chain.local.solc import Solc
 from oracle.core.errors import ToolMissing
+from oracle.demo import run as demo_run
+from oracle.demo.network import run as network_demo_run
+from oracle.demo.network.options import NetworkDemoOptions
+from oracle.demo.options import DemoOptions
 from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.proving import tuning
 from oracle.proving.artifact import Artifact, Visibility, build, needs_compiler
@@ -23,6 +29,7 @@ from oracle.proving.artifact import building as building_module
 from oracle.proving.artifact import regeneration as regeneration_module
 from oracle.proving.artifact.kept import Kept
 from tests.circuits import srs
+from tests.integration.workspace import run_command
 
 
 @pytest.fixture
@@ -87,3 +94,22 @@ def test_an_audit_that_needs_no_compiler_asks_for_none(
     require_compiler(tmp_path)  # no artifacts
     monkeypatch.setattr(Kept, "get", lambda *_: {"made": "before"})
     require_compiler(circuits().path.parent)  # all made before
+
+
+@pytest.fixture
+def no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installing, "find", lambda _: None)
+    for module in (demo_run, network_demo_run):
+        monkeypatch.setattr(module.shutil, "rmtree", lambda *_, **__: pytest.fail("something was emptied"))
+
+
+@pytest.mark.usefixtures("no_programs")
+def test_no_demonstration_is_begun(tmp_path: Path) -> None:
+    says = r"anvil 1\.7\.1 \(.*\) and solc-0\.8\.20 \(.*\) are missing: run `"
+    with pytest.raises(ToolMissing, match=says):
+        asyncio.run(demo_run.run(DemoOptions(out=tmp_path), Console()))
+    with pytest.raises(ToolMissing, match=says):
+        asyncio.run(network_demo_run.run_network(NetworkDemoOptions(4, out=tmp_path), Console()))
+    refused = run_command(tmp_path, ["claim", "demo"], {})
+    assert refused.returncode == 2 and re.search(says, refused.stderr), refused.stderr
+    assert list(tmp_path.iterdir()) == []
