@@ -46,7 +46,7 @@ class HoldEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Journalled:
-    """What the journal adds to a report on the chain.
+    """The journal's part of a report on the chain.
 
     Attributes:
         outcome: How the observation ended here; empty: it is open.

@@ -167,7 +167,7 @@ async def test_a_probe_is_one_request_whatever_the_attempts_and_one_at_a_time() 
 
 
 async def test_a_suspension_says_why_and_until_when() -> None:
-    """Who sees the source in `oracle status` an hour later knows what is wrong with it, and when it is asked again."""
+    """Whoever sees the source in `oracle status` an hour later knows what is wrong, and when it is asked again."""
     now = [0.0]
     guarded = GuardedSource(
         Scripted(SourceUnavailable("venue: down"), *down(1), DataError("venue: it says NaN")),
