@@ -65,7 +65,7 @@ class Settlement:
         nonce: The nonce.
         tx_hash: The transaction that was mined; None if nobody can say which, and `paid` is the most that was reserved.
         gas_used: The gas that it used; 0 if `tx_hash` is None.
-        paid: What was paid.
+        paid: The amount that was paid.
     """
 
     account: str

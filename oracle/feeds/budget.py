@@ -33,11 +33,11 @@ _REPORTS_LOOKED_AT = 16
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What the journal has of expenses.
+    """The expenses, as the journal has them.
 
     Attributes:
         open: The expenses of nonces that are not settled.
-        settled: What was paid for nonces, and when that was written down, unix seconds; of the last 24 hours at least.
+        settled: The payments for nonces, and when each was written down, unix seconds; of the last 24 hours at least.
         report_gas: The gas limits of the latest reports.
     """
 
@@ -168,12 +168,12 @@ class Budget(Purse):
 
     @property
     def spent(self) -> int:
-        """What was paid in the last 24 hours, and what is set aside."""
+        """The amount that counts now: paid in the last 24 hours, and set aside."""
         return self._window.spent(self._clock())
 
     @property
     def set_aside(self) -> int:
-        """What is set aside for transactions under way."""
+        """The amount that is set aside for transactions under way."""
         return sum(self._window.reserved.values())
 
     @property

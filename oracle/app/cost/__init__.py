@@ -1,4 +1,4 @@
-"""What the feeds cost in a day, and what would cost less. Read the modules in this order:
+"""The cost of the feeds: what a day costs, and what would cost less. Read the modules in this order:
 
 figures     The result: measured, estimated, and what each change would make of it.
 replaying   How many reports a feed would have made with other settings, from the answers that the journal has.

@@ -1,11 +1,11 @@
-"""What the feeds cost, computed: pure functions of the configuration and of what the journal has."""
+"""The cost of the feeds, computed by pure functions from the configuration and from what the journal has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from oracle.app.cost.figures import Basis, Change, CostReport, Daily, FeedCost, Limit, Price, PriceIn
+from oracle.app.cost.figures import Basis, CostChange, CostReport, Daily, FeedCost, Price, PriceIn, SpendingLimit
 from oracle.app.cost.gas import BENCHMARK, GasOfReports
 from oracle.app.cost.replaying import due_times, grouped
 from oracle.config import Config, FeedConfig
@@ -34,10 +34,10 @@ class WhatIf:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What the journal has of a period.
+    """A period, as the journal has it.
 
     Attributes:
-        settled: What was paid: when, how much, and for which transaction.
+        settled: All payments: when, how much, and for which transaction.
         answers: Times and answers of each feed, in the order of time.
         limit: The daily limit, and what counts of it now; None: there is no journal.
         ether: The price of an ether; None: no feed says it.
@@ -45,7 +45,7 @@ class Past:
 
     settled: Sequence[tuple[float, Settlement, Expense]] = ()
     answers: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
-    limit: Limit | None = None
+    limit: SpendingLimit | None = None
     ether: PriceIn | None = None
 
 
@@ -63,7 +63,7 @@ def cost_of(
     Args:
         config: The configuration.
         feeds: The feeds that are estimated.
-        past: What the journal has.
+        past: The period, as the journal has it.
         wanted: Settings to try.
         price: The price of gas. If it is the chain's, what was paid takes its place.
         days: The days that were looked back.
@@ -133,7 +133,7 @@ class _Estimates:
         wei = sum(settled.paid / len(each.feeds) for settled, each in mine) / self._days
         return Daily(len(mine) / self._days, gas, wei, Basis.MEASURED)
 
-    def of_feed(self, feed: FeedConfig, wanted: WhatIf) -> Iterator[Change]:
+    def of_feed(self, feed: FeedConfig, wanted: WhatIf) -> Iterator[CostChange]:
         """Return what other heartbeats and deviations, and pulling, would make of a feed's cost."""
         policy = due_policy(feed)
         before = self._replayed(feed, feed.heartbeat, policy.deviation, Basis.REPLAYED)
@@ -141,19 +141,19 @@ class _Estimates:
         for heartbeat in [wanted.heartbeat] if wanted.heartbeat else [2 * feed.heartbeat, feed.heartbeat // 2]:
             if heartbeat >= 1:
                 after = self._replayed(feed, heartbeat, policy.deviation, Basis.REPLAYED)
-                yield Change(feed.name, f"heartbeat = {heartbeat}", before, after, "fixed when the feed is made")
+                yield CostChange(feed.name, f"heartbeat = {heartbeat}", before, after, "fixed when the feed is made")
         key = "deviation" if feed.deviation is not None else "deviation_ppm"
         for deviation in [wanted.deviation] if wanted.deviation else [2 * policy.deviation, policy.deviation // 2]:
             if deviation >= 1 and is_replayed:
                 basis = Basis.REPLAYED if deviation >= policy.deviation else Basis.AT_LEAST
-                yield Change(
+                yield CostChange(
                     feed.name, f"{key} = {deviation}", before, self._replayed(feed, feed.heartbeat, deviation, basis)
                 )
         if feed.mode == "push" and is_replayed:
             after = self._replayed(feed, feed.heartbeat, policy.deviation, Basis.REPLAYED, with_moves=False)
-            yield Change(feed.name, 'mode = "pull"', before, after, "whoever brings a report pays for it")
+            yield CostChange(feed.name, 'mode = "pull"', before, after, "whoever brings a report pays for it")
 
-    def of_window(self, feeds: Sequence[FeedConfig], wanted: WhatIf) -> Iterator[Change]:
+    def of_window(self, feeds: Sequence[FeedConfig], wanted: WhatIf) -> Iterator[CostChange]:
         """Return what another batch window would make of the cost of all feeds of each committee."""
         prover = self.config.prover
         now_ms, most = prover.batch_window_ms, max(prover.batch_sizes)
@@ -171,7 +171,7 @@ class _Estimates:
             for window in (now_ms, tried)
         )
         note = "" if most > 1 else "no effect: [prover] batch_sizes has no circuit for several feeds"
-        yield Change("", f"batch_window_ms = {tried}", before, after, note)
+        yield CostChange("", f"batch_window_ms = {tried}", before, after, note)
 
     @property
     def _days(self) -> float:

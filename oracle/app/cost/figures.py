@@ -1,4 +1,4 @@
-"""What feeds cost: figures that were measured, and figures that are estimates, kept apart. Amounts are in wei."""
+"""The figures of what feeds cost: measured ones and estimates, kept apart. Amounts are in wei."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from oracle.core.types import SECONDS_A_DAY
 
-__all__ = ["Basis", "Change", "CostReport", "Daily", "FeedCost", "Limit", "Price", "PriceIn"]
+__all__ = ["Basis", "CostChange", "CostReport", "Daily", "FeedCost", "Price", "PriceIn", "SpendingLimit"]
 
 
 class Basis(StrEnum):
@@ -54,7 +54,7 @@ class PriceIn:
 
 @dataclass(frozen=True, slots=True)
 class FeedCost:
-    """What a feed did cost.
+    """The cost of a feed, as it was paid.
 
     Attributes:
         reports: Transactions that carried it, and were paid.
@@ -74,7 +74,7 @@ class FeedCost:
 
     @property
     def total(self) -> float:
-        """What was paid for it, shadow reports included."""
+        """The amount that was paid for it, shadow reports included."""
         return self.wei + self.shadow_wei
 
 
@@ -86,7 +86,7 @@ class Daily:
         reports: Reports a day.
         gas: Gas a day.
         wei: Wei a day; None: nobody knows the price.
-        basis: What the number of reports stands on.
+        basis: The ground on which the number of reports stands.
     """
 
     reports: float
@@ -96,15 +96,15 @@ class Daily:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What one other setting would make of a feed's cost, or of all feeds'.
+class CostChange:
+    """The cost of a feed, or of all feeds, with one other setting.
 
     Attributes:
         feed: The feed; empty: all.
         setting: The setting, as the configuration has it.
         before: The cost of a day as it is, on the same basis.
         after: The cost of a day with the change.
-        note: What else the change does.
+        note: The other things that the change does.
     """
 
     feed: str
@@ -120,15 +120,15 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class SpendingLimit:
     """The daily limit and what counts of it now.
 
     Attributes:
         limit: The most that any 24 hours may cost; None: no limit.
-        spent: What counts now: paid in the last 24 hours, and set aside.
+        spent: The amount that counts now: paid in the last 24 hours, and set aside.
         set_aside: The part of it that is set aside for transactions under way.
         next_most: The most that the next report may cost.
-        dearest: What the dearest 24 hours of the period did cost.
+        dearest: The cost of the dearest 24 hours of the period.
     """
 
     limit: int | None
@@ -140,17 +140,17 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class CostReport:
-    """What the feeds cost.
+    """The cost of the feeds.
 
     Attributes:
         since: The beginning of the period, unix seconds.
         until: Its end.
         price: The price of gas; None: neither the journal, nor the chain, nor the user says it.
-        feeds: What each feed did cost in the period.
+        feeds: The cost of each feed in the period, as it was paid.
         fillers: Transfers that used nonces up, and what they did cost.
-        assumed: What was counted at the most that it could cost, as nobody could say what was paid.
+        assumed: The part of it that is the most that it could cost, as nobody could say what was paid.
         daily: The cost of a day by feed, as it is: measured, or bound by the configuration.
-        changes: What other settings would make of it.
+        changes: The cost with other settings.
         limit: The daily limit; None: there is no journal.
         ether: The price of an ether in another currency; None: no feed says it.
     """
@@ -162,8 +162,8 @@ class CostReport:
     fillers: tuple[int, float] = (0, 0.0)
     assumed: float = 0.0
     daily: dict[str, Daily] = field(default_factory=dict)
-    changes: list[Change] = field(default_factory=list)
-    limit: Limit | None = None
+    changes: list[CostChange] = field(default_factory=list)
+    limit: SpendingLimit | None = None
     ether: PriceIn | None = None
 
     @property
@@ -173,5 +173,5 @@ class CostReport:
 
     @property
     def paid(self) -> float:
-        """What was paid in the period."""
+        """The amount that was paid in the period."""
         return sum(each.total for each in self.feeds.values()) + self.fillers[1]

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from oracle.app.budget import price_of_next, read_budget
 from oracle.app.cost.estimates import Past, WhatIf, cost_of
-from oracle.app.cost.figures import Basis, CostReport, Limit, Price, PriceIn
+from oracle.app.cost.figures import Basis, CostReport, Price, PriceIn, SpendingLimit
 from oracle.chain.connect import connect
 from oracle.chain.tx.fees import GWEI
 from oracle.chain.tx.policy import send_policy
@@ -87,7 +87,7 @@ def read_past(config: Config, journal: Journal, days: float, max_fee: int, now: 
         feed.name: [each for each in journal.answers(feed.name) if since < each[0] <= now] for feed in config.feeds
     }
     budget = read_budget(journal, config.budget.wei_per_day, max_fee, lambda: now)
-    limit = Limit(budget.limit, budget.spent, budget.set_aside, budget.next_most, _dearest_day(settled))
+    limit = SpendingLimit(budget.limit, budget.spent, budget.set_aside, budget.next_most, _dearest_day(settled))
     return Past(settled, answers, limit, _price_of_ether(config, journal))
 
 

@@ -1,4 +1,4 @@
-"""How many reports a feed would have made with other settings, from the answers that the journal has.
+"""The reports that a feed would have made with other settings, from the answers that the journal has.
 
 The journal has the answers of reports, and those of peers, but not what was seen between them. So a replay is exact for
 heartbeats; for deviations it is as good as the answers are close, and tells too few if more moves would be due.

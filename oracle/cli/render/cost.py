@@ -1,11 +1,11 @@
-"""What feeds cost, as tables and as JSON."""
+"""The cost of feeds, as tables and as JSON."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
-from oracle.app.cost.figures import Basis, Change, CostReport, Daily
+from oracle.app.cost.figures import Basis, CostChange, CostReport, Daily
 from oracle.cli.render.tables import new_console, new_table
 from oracle.core.money import ether
 from oracle.core.times import readable, span
@@ -118,7 +118,7 @@ def _daily(report: CostReport, daily: Daily) -> list[str]:
     return [_count(daily.reports), f"{daily.gas:,.0f}", *_amounts(report, daily.wei)]
 
 
-def _change(report: CostReport, change: Change) -> list[str]:
+def _change(report: CostReport, change: CostChange) -> list[str]:
     saves = "–" if change.share is None else f"{change.share:.0%}"
     reports = f"{_count(change.before.reports)} → {_count(change.after.reports)}"
     ground = _GROUNDS[change.after.basis]

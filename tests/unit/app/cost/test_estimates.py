@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oracle.app.cost.estimates import Past, WhatIf, cost_of
-from oracle.app.cost.figures import Basis, Change, CostReport, Price, PriceIn
+from oracle.app.cost.figures import Basis, CostChange, CostReport, Price, PriceIn
 from oracle.app.cost.gas import BENCHMARK, GasOfReports
 from oracle.app.cost.reading import read_past
 from oracle.app.cost.replaying import due_times, grouped
@@ -80,7 +80,7 @@ def settled(
     return float(at), Settlement("0x", nonce, tx_hash, gas, gas * gwei * GWEI), expense
 
 
-def change(report: CostReport, setting: str, feed: str = "eth") -> Change:
+def change(report: CostReport, setting: str, feed: str = "eth") -> CostChange:
     [found] = [each for each in report.changes if (each.feed, each.setting) == (feed, setting)]
     return found
 
@@ -104,7 +104,7 @@ def test_what_was_paid_is_divided_among_the_feeds_of_a_transaction(config: Confi
     assert (eth.reports, eth.gas, eth.wei) == (3, 950_000, 950_000 * 10 * GWEI + 10**16)
     assert (eth.shadows, eth.shadow_wei) == (1, 5_000_000 * GWEI)
     assert (btc.reports, btc.gas, btc.wei) == (1, 350_000, 3_500_000 * GWEI)
-    assert report.fillers == (1, 210_000 * GWEI) and report.assumed == 10**16
+    assert [*report.fillers, report.assumed] == [1, 210_000 * GWEI, 10**16]
     assert report.paid == sum(each.paid for _, each, _ in past.settled)
     assert report.price == Price(10 * GWEI, Basis.MEASURED)
     assert report.daily["btc"].basis is Basis.MEASURED and report.daily["btc"].wei == btc.wei
