@@ -74,6 +74,7 @@ class FakeHub:
     Attributes:
         events: The event of each report, oldest first.
         committees: The committees, by number. There is one, of which `tests.stubs.reporter` is the only member.
+        time: The time of the latest block.
     """
 
     def __init__(self, *configs: HubFeedConfig, model_number: int = 1, score_unit: int = 1_000) -> None:
@@ -96,6 +97,7 @@ class FakeHub:
             for number in {config.committee for config in self.configs.values()}
         }
         self.models = {model_number: HubModel(7, 1, b"\7" * 32, score_unit)}
+        self.time = 0
         self.events: list[RoundEvent] = []
         self.reads: list[bytes] = []
         self._rounds: dict[tuple[bytes, int], Round] = {}
@@ -111,6 +113,9 @@ class FakeHub:
     async def feed_config(self, feed_id: bytes) -> HubFeedConfig:
         self._require(feed_id)
         return self.configs[feed_id]
+
+    async def head_time(self) -> int:
+        return self.time
 
     async def committee(self, number: int, block: BlockTag = "latest") -> Committee:
         if number not in self.committees:

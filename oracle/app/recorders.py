@@ -5,6 +5,7 @@ Those of reports are in `oracle.app.report_recorders`: only a node that makes re
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ __all__ = [
 
 log = structlog.get_logger(__name__)
 
+_FIGURES = re.compile(r"[\d.,]+")
+
 
 class LookRecorder(LookListener):
     """Tells log, metrics and board what the sources said at each look."""
@@ -41,15 +44,21 @@ class LookRecorder(LookListener):
         self._metrics = metrics
         self._board = board
         self._outliers: dict[str, frozenset[str]] = {}
+        self._failing: dict[tuple[str, str], str] = {}
 
     def source_failed(self, feed: str, source: str, reason: str) -> None:
-        """See `LookListener`."""
-        log.warning("source gave no value", source=source, error=reason)
+        """See `LookListener`. The same reason is said once, whatever its figures are by now."""
+        before, self._failing[feed, source] = self._failing.get((feed, source)), _FIGURES.sub("", reason)
+        say = log.debug if before == self._failing[feed, source] else log.warning
+        say("source gave no value", source=source, error=reason)
         self._metrics.count(Counter.SOURCE_FAILURES, feed)
 
     def looked(self, feed: str, collected: Collected, value: Aggregated | None) -> None:
         """See `LookListener`."""
         self._board.update(feed, int(time.time()), _statuses(collected, value))
+        for reading in collected.readings:
+            if self._failing.pop((feed, reading.source), None) is not None:
+                log.info("source gives values again", source=reading.source)
         self._metrics.set(Gauge.SOURCES_AGREEING, len(value.sources) if value is not None else 0, feed)
         if value is None:
             return

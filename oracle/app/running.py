@@ -209,6 +209,7 @@ async def open_oracle(
             node.journal,
             listeners,
             shadows,
+            now=clock,
             shelf=shelf,
             permission=permission,
             outlook=outlook,

@@ -64,6 +64,10 @@ class FeedTerms(Protocol):
         """The number of reports in a row that may repeat the last answer exactly; 0: any number."""
 
     @property
+    def max_age(self) -> int:
+        """The seconds after which the hub refuses a report as too old."""
+
+    @property
     def committee(self) -> int:
         """The committee whose reporters sign."""
 
@@ -109,6 +113,10 @@ class HubReader(Protocol):
 
     async def feed_config(self, feed_id: bytes) -> FeedTerms:
         """Return the feed's terms. They never change, so asking again costs nothing."""
+        ...
+
+    async def head_time(self) -> int:
+        """Return the time of the latest block, unix seconds."""
         ...
 
 

@@ -92,6 +92,7 @@ class Reporting:
         listener: ReportListener | None = None,
         shadows: Shadowing | None = None,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
         shelf: OfferedReports | None = None,
         permission: Permission | None = None,
         outlook: Outlook | None = None,
@@ -107,6 +108,7 @@ class Reporting:
             listener: Hears what becomes of reports, for metrics and tables.
             shadows: Makes shadow reports beside the reports.
             clock: Seconds, to measure with.
+            now: Unix seconds.
             shelf: Keeps offered reports; None: they are sent as all others.
             permission: Says when this node may report; None: always.
             outlook: Told of what the hub has refused; None: nobody is.
@@ -119,6 +121,7 @@ class Reporting:
         self._listener = listener or ReportListener()
         self._shadows = shadows or Shadowing()
         self._clock = clock
+        self._now = now
         self._shelf = shelf
         self._permission = permission or Permission()
         self._outlook = outlook or Outlook()
@@ -166,7 +169,7 @@ class Reporting:
         with self._timing(ReportStep.SIGN):
             decided = stage.decided
             committee, states, terms = await self._read(decided)
-            await self._require_due(stage, states)
+            await self._require_due(stage, states, terms)
             self._require_permission(stage, ReportStep.SIGN if isinstance(stage, Decided) else ReportStep.PROVE)
             model_number = self._one_model(decided, states)
             model, report = self._model(model_number), deriving.report(decided, committee, states)
@@ -257,15 +260,25 @@ class Reporting:
         terms = {each: await self._hub.feed_config(each) for each in {*ids, *deriving.peers(states.values())}}
         return committee, states, terms
 
-    async def _require_due(self, stage: Unproven | Proven, states: Mapping[bytes, FeedState]) -> None:
+    async def _require_due(
+        self, stage: Unproven | Proven, states: Mapping[bytes, FeedState], terms: Mapping[bytes, FeedTerms]
+    ) -> None:
         """Require that all observations can be reported now. The others end, and the rest is signed again."""
         decided, left = stage.decided, []
+        youngest = min(terms[observed.feed_id].max_age for observed in decided.due)
+        # By the chain's time, as that of a recording may be years ago. Nobody asks for it while an observation is new.
+        head = await self._hub.head_time() if self._now() - decided.observed_at > youngest else 0
         for observed in decided.due:
-            state = states[observed.feed_id]
+            state, max_age = states[observed.feed_id], terms[observed.feed_id].max_age
             if observed.observed_at <= state.last_report_at:
                 self._end([observed], *await self._relayed(observed, state, deriving.answers(stage, observed)))
             elif state.paused:
                 self._end([observed], Outcome.FAILED, "the feed is paused")
+            elif head - observed.observed_at > max_age:
+                reason = (
+                    f"observed {head - observed.observed_at:,} s ago: the feed takes nothing older than {max_age:,} s"
+                )
+                self._end([observed], Outcome.FAILED, reason)
             elif any(peer not in decided.answers for peer in state.peers):
                 self._end([observed], Outcome.FAILED, "a peer of the feed has no answer")
             else:

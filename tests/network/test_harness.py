@@ -62,7 +62,7 @@ async def test_while_the_feed_is_paused_nobody_collects_or_proves_and_afterwards
 
     async def told() -> bool:
         lines = [line for member in network.members for line in member.events("obstacle")]
-        return sum(line["obstacle"] == "paused" for line in lines) == len(network.members)
+        return [line["obstacle"] for line in lines].count("paused") == len(network.members)
 
     await network.eventually(told, "all members say that the feed is paused")
     turn, before = network.turn(), proven(network)

@@ -184,6 +184,10 @@ class Hub:
             peers=tuple(found["peers"]),
         )
 
+    async def head_time(self) -> int:
+        """Return the time of the latest block, unix seconds."""
+        return (await self.rpc.block()).timestamp
+
     async def feed_ids(self, block: BlockTag = "latest") -> tuple[bytes, ...]:
         """Return the ids of all feeds, in the order in which they were added."""
         return tuple(await self.look("feedIds", block=block))

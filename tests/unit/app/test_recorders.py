@@ -6,11 +6,12 @@ from decimal import Decimal
 
 from structlog.testing import capture_logs
 
-from oracle.app.recorders import LookRecorder
+from oracle.app.recorders import LookRecorder, ObstacleRecorder
 from oracle.app.report_recorders import ReportRecorder
 from oracle.core.errors import SourceSuspended, SourceUnavailable
 from oracle.core.gate import empty_feed
 from oracle.core.metrics import Counter, Distribution, Gauge, Metrics
+from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.core.report import Report, ReporterSignature, SignedReport
 from oracle.core.stages import Confirmed, Decided, Observed, Proven, Scored, Submitted
 from oracle.core.types import Kind, Outcome
@@ -20,6 +21,7 @@ from oracle.feeds.shelf import KEPT
 from oracle.sources.aggregate import Aggregated
 from oracle.sources.interface import Collected, Reading
 from oracle.web.board import Board
+from oracle.web.health import Health
 
 FEED_ID = b"\3" * 32
 
@@ -49,6 +51,53 @@ def test_a_look_is_counted_logged_and_shown() -> None:
         "a": "agrees", "b": "outlier", "c": "failed", "d": "suspended"
     }  # fmt: skip
     assert [said["state"] for said in shown["btc"]["sources"]] == ["unused"]
+
+
+def test_the_same_reason_of_a_source_is_said_once_and_that_it_gives_values_again() -> None:
+    recorder = LookRecorder(Metrics(), Board())
+    value = Collected((Reading(Decimal(1), 1_000, "c"),), {}, ())
+    with capture_logs() as logs:
+        for seconds in (1.5, 2.5, 3.5):
+            recorder.source_failed("eth", "c", f"no answer within {seconds} s")
+        recorder.source_failed("eth", "c", "no such path: $.price")
+        recorder.looked("eth", value, None)
+        recorder.source_failed("eth", "c", "no such path: $.price")
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [
+        ("source gave no value", "warning"),
+        ("source gave no value", "debug"),
+        ("source gave no value", "debug"),
+        ("source gave no value", "warning"),
+        ("source gives values again", "info"),
+        ("source gave no value", "warning"),
+    ]
+
+
+_SHOWN = ((ObstacleKind.REPORTER, "a"), (ObstacleKind.FUNDS, ""), (ObstacleKind.CHAIN, ""))
+
+
+def test_obstacles_are_logged_once_for_all_their_feeds_and_shown_until_they_are_gone() -> None:
+    metrics = Metrics()
+    health = Health(patience=dict.fromkeys("ab", 60.0), heartbeats=dict.fromkeys("ab", 60.0))
+    recorder = ObstacleRecorder(["a", "b"], health, metrics)
+    outside = [Obstacle(ObstacleKind.REPORTER, feed, "the key is no reporter", "propose it") for feed in "ab"]
+    empty = Obstacle(ObstacleKind.FUNDS, "", "the payer has 0 ether", "send it ether")
+    silent = Obstacle(ObstacleKind.CHAIN, "", "it does not answer", "")
+    with capture_logs() as logs:
+        recorder.began([*outside, empty])
+        recorder.found([*outside, empty, silent])
+        shown = {check.name: check.detail for check in health.ready() if not check.ok}
+        kinds = [metrics.has_obstacle(kind, feed) for kind, feed in _SHOWN]
+        recorder.ended([(outside[0], 7.0), (outside[1], 9.0)])
+        recorder.found([empty])
+    assert [(entry["event"], entry["obstacle"], entry["feeds"]) for entry in logs] == [
+        ("obstacle", "reporter", ["a", "b"]),
+        ("obstacle", "funds", ["a", "b"]),
+        ("obstacle is gone", "reporter", ["a", "b"]),
+    ]
+    assert (logs[0]["reason"], logs[0]["hint"], logs[2]["seconds"]) == ("the key is no reporter", "propose it", 9.0)
+    assert "the key is no reporter" in shown["next report of a"] and "0 ether" in shown["next report of b"]
+    assert "it does not answer" not in shown["next report of a"], "what asks the chain says that"
+    assert kinds == [True] * 3 and not metrics.has_obstacle(ObstacleKind.REPORTER, "a")
 
 
 def submitted(*feeds: str, at: int = 1_000) -> Submitted:

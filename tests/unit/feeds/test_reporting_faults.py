@@ -167,6 +167,39 @@ async def test_a_transaction_whose_nonce_is_gone_is_made_again_for_all(market: M
     assert market.carried == ["abc"] and set(market.ends.values()) == {"accepted"}
 
 
+@pytest.mark.parametrize("stage", ["decided", "scored"])
+async def test_what_is_too_old_by_now_is_neither_signed_nor_proven(market: Market, stage: str) -> None:
+    decided = market.decided(at=1_000)
+    market.reporting.decide([decided])
+    if stage == "scored":
+        market.model.fails = [ProverCrashed("the power is gone")] * 3
+        with pytest.raises(ProverCrashed):
+            await market.reporting.report(market.decided("a", at=1_000))
+        market.model.fails = []
+    signed, max_age = len(market.keys[0].reports), market.hub.configs[market.ids["a"]].max_age
+    market.hub.time = 1_000 + max_age + 1
+    for found in market.open:
+        assert await market.reporting.report(found) == ()
+    assert market.model.proofs == 0 and len(market.keys[0].reports) == signed
+    assert set(market.reasons.values()) == {"observed 3,601 s ago: the feed takes nothing older than 3,600 s"}
+
+
+async def test_a_recording_of_years_ago_is_not_too_old_for_a_chain_of_its_time(market: Market) -> None:
+    market.hub.time = 1_000
+    await market.report(at=1_000)
+    assert set(market.ends.values()) == {"accepted"}
+
+
+async def test_the_chain_is_not_asked_for_its_time_while_an_observation_is_new(market: Market) -> None:
+    async def ask() -> int:
+        raise AssertionError("nobody needs it")
+
+    market.hub.head_time = ask  # type: ignore[method-assign]
+    market.reporting._now = lambda: 1_000 + 3_600
+    await market.report(at=1_000)
+    assert set(market.ends.values()) == {"accepted"}
+
+
 async def test_a_model_without_an_artifact_here_is_an_error_that_names_it_and_may_pass(market: Market) -> None:
     market.models.clear()
     market.models[2] = FakeModel()
