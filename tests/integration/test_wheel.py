@@ -105,7 +105,7 @@ def test_init_asks_in_a_terminal(user: User) -> None:
             (b"Keys: new ones", b"anvil\n"),
         ]
     )
-    waiting = next(answers)
+    waiting: tuple[bytes, bytes] | None = next(answers)
     while True:
         try:
             said += os.read(main, 4096)
@@ -114,7 +114,7 @@ def test_init_asks_in_a_terminal(user: User) -> None:
         if waiting is not None and waiting[0] in said:
             os.write(main, waiting[1])
             said = said.partition(waiting[0])[2]
-            waiting = next(answers, None)  # type: ignore[assignment]
+            waiting = next(answers, None)
     os.close(main)
     assert process.wait(30) == 0, said
     assert waiting is None
