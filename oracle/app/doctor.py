@@ -122,10 +122,10 @@ def examine(
 def _for_proofs(srs_in_use: Callable[[], Sequence[SrsInUse]]) -> list[Check]:
     """Look at what a machine needs that deploys, or makes proofs."""
     solcs = list(_solcs())
-    needs_node = any(check.where.endswith("(npm)") or not check.ok for check in solcs)
+    needs_node = any(check.where.endswith(("(npm)", "(cache)")) or not check.ok for check in solcs)
     return [
         _tool("node", toolchain.node, level="error" if needs_node else "warning"),
-        *(_tool(name, finder) for name, finder in _FOUNDRY.items()),
+        *(_tool(name, finder, _developers()) for name, finder in _FOUNDRY.items()),
         *solcs,
         _ezkl(),
         _model(),
@@ -140,6 +140,11 @@ _FOUNDRY: dict[str, Callable[[], toolchain.Tool]] = {
     "forge": toolchain.forge,
     "cast": toolchain.cast,
 }
+
+
+def _developers() -> Level:
+    """Return how bad it is that a developer's program is missing: an installed package reports without it."""
+    return "error" if toolchain.find_project_root() else "info"
 
 
 def _python() -> Check:
@@ -158,7 +163,7 @@ def _tool(name: str, find: Callable[[], toolchain.Tool], level: Level = "error")
         tool = find()
     except (OracleError, OSError) as error:
         what, _, remedy = str(error).partition(": ")
-        return Check(name, ok=False, level=level, detail=what, remedy=remedy or "run `make setup` in the project")
+        return Check(name, ok=False, level=level, detail=what, remedy=remedy or toolchain.remedy())
     return Check(name, ok=True, level=level, version=tool.version, where=f"{tool.path} ({tool.origin})")
 
 
@@ -168,18 +173,20 @@ def _solcs() -> Iterator[Check]:
     try:
         version = toolchain.contracts_solc_version()
     except OracleError as error:
-        # Only a clone of the repository can build the contracts; an installed package brings them compiled.
-        level: Level = "error" if toolchain.find_project_root() else "info"
-        yield Check("solc (contracts)", ok=False, level=level, detail=str(error), remedy="see foundry.toml")
+        yield Check("solc (contracts)", ok=False, detail=str(error), remedy="see foundry.toml")
         return
-    yield _tool(f"solc {version} (contracts)", lambda: toolchain.solc(version))
+    # Only a clone of the repository can build the contracts; an installed package brings them compiled.
+    yield _tool(f"solc {version} (contracts)", lambda: toolchain.solc(version), _developers())
+
+
+_REINSTALL = "install this package anew, in a new environment (in a clone: remove .venv and run `make setup`)"
 
 
 def _ezkl() -> Check:
     try:
         version = importlib.metadata.version("ezkl")
     except importlib.metadata.PackageNotFoundError:
-        return Check("ezkl", ok=False, detail="is not installed", remedy="run `make setup` in the project")
+        return Check("ezkl", ok=False, detail="is not installed", remedy=_REINSTALL)
     # In a child process: a native library that does not fit this machine takes its process with it.
     try:
         done = subprocess.run(
@@ -198,7 +205,7 @@ def _ezkl() -> Check:
         version=version,
         where="python package",
         detail=f"can't be imported: {said}" if said else "",
-        remedy="reinstall it: remove .venv and run `make setup`" if said else "",
+        remedy=_REINSTALL if said else "",
     )
 
 

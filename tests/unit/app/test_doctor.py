@@ -83,6 +83,25 @@ def test_a_missing_tool_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "make setup" in check.remedy
 
 
+def test_an_installed_package_reports_without_developers_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str, **_: object) -> toolchain.Tool:
+        raise ToolMissing(f"{name} is missing: run `oracle toolchain install`")
+
+    for finder in ("foundry", "solc", "find_project_root"):
+        monkeypatch.setattr(toolchain, finder, missing if finder != "find_project_root" else lambda: None)
+    checks = by_name(examine(build_dir=tmp_path))
+    levels = {name: check.level for name, check in checks.items() if not check.ok and "missing" in check.detail}
+    assert levels == {
+        "anvil": "info",
+        "forge": "info",
+        "cast": "info",
+        "solc 0.8.20 (verifiers)": "error",
+        f"solc {toolchain.CONTRACTS_SOLC} (contracts)": "info",
+    }
+
+
 def test_each_srs_is_shown_with_its_origin(tmp_path: Path) -> None:
     in_use = [SrsInUse(10, tmp_path / "k10", public=True), SrsInUse(11, tmp_path / "k11", public=False)]
     checks = by_name(examine(build_dir=tmp_path, srs_in_use=lambda: in_use))
