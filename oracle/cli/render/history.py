@@ -29,9 +29,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of text that a spreadsheet takes for a formula. A reason may have words of others."""
 
 _ENDS = {
-    HoldEnd.CONFIRMED: "[yellow]confirmed as the new level[/]",
-    HoldEnd.CLEARED: "[green]cleared by a report that passed[/]",
-    HoldEnd.REPLACED: "held for another reason then",
+    HoldEnd.CONFIRMED: "[yellow]confirmed[/]",
+    HoldEnd.CLEARED: "[green]cleared[/]",
+    HoldEnd.REPLACED: "held for another reason",
     HoldEnd.OPEN: "[bold red]not ended[/]",
     HoldEnd.UNKNOWN: "its end is not known here",
 }
@@ -128,7 +128,7 @@ class _TextPrinter:
         reason = "" if hold.reason == "none" else f": {hold.reason.replace('_', ' ')}"
         reports = f"{count:,} reports in {span(lasted)}" if count > 1 else "1 report"
         first = f", first {hold.reports[-1].answer}" if count > 1 else ""
-        at = "" if hold.ended_at is None else f" at {self._time(hold.ended_at)}"
+        at = "" if hold.ended_at is None else f" at {self._beside(hold.reports[0].observed_at, hold.ended_at)}"
         return f"[bold yellow]HELD[/]{reason}; {reports}{first}; {_ENDS[hold.ended]}{at}"
 
     def _by(self, report: PastReport) -> str:
@@ -137,6 +137,11 @@ class _TextPrinter:
         if not report.transmitter:
             return ""
         return self._accounts.setdefault(report.transmitter, f"{len(self._accounts) + 1}")
+
+    def _beside(self, observed_at: int, seconds: int) -> str:
+        """Return a time, without the day if it is that of the row."""
+        day, _, clock = self._time(seconds).partition(" ")
+        return clock if self._time(observed_at).startswith(f"{day} ") else f"{day} {clock}"
 
     def _time(self, seconds: int) -> str:
         return readable(seconds, is_utc=self._is_utc)
@@ -217,7 +222,7 @@ def _round(entry: PastRound) -> str:
     report = entry.report
     told = "accepted, [yellow]confirmed jump[/]" if entry.confirmed else "accepted"
     if report.published_at is not None:
-        told += f" after {span(max(0, report.published_at - report.observed_at))}"
+        told += f", mined {span(max(0, report.published_at - report.observed_at))} later"
     if report.journal is not None and report.journal.outcome not in ("accepted", ""):
         told += f"; here: {report.journal.outcome}"
         if report.journal.reason:

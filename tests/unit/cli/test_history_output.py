@@ -78,9 +78,9 @@ def test_each_row_is_one_line_in_a_pipe(capsys: pytest.CaptureFixture[str], monk
         "2023-11-14 22:14:20 8 1999.00 FAILED: the hub refused: NotReporter [/] [2J; came to: proven, signed 2 times",
         "2023-11-14 22:13:20 8 2000.12345678 1 480,123 HELD: anomalous; 2 reports in 2 min, first "
         "2000.12345678; not ended",
-        "2023-11-14 22:13:20 8 2000.12345678 me 480,123 HELD: not positive; 1 report; held for another reason then at "
-        "2023-11-14 22:13:20",
-        "2023-11-14 22:13:20 7 2000.12345678 1 480,123 accepted, confirmed jump after 12 s",
+        "2023-11-14 22:13:20 8 2000.12345678 me 480,123 HELD: not positive; 1 report; held for another reason at "
+        "22:13:20",
+        "2023-11-14 22:13:20 7 2000.12345678 1 480,123 accepted, confirmed jump, mined 12 s later",
         "2023-11-14 22:13:20 6 2000.12345678 me accepted",
     ]  # fmt: skip
 
