@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from oracle.core.metrics import HELP, Counter, Distribution, Gauge, Metrics
+from oracle.core.obstacles import Obstacle, ObstacleKind
 
 
 def test_counters_are_kept_by_feed() -> None:
@@ -83,3 +84,26 @@ def test_alerts_name_metrics_that_are_shown_before_anything_happens(project_root
     assert named - counters <= {each.value for each in Gauge}
     table = re.findall(r"^\| (`[A-Z].*?) \|", (project_root / "docs/operations.md").read_text(), re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", "".join(table))) == sorted(re.findall(r"- alert: (\w+)", text))
+
+
+def test_each_kind_of_obstacle_is_explained_and_raises_an_alert(project_root: Path) -> None:
+    page = (project_root / "docs/operations.md").read_text()
+    section = page.split("### Would the next report be taken?", 1)[1].split("\n## ", 1)[0]
+    kinds = [each.value for each in ObstacleKind]
+    assert sorted(re.findall(r"^\| `([a-z]+)` \|", section, re.MULTILINE)) == sorted(kinds)
+    text = (project_root / "packaging/alerts.yml").read_text()
+    rules = re.findall(r'oracle_obstacle\{kind(=|!~)"([\w|]+)"\} == 1', text)
+    named = [kind for _, several in rules for kind in several.split("|")]
+    assert set(named) <= set(kinds), "a kind that there is"
+    heard = [kind for how, several in rules for kind in kinds if (kind in several.split("|")) is (how == "=")]
+    assert sorted(heard) == sorted(kinds), "one alert for each kind"
+
+
+def test_obstacles_are_shown_by_feed_and_kind_until_they_are_gone() -> None:
+    metrics = Metrics()
+    paused = Obstacle(ObstacleKind.PAUSED, "a", "the feed is paused", "")
+    metrics.show_obstacles(["a", "b"], [paused, Obstacle(ObstacleKind.FUNDS, "", "the payer has 0 ether", "")])
+    assert metrics.has_obstacle(ObstacleKind.PAUSED, "a") and metrics.has_obstacle(ObstacleKind.FUNDS)
+    assert not metrics.has_obstacle(ObstacleKind.PAUSED, "b") and not metrics.has_obstacle(ObstacleKind.FUNDS, "a")
+    metrics.show_obstacles(["a", "b"], [])
+    assert not metrics.has_obstacle(ObstacleKind.PAUSED, "a") and not metrics.has_obstacle(ObstacleKind.FUNDS)
