@@ -77,7 +77,7 @@ def _next(found: Begun) -> list[str]:
     steps = _first_steps(found)
     paying = [address for name, address in found.keys.items() if name != "reporter"]
     if found.is_local:
-        funded = "".join(f" --fund {address}" for address in paying)
+        funded = "".join(f" --fund keystore/{name}.json" for name in found.keys if name != "reporter")
         steps.append(f"oracle chain up{funded}     # in another terminal")
     else:
         steps.append("put your sources into oracle.toml")

@@ -127,7 +127,8 @@ def test_keys_of_ones_own(tmp_path: Path, chain: str, arguments: list[str]) -> N
         assert f"key {name}: {addresses[name]}" in made.stdout
     assert len(set(addresses.values())) == 3
     paying = (addresses["submitter"], addresses["admin"])
-    told = "oracle chain up --fund {} --fund {}" if arguments else "send {} and {} some ether"
+    local = "oracle chain up --fund keystore/submitter.json --fund keystore/admin.json"
+    told = local if arguments else "send {} and {} some ether"
     assert told.format(*paying) in made.stdout
     assert paths[0].read_text().strip() not in made.stdout + made.stderr
     before = files(folder)
