@@ -24,10 +24,10 @@ from oracle.sources.replay.config import RecordedSourceConfig
 from oracle.sources.trace import Match, Trace, Traceable
 from oracle.sources.units import likely_unit
 
-__all__ = ["Tried", "TriedFeed", "Verdict", "try_feeds"]
+__all__ = ["TrialOutcome", "Tried", "TriedFeed", "try_feeds"]
 
 
-class Verdict(StrEnum):
+class TrialOutcome(StrEnum):
     """The outcome of a source's trial.
 
     Attributes:
@@ -52,7 +52,7 @@ class Tried:
         feed: The feed's name.
         type: The kind of source.
         origin: Where its values come from, without anything secret.
-        verdict: The outcome.
+        outcome: The outcome.
         value: The value; None if it gave none.
         answer: The same in answer units, as it would be signed.
         observed_at: The value's time, unix seconds.
@@ -72,7 +72,7 @@ class Tried:
     feed: str
     type: str
     origin: str
-    verdict: Verdict
+    outcome: TrialOutcome
     is_relative: bool = True
     value: Decimal | None = None
     answer: int | None = None
@@ -111,14 +111,14 @@ class TriedFeed:
     notes: tuple[str, ...] = ()
 
     @property
-    def verdict(self) -> Verdict:
+    def outcome(self) -> TrialOutcome:
         """The worst of what was found."""
-        verdicts = {each.verdict for each in self.sources}
-        if Verdict.FAILS in verdicts:
-            return Verdict.FAILS
+        outcomes = {each.outcome for each in self.sources}
+        if TrialOutcome.FAILS in outcomes:
+            return TrialOutcome.FAILS
         if self.problems:
-            return Verdict.SILENT if Verdict.SILENT in verdicts else Verdict.FAILS
-        return Verdict.SILENT if Verdict.SILENT in verdicts else Verdict.OK
+            return TrialOutcome.SILENT if TrialOutcome.SILENT in outcomes else TrialOutcome.FAILS
+        return TrialOutcome.SILENT if TrialOutcome.SILENT in outcomes else TrialOutcome.OK
 
 
 async def try_feeds(
@@ -186,7 +186,7 @@ async def _look_at(feed: FeedConfig, index: int, clock: Callable[[], float]) -> 
 def _judged(feed: FeedConfig, looks: Sequence[_Look], now: int) -> TriedFeed:
     tried = tuple(_tried(look, looks, now) for look in looks)
     readings = [look.reading for look in looks if look.reading is not None]
-    waiting = sum(each.verdict is Verdict.WAITS for each in tried)
+    waiting = sum(each.outcome is TrialOutcome.WAITS for each in tried)
     failures = {look.name: f"{look.name}: {_brief(look).splitlines()[0]}" for look in looks if look.error is not None}
     try:
         value = aggregate(readings, aggregation_policy(feed), failures)
@@ -209,7 +209,7 @@ def _tried(look: _Look, looks: Sequence[_Look], now: int) -> Tried:
         feed.name,
         config.type,
         config.public_origin,
-        Verdict.OK,
+        TrialOutcome.OK,
         feed.measure is Kind.RELATIVE,
         took_s=round(look.took_s, 3),
         matched=tuple(trace.matches),
@@ -222,11 +222,11 @@ def _tried(look: _Look, looks: Sequence[_Look], now: int) -> Tried:
     if isinstance(config, PushSourceConfig) and isinstance(look.error, Retryable):
         way = "signed" if config.key_file is not None else "with its bearer token"
         note = f"its values are sent to POST /push/{feed.name}/{config.name}, {way}: `oracle run` takes them"
-        return replace(tried, verdict=Verdict.WAITS, notes=(*tried.notes, note))
+        return replace(tried, outcome=TrialOutcome.WAITS, notes=(*tried.notes, note))
     is_silent = isinstance(look.error, Retryable) and not trace.is_refused
     return replace(
         tried,
-        verdict=Verdict.SILENT if is_silent else Verdict.FAILS,
+        outcome=TrialOutcome.SILENT if is_silent else TrialOutcome.FAILS,
         problems=tuple(_lines(_brief(look))),
         suggestions=(*trace.suggestions, *_places(look, near, now)),
         excerpt=excerpt(trace.document, trace.sought) if trace.sought and trace.document is not None else "",
@@ -253,7 +253,7 @@ def _with_value(tried: Tried, look: _Look, near: Decimal | None, now: int) -> Tr
         )
     return replace(
         tried,
-        verdict=Verdict.FAILS if problems else Verdict.OK,
+        outcome=TrialOutcome.FAILS if problems else TrialOutcome.OK,
         value=reading.value,
         answer=answer,
         observed_at=reading.observed_at,

@@ -93,7 +93,7 @@ async def test_each_source_is_compared_with_the_median_of_the_others(desk: Desk)
     assert (str(alpha.value), alpha.answer, alpha.observed_at, alpha.age_s) == ("100.0", 10**10, NOW - 7, 7)
     assert [(each.where, each.found) for each in alpha.matched] == [("$.price", "100.0"), ("$.time", str(NOW - 7))]
     assert round(alpha.distance) == 999 and float(alpha.distance_sigma) == pytest.approx(0.999, rel=1e-3)
-    assert [found[name].verdict for name in ("alpha", "bravo", "charlie", "")] == ["ok", "ok", "fails", "fails"]
+    assert [found[name].outcome for name in ("alpha", "bravo", "charlie", "")] == ["ok", "ok", "fails", "fails"]
     assert "is 20,000 ppm from the median of the others, 100.0; at most 10000 ppm count" in found["charlie"].problems
     assert (str(found[""].value), found[""].agreeing) == ("100.0", 2)
 
@@ -113,7 +113,7 @@ async def test_a_path_that_finds_nothing_is_told_with_the_document_and_the_paths
     desk.http("bravo", {"price": 100.3})
     desk.http("lost", DOCUMENT, "$.data.price.last")
     lost = (await desk.tried())["lost"]
-    assert lost.verdict == "fails"
+    assert lost.outcome == "fails"
     assert lost.problems == ("$.data.price.last: there is no such value in the answer",)
     assert lost.excerpt == '$.data.price is {"avg": 99.9}'
     assert lost.suggestions == (
@@ -137,7 +137,7 @@ async def test_each_path_that_is_suggested_works(desk: Desk) -> None:
     suggested = lost.suggestions[0].partition("  # ")[0]
     desk.sources[2] = desk.sources[2].replace('timestamp_path = "$.when"', suggested)
     lost = (await desk.tried())["lost"]
-    assert (lost.verdict, str(lost.value), lost.observed_at) == ("ok", "100.2", NOW)
+    assert (lost.outcome, str(lost.value), lost.observed_at) == ("ok", "100.2", NOW)
 
 
 async def test_without_other_sources_the_same_name_is_the_likeliest(desk: Desk) -> None:
@@ -148,7 +148,7 @@ async def test_without_other_sources_the_same_name_is_the_likeliest(desk: Desk) 
 
 
 @pytest.mark.parametrize(
-    ("document", "path", "more", "status", "verdict", "problem", "suggestion"),
+    ("document", "path", "more", "status", "outcome", "problem", "suggestion"),
     [
         ({"price": "100.1"}, "$.price", "", 200, "fails", "is the string '100.1'", "allow_string = true"),
         ([{"p": 1}, {"p": 100}], "$[*].p", "", 200, "fails", "matches 2 values", 'path = "$[1].p"  # 100'),
@@ -177,13 +177,13 @@ async def test_without_other_sources_the_same_name_is_the_likeliest(desk: Desk) 
     ],
 )  # fmt: skip
 async def test_what_is_wrong_with_a_source_is_told_by_its_kind(
-    desk: Desk, document: Any, path: str, more: str, status: int, verdict: str, problem: str, suggestion: str
+    desk: Desk, document: Any, path: str, more: str, status: int, outcome: str, problem: str, suggestion: str
 ) -> None:
     desk.http("alpha", {"price": 100})
     desk.http("bravo", {"price": 100.3})
     desk.http("odd", document, path, more, status)
     odd = (await desk.tried())["odd"]
-    assert odd.verdict == verdict and problem in odd.problems[0], odd
+    assert odd.outcome == outcome and problem in odd.problems[0], odd
     assert (odd.suggestions or ("",))[0].startswith(suggestion)
 
 
@@ -202,7 +202,7 @@ async def test_a_value_that_the_feeds_decimals_can_not_hold_is_told(
     for name in ("alpha", "bravo"):
         desk.http(name, f'{{"price": {value}}}')
     found = await desk.tried()
-    assert found["alpha"].verdict == "fails" and any(problem in each for each in found["alpha"].problems)
+    assert found["alpha"].outcome == "fails" and any(problem in each for each in found["alpha"].problems)
 
 
 async def test_a_source_that_is_pushed_waits_and_is_no_problem(desk: Desk) -> None:
@@ -212,7 +212,7 @@ async def test_a_source_that_is_pushed_waits_and_is_no_problem(desk: Desk) -> No
     key.chmod(0o600)
     desk.add('type = "push", name = "desk", key_file = "key", max_age = 60')
     found = await desk.tried()
-    assert (found["desk"].verdict, found[""].verdict, found[""].problems) == ("waits", "ok", ())
+    assert (found["desk"].outcome, found[""].outcome, found[""].problems) == ("waits", "ok", ())
     assert "POST /push/eth-usd/desk, signed" in found["desk"].notes[0]
     key.chmod(0o644)
     assert (await desk.tried())["desk"].problems[0].endswith("and make a new secret")

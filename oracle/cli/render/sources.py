@@ -9,26 +9,26 @@ from typing import Any
 
 from rich.text import Text
 
-from oracle.app.source_tests import Tried, TriedFeed, Verdict
+from oracle.app.source_tests import TrialOutcome, Tried, TriedFeed
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_console
 from oracle.core.errors import Retryable
 from oracle.core.times import readable, span
 
-_COLOURS = {Verdict.OK: "green", Verdict.FAILS: "red", Verdict.SILENT: "yellow", Verdict.WAITS: ""}
+_COLOURS = {TrialOutcome.OK: "green", TrialOutcome.FAILS: "red", TrialOutcome.SILENT: "yellow", TrialOutcome.WAITS: ""}
 _LABEL = 10
 _INDENT = 7
 
 
 def exit_code(tried: Sequence[TriedFeed]) -> int:
     """Return the exit code: 1 if a person has to change something, 75 if a source is silent now, else 0."""
-    verdicts = {each.verdict for each in tried}
-    return 1 if Verdict.FAILS in verdicts else Retryable.exit_code if Verdict.SILENT in verdicts else 0
+    outcomes = {each.outcome for each in tried}
+    return 1 if TrialOutcome.FAILS in outcomes else Retryable.exit_code if TrialOutcome.SILENT in outcomes else 0
 
 
 def as_document(tried: Sequence[TriedFeed]) -> list[dict[str, Any]]:
     """Return outcomes as JSON values. Numbers with a point are strings, which lose no digits."""
-    return [{**asdict(each), "verdict": each.verdict} for each in tried]
+    return [{**asdict(each), "outcome": each.outcome} for each in tried]
 
 
 def print_trials(tried: Sequence[TriedFeed], *, as_json: bool) -> None:
@@ -43,7 +43,7 @@ def print_trials(tried: Sequence[TriedFeed], *, as_json: bool) -> None:
         console.print(Text(feed.feed, "bold"), _summary(feed), soft_wrap=True)
         for each in feed.sources:
             kind = f" ({each.type}: {each.origin})" if each.origin != each.type else f" ({each.type})"
-            console.print(Text(f"{each.verdict:<7}", _COLOURS[each.verdict]) + Text(each.source + kind), soft_wrap=True)
+            console.print(Text(f"{each.outcome:<7}", _COLOURS[each.outcome]) + Text(each.source + kind), soft_wrap=True)
             for label, text in _facts(each):
                 for line in _folded(label, text, console.width):
                     console.print(line, soft_wrap=True, markup=False)

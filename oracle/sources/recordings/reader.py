@@ -13,7 +13,7 @@ from oracle.core.errors import DataError
 from oracle.sources.interface import Reading, check_value, parse_decimal
 from oracle.sources.recordings.columns import choose
 from oracle.sources.recordings.sheets import Sheet, open_sheet
-from oracle.sources.recordings.times import read_times
+from oracle.sources.recordings.times import read_times, unit_notes
 
 __all__ = ["RecordedTable", "read_table"]
 
@@ -88,7 +88,7 @@ def read_table(
         may_be_empty = index in choice.peers or len(choice.values) > 1
         columns[sheet.headers[index]], wrong_cells = _values(sheet, index, may_be_empty=may_be_empty)
         problems += wrong_cells
-    notes = [*sheet.notes, *choice.notes, *times.notes]
+    notes = [*sheet.notes, *choice.notes, *times.notes, *unit_notes(name, times)]
     order = list(range(sheet.count))
     if times.refused is None and not times.problems:
         seconds = [each for each in times.seconds if each is not None]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from oracle.core.documents import NotText, decode_text
 from oracle.core.errors import DataError, ToolMissing
 from oracle.sources.recordings.times import looks_like_time
 
@@ -141,11 +142,10 @@ def _decoded(path: Path, data: bytes) -> str:
         raise DataError(f"{path}: is a Parquet file: name it .parquet")
     if data[:4] == b"\xd0\xcf\x11\xe0":
         raise DataError(f"{path}: is an old Excel file: save it as XLSX or CSV")
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8") from None
+        return decode_text(data)
+    except NotText as error:
+        raise DataError(f"{path}: can't be read: {error}; save it as UTF-8") from None
 
 
 def _delimiter(path: Path, text: str) -> str:

@@ -8,12 +8,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-__all__ = ["Times", "looks_like_time", "read_times"]
+__all__ = ["Times", "looks_like_time", "read_times", "unit_notes"]
 
 UINT32_MAX = 2**32 - 1
 
 _UNITS = ((10**11, 1, "seconds"), (10**14, 10**3, "milliseconds"), (10**17, 10**6, "microseconds"))
 """A unix time below the first number is in this unit."""
+
+_THOUSANDS = (10**6, 10**7)
+"""A column of unix times between these numbers, of January to April 1970, is likely in thousands of seconds."""
+
+_UNIT_NAMES = {
+    "s": "seconds", "sec": "seconds", "secs": "seconds", "seconds": "seconds",
+    "ms": "milliseconds", "millis": "milliseconds", "milliseconds": "milliseconds",
+    "us": "microseconds", "micros": "microseconds", "microseconds": "microseconds",
+    "ns": "nanoseconds", "nanos": "nanoseconds", "nanoseconds": "nanoseconds",
+}  # fmt: skip
+_NAMED_UNIT = re.compile(rf"(?:\b|_)({'|'.join(_UNIT_NAMES)})\b\W*\Z", re.IGNORECASE)
 
 _DAY_NUMBERS = (20_000, 80_000)
 """Spreadsheets count days: these are the years 1954 to 2119."""
@@ -46,12 +57,14 @@ class Times:
         problems: By the number of the cell: what is wrong with it.
         refused: Why the column as a whole can't be read; None if it can.
         notes: What was converted, in sentences.
+        units: The units of its unix times, each once, in the order of the rows.
     """
 
     seconds: list[int | None]
     problems: dict[int, str] = field(default_factory=dict)
     refused: str | None = None
     notes: list[str] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
 
 
 def looks_like_time(cell: object) -> bool:
@@ -82,6 +95,31 @@ def read_times(cells: Sequence[object]) -> Times:
     """
     reading = _Reading(cells)
     return reading.times
+
+
+def unit_notes(header: str, times: Times) -> list[str]:
+    """Return what is odd about the unit of a column's unix times; nothing if they are dates.
+
+    Args:
+        header: The column's name, which may name a unit: "open_time_ms", "time (s)".
+        times: The column's times, as they were read.
+    """
+    if not times.units:
+        return []
+    notes = []
+    named = _NAMED_UNIT.search(header)
+    unit = None if named is None else _UNIT_NAMES[named[1].lower()]
+    others = [each for each in times.units if each != unit]
+    if unit is not None and others:
+        notes.append(f"column {header!r} names {unit}, but its times are in {' and '.join(others)}: they are read so")
+    seconds = [each for each in times.seconds if each is not None]
+    if seconds and _THOUSANDS[0] <= min(seconds) and max(seconds) < _THOUSANDS[1]:
+        first, last = (dt.datetime.fromtimestamp(each, dt.UTC) for each in (min(seconds), max(seconds)))
+        notes.append(
+            f"column {header!r} is of {first:%Y-%m-%d} to {last:%Y-%m-%d}, as unix times in seconds: were milliseconds "
+            "divided twice?"
+        )
+    return notes
 
 
 class _Reading:
@@ -193,6 +231,8 @@ class _Reading:
             raise ValueError(_UNKNOWN)
         value = Decimal(text)
         size, unit = next(((size, unit) for end, size, unit in _UNITS if value < end), (10**9, "nanoseconds"))
+        if unit not in self.times.units:
+            self.times.units.append(unit)
         if unit != "seconds":
             self._count(unit)
         if value % size:

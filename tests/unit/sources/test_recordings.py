@@ -124,6 +124,36 @@ def test_a_file_is_read_exactly(tmp_path: Path) -> None:
             id="micro-and-nano",
         ),
         pytest.param(
+            "time_ms,value\n1564448400,1\n1564448401,2\n",
+            "2019-07-30T01:00",
+            ("1", "2"),
+            [
+                "times are those of column 'time_ms'",
+                "column 'time_ms' names milliseconds, but its times are in seconds: they are read so",
+            ],
+            id="seconds-where-milliseconds-are-said",
+        ),
+        pytest.param(
+            "time (s),value\n1564448400000,1\n1564448401000,2\n",
+            "2019-07-30T01:00",
+            ("1", "2"),
+            [
+                "times are those of column 'time (s)'",
+                "milliseconds are taken in seconds: 2 of 2",
+                "column 'time (s)' names seconds, but its times are in milliseconds: they are read so",
+            ],
+            id="milliseconds-where-seconds-are-said",
+        ),
+        pytest.param(
+            "time,value\n1564448,1\n1564449,2\n",
+            "1970-01-19T02:34:08",
+            ("1", "2"),
+            [
+                "column 'time' is of 1970-01-19 to 1970-01-19, as unix times in seconds: were milliseconds divided twice?"
+            ],
+            id="milliseconds-divided-twice",
+        ),
+        pytest.param(
             "# time,value\n1564448400.0,1\n1564448401.5,2\n", "2019-07-30T01:00", ("1", "2"), ["parts"], id="numpy"
         ),
         pytest.param("sep=;\ntime;value\n1564448400;1\n1564448401;2\n", "2019-07-30T01:00", ("1", "2"), [], id="excel"),
@@ -359,7 +389,7 @@ def test_files_that_are_no_series(tmp_path: Path) -> None:
         read(tmp_path, "time,value\n")
     with pytest.raises(DataError, match="is empty"):
         read(tmp_path, "\n \n")
-    with pytest.raises(DataError, match="is not UTF-8 text"):
+    with pytest.raises(DataError, match="it is not text in UTF-8: byte 13 can't be read"):
         read(tmp_path, b"time,value\n1,\xff\n")
     with pytest.raises(DataError, match="is compressed"):
         read(tmp_path, gzip.compress(b"time,value\n1,2\n"))
