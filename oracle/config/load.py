@@ -16,6 +16,7 @@ from oracle.config.file import Config
 from oracle.config.journal import JournalConfig, journal_table
 from oracle.config.part import read_part
 from oracle.config.training import TrainingConfig
+from oracle.core.documents import NotText, decode_text
 from oracle.core.errors import ConfigError
 from oracle.core.settings import Section
 
@@ -92,13 +93,13 @@ def _read(path: Path, env: Mapping[str, str], table: type[Table], hint: str) -> 
 def _data(path: Path, hint: str) -> dict[str, Any]:
     """Return the content of a file. Raises as `load_part`."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        return tomllib.loads(decode_text(path.read_bytes()), parse_float=Decimal)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file; {hint}") from None
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    except NotText as error:
+        raise ConfigError(f"{path}: can't be read: {error}") from None
     except ValueError as error:  # TOMLDecodeError, or a number with too many digits
         raise ConfigError(f"{path}: is not valid TOML: {error}") from None
     except RecursionError:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TypeAlias
 
-from oracle.core.documents import NotJson, parse_json
+from oracle.core.documents import NotJson, NotText, decode_text, parse_json
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Detector, Disclosure, Trainer
 from oracle.detectors.kinds import imported, polynomial, quadratic
@@ -59,10 +59,10 @@ def load(path: Path, disclosure: Disclosure = Disclosure.SCORE, lower: Lower | N
         DataError: The file can't be read, or its content is wrong.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = decode_text(path.read_bytes())
     except FileNotFoundError:
         raise DataError(f"{path}: no such model file; `oracle detector train` and `oracle init` write one") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, NotText) as error:
         raise DataError(f"model file {path} can't be read: {error}") from error
     return parse(text, str(path), disclosure, lower)
 

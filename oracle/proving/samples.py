@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from oracle.core.documents import parse_json
+from oracle.core.documents import decode_text, parse_json
 from oracle.core.errors import DataError
 
 
@@ -42,19 +43,18 @@ def _npy(path: Path) -> Any:
 
 def _csv(path: Path) -> list[list[float]]:
     rows: list[list[float]] = []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        for number, row in enumerate(csv.reader(file), 1):
-            if not row:
+    for number, row in enumerate(csv.reader(io.StringIO(decode_text(path.read_bytes()), newline="")), 1):
+        if not row:
+            continue
+        try:
+            values = [float(cell) for cell in row]
+        except ValueError:
+            if number == 1:
                 continue
-            try:
-                values = [float(cell) for cell in row]
-            except ValueError:
-                if number == 1:
-                    continue
-                raise ValueError(f"line {number}: {', '.join(row)[:60]}") from None
-            if rows and len(values) != len(rows[0]):
-                raise ValueError(f"line {number} has {len(values)} columns, those before it {len(rows[0])}")
-            rows.append(values)
+            raise ValueError(f"line {number}: {', '.join(row)[:60]}") from None
+        if rows and len(values) != len(rows[0]):
+            raise ValueError(f"line {number} has {len(values)} columns, those before it {len(rows[0])}")
+        rows.append(values)
     return rows
 
 

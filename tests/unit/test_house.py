@@ -41,6 +41,16 @@ MAY_IMPORT_LATE = {
 """Folders and modules whose functions import more than extras, and why. Others import at the top."""
 
 
+PARSES_JSON = {
+    "oracle/core/documents.py": "the one strict reader",
+    "oracle/proving/engine/": "pipes and files between this process and its own child, which alone loads ezkl",
+}
+"""Folders and modules that parse JSON by themselves, and why. All others use `oracle.core.documents`."""
+
+PARSED_TWICE = {"oracle/audit/deployment/manifest.py", "oracle/chain/deploy/file.py"}
+"""Modules in which pydantic parses JSON itself, once the strict reader has taken it."""
+
+
 @cache
 def trees(root: Path, folder: str = "oracle") -> dict[str, ast.Module]:
     return {
@@ -140,3 +150,58 @@ def test_functions_import_extras_only(project_root: Path) -> None:
 @pytest.mark.parametrize("place", MAY_IMPORT_LATE)
 def test_what_may_import_late_does(project_root: Path, place: str) -> None:
     assert any(path.startswith(place) and list(late_imports(tree)) for path, tree in trees(project_root).items())
+
+
+def parses(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the places where JSON is parsed, or an answer decoded, by something else than our own reader."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="json"), attr="load" | "loads" | "JSONDecoder"):
+                yield node.lineno, f"json.{node.attr}"
+            case ast.ImportFrom(module="json", names=names):
+                yield from ((node.lineno, f"json.{each.name}") for each in names if each.name not in ("dump", "dumps"))
+            case ast.Import(names=names):
+                parsers = {"jiter", "msgspec", "orjson", "rapidjson", "simplejson", "ujson"}
+                yield from ((node.lineno, each.name) for each in names if each.name in parsers)
+            case ast.Await(value=ast.Call(func=ast.Attribute(attr="json" | "text" as name), args=[])):
+                # aiohttp's own: any charset, any size, and the last of two keys.
+                yield node.lineno, f"await ….{name}()"
+            case ast.Attribute(attr="model_validate_json" | "validate_json" | "parse_raw" | "decode_rpc_response"):
+                yield node.lineno, node.attr
+            case ast.Attribute(value=ast.Name(id="pydantic_core"), attr="from_json"):
+                yield node.lineno, "pydantic_core.from_json"
+
+
+def test_one_reader_parses_json(project_root: Path) -> None:
+    found = [
+        f"{path}:{line}: {what}"
+        for path, tree in trees(project_root).items()
+        for line, what in parses(tree)
+        if not any(path.startswith(each) for each in PARSES_JSON)
+        if not (path in PARSED_TWICE and what == "model_validate_json")
+    ]
+    assert found == [], "use `parse_json` or `read_json` of oracle.core.documents, or `Answer.json` of oracle.core.http"
+
+
+@pytest.mark.parametrize("place", [*PARSES_JSON, *sorted(PARSED_TWICE)])
+def test_what_may_parse_json_does(project_root: Path, place: str) -> None:
+    assert any(path.startswith(place) and list(parses(tree)) for path, tree in trees(project_root).items())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "json.loads(x)", "json.load(x)", "f = json.loads", "json.JSONDecoder()", "from json import loads",
+        "async def f(): return await answer.json()", "async def f(): return await answer.text()",
+        "Model.model_validate_json(x)", "import orjson", "import jiter", "pydantic_core.from_json(x)",
+    ],
+)  # fmt: skip
+def test_parsers_are_found(code: str) -> None:
+    assert list(parses(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code", ["json.dumps(x)", "answer.json()", "parse_json(x)", "from json import dumps", "x.text"]
+)
+def test_what_is_no_parser_is_none(code: str) -> None:
+    assert not list(parses(ast.parse(code)))

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oracle.core.documents import NotText, decode_text
 from oracle.core.encoding import CLIP, GAP_ONE, Feature, window_features
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Disclosure, Explanation
@@ -322,8 +323,8 @@ class QuadraticModel:
             DataError: The file can't be read, or its content is wrong.
         """
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = decode_text(path.read_bytes())
+        except (OSError, NotText) as error:
             raise DataError(f"model file {path} can't be read: {error}") from error
         return QuadraticModel.from_json(text, str(path), disclosure)
 

@@ -25,6 +25,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from oracle.core.documents import NotText, decode_text
 from oracle.core.errors import DataError
 from oracle.sources.faults.fault import Fault
 from oracle.sources.faults.formula import Formula
@@ -45,10 +46,10 @@ def load_faults(path: Path) -> tuple[Fault, ...]:
         DataError: The file can't be read, or an entry is wrong. The message names the entry.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(decode_text(path.read_bytes()))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, NotText, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: can't be read: {error}") from None
     entries = document.get("fault")
     if not isinstance(entries, list) or not entries or set(document) != {"fault"}:

@@ -48,6 +48,16 @@ def test_a_minimal_configuration_has_sound_defaults(read: Load, tmp_path: Path) 
     assert source.allow_string is False
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_files_of_windows_are_read(tmp_path: Path, project_root: Path, encoding: str) -> None:
+    text = (project_root / "config.example.toml").read_text(encoding="utf-8")
+    path = tmp_path / "oracle.toml"
+    path.write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    plain = tmp_path / "plain.toml"
+    plain.write_text(text, encoding="utf-8")
+    assert load(path, {}) == load(plain, {})
+
+
 def test_the_example_loads(project_root: Path) -> None:
     config = load(project_root / "config.example.toml", {})
     assert {type(source) for feed in config.feeds for source in feed.sources} == {
@@ -145,8 +155,8 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
         load(path, {})
     with pytest.raises(ConfigError, match="can't be read: Is a directory"):
         load(tmp_path, {})
-    path.write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+    path.write_bytes(b"\xe9")
+    with pytest.raises(ConfigError, match="can't be read: it is not text in UTF-8: byte 0"):
         load(path, {})
     path.write_text("[chain\n")
     with pytest.raises(ConfigError, match=r"is not valid TOML: .*line 1") as caught:

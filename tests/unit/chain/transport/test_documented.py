@@ -87,7 +87,8 @@ REFUSED: dict[str, tuple[str, Any]] = {
     NO_STATUS: ("receipt", {"result": RECEIPT}),
     "the RPC endpoint answers a … without …": ("receipt", {"result": {"blockNumber": "0x1"}}),
     "the RPC endpoint answers … where … needs a number": ("nonce", {"result": "10"}),
-    "RPC endpoint … answers something that is not JSON-RPC": ("nonce", NoJsonRpc()),
+    "RPC endpoint … answers something that is not JSON-RPC": ("nonce", {"neither": 1}),
+    "RPC endpoint … answers something that is not JSON-RPC: it …": ("nonce", NoJsonRpc("it is empty")),
     "RPC endpoint … answers HTTP …, a redirect, which is not followed: configure the URL it leads to": (
         "nonce", RefusedByStatus(302),
     ),
