@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -68,3 +70,14 @@ def test_a_plain_console_would_break_them() -> None:
     table.add_row(ADDRESS)
     Console(file=file, width=20).print(table)
     assert ADDRESS not in file.getvalue()
+
+
+def test_every_command_prints_through_this_console(project_root: Path) -> None:
+    """Pictures that move are for terminals alone."""
+    moving = {"oracle/cli/demo.py", "oracle/cli/render/progress.py"}
+    own = {
+        str(path.relative_to(project_root))
+        for path in (project_root / "oracle" / "cli").rglob("*.py")
+        if re.search(r"(?<!\w)Console\(", path.read_text(encoding="utf-8"))
+    }
+    assert own == moving
