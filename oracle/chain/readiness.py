@@ -22,7 +22,7 @@ __all__ = ["Readiness", "ReadinessReader", "unreadable"]
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """How ready a node is to report, as last read.
+    """The readiness of a node to report, as read once.
 
     Attributes:
         obstacles: All obstacles; none: the chain would take the next report of each feed.

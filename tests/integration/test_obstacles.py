@@ -43,7 +43,7 @@ class Operator:
     workspace: Workspace
     deployment: Deployment
     unlinked: tuple[dict[str, list[str]], dict[str, str]] = field_of(default_factory=lambda: ({}, {}))
-    """What was told while one feed had no adapter."""
+    """The words of all surfaces while one feed had no adapter."""
 
     def told(self) -> dict[str, list[str]]:
         """Return what each surface says of the next reports; figures are left out, as they change each second."""
@@ -267,7 +267,7 @@ def test_an_adapter_that_is_not_linked_is_told_and_stops_no_report(operator: Ope
 
 
 def test_an_active_model_that_is_not_here_is_told(ready: Operator) -> None:
-    """What is missing differs: a command looks for the artifact, and the daemon for a prover that it has started."""
+    """The words differ: a command looks for the artifact, and the daemon for a prover that it has started."""
     ready.change("one", MODEL * 3)  # number 2 in the place of 1
     try:
         eventually(lambda: ready.shown() == {("one", "model")}, "the model in the metrics")
