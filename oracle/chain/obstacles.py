@@ -94,8 +94,8 @@ class NodeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class HubFacts:
     """The hub's answers about a node's feeds at one moment, and the chain's about its payer.
-    """What the chain says of a node's feeds at one moment.
 
     Attributes:
         head: The latest block.
