@@ -121,6 +121,11 @@ def terms_of(
             f"so --max-disagreements {allowed:,}: of {min_compared:,} reports no more differ, with a probability of "
             f"{LIKELY:.0%}"
         )
+        if 2 * allowed > min_compared:
+            notes.append(
+                f"that allows nearly anything, as {measured.reports:,} reports tell little: wait for more, or say with "
+                "--max-disagreements how many may differ"
+            )
     else:
         reason = "it has no reports yet" if comparison is not None else f"the models could not be compared ({why_not})"
         raise DataError(

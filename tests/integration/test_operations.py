@@ -30,6 +30,7 @@ from oracle.chain.hub import Hub, ShadowTally
 from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil, AnvilConfig, free_port
 from oracle.chain.rpc import Rpc
+from oracle.core.errors import ChainUnavailable
 from oracle.core.stages import Proven, Scored
 from oracle.core.types import Outcome
 from oracle.feeds.journal import Journal
@@ -271,6 +272,12 @@ class Operator:
             return None  # the journal is being created
         return row
 
+    def has_chain(self) -> bool:
+        """Return whether the chain answers."""
+        with contextlib.suppress(ChainUnavailable):
+            return bool(self.chain.rpc("eth_chainId") == hex(self.chain.chain_id))
+        return False
+
     def has_looked(self) -> bool:
         """Return whether the daemon knows of every comparison that the hub has made."""
         tally = self.tally()
@@ -352,27 +359,25 @@ def the_first_evening(operator: Operator) -> None:
     operator.follow(EVENING)
     operator.configure()
     operator.publish("2000.00")
-    tried = operator.follow(EVENING)
-    assert "2000" in tried and "1 feed(s), no errors" in tried
-    operator.until(lambda: operator.chain.rpc("eth_chainId") == hex(31_337), "the chain")
+    operator.until(operator.has_chain, "the chain")
+    assert operator.follow(EVENING).count("2000") >= 3
     deployed = operator.follow(EVENING)
-    assert "deployment.json" in deployed
+    assert "1 feed(s), no errors" in deployed and f"would take the next report of {FEED}" in deployed
     operator.follow(EVENING)
     operator.until(lambda: operator.ended(f"{FEED}@{operator.moment}") is Outcome.ACCEPTED, "the first round")
     operator.until(lambda: operator.metrics().get("oracle_ready") == 1, "readiness")
     shown = operator.follow(EVENING)
-    assert "2000.00000000" in shown and '"ok": true' in shown and "the feed's first" in shown
+    assert "2000.00000000" in shown and '"ok": true' in shown and "accepted" in shown
     metrics = operator.follow(EVENING)
-    alerts(operator, (operator.folder / "alerts.yml").read_text())
-    assert "oracle_ready 1" in metrics.replace('{feed=""}', "")
+    alerts((operator.folder / "alerts.yml").read_text(), metrics)
 
 
-def alerts(operator: Operator, rules: str) -> None:
+def alerts(rules: str, metrics: str) -> None:
     """Check that the daemon shows each metric that an alert rule names; one without a network has no members."""
     named = set(re.findall(r"\b(oracle_\w+)", "\n".join(re.findall(r"expr: (.*)", rules))))
     named = {each for each in named if not each.startswith(("oracle_member_", "oracle_transmitter_"))}
     assert len(named) > 8
-    operator.until(lambda: named <= operator.metrics().keys(), f"all of {named}")
+    assert named - set(re.findall(r"^# TYPE (\w+) ", metrics, re.MULTILINE)) == set()
 
 
 def a_source_lies(operator: Operator) -> None:
@@ -392,10 +397,7 @@ def the_chain_is_congested(operator: Operator) -> None:
     operator.chain.rpc("anvil_mine", "0x1")
     operator.publish("2000.30")
     operator.until_told("gas costs")
-    assert re.search(
-        r"enough\s+for\s+[\d,]+\s+reports\s+at\s+the\s+present\s+price",
-        operator.follow("Incident: the chain is congested"),
-    )
+    assert re.search(r"next reports.*gas costs", " ".join(operator.follow("Incident: the chain is congested").split()))
     operator.edit("chain_id = 31337", "chain_id = 31337\nmax_fee_gwei = 10_000")
     operator.follow("Incident: the chain is congested")
     key = f"{FEED}@{operator.moment}"
@@ -443,7 +445,7 @@ def a_feed_is_removed(operator: Operator) -> None:
     text = path.read_text()
     path.write_text(text[: text.rindex("[[feeds]]")])
     said = operator.follow(section)
-    assert "1 feed(s), no errors" in said and "btc-usd" not in said
+    assert "1 feed(s), no errors" in said and re.search(r"btc-usd +\w+ \(paused\)", said)
     operator.delivers("2000.02")
 
 
@@ -480,7 +482,7 @@ def a_model_is_replaced(operator: Operator) -> None:
     assert "stays with model 1: model 2 has to be proposed for it" in operator.follow(section)
     compared = operator.follow(section)
     assert re.search(r"of the latest \d+ reports, models 1 and 2 differ on 0$", compared, re.MULTILINE)
-    assert re.search(r"^--min-compared 2 --max-disagreements [01]$", compared, re.MULTILINE)
+    assert re.search(r"^--min-compared 2 --max-disagreements [012]$", compared, re.MULTILINE)
     said = operator.follow(section)
     assert "0 of 2 reports compared" in said
     assert "can't be activated yet: 2 more of 2 reports have to be compared; expected at 20" in said

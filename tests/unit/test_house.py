@@ -23,10 +23,12 @@ EXTRAS = {
 MAY_IMPORT_LATE = {
     "oracle/cli/": "`oracle --help` answers at once",
     "oracle/app/run.py": "a node that only answers loads neither provers nor circuits",
+    "oracle/chain/keys/": "eth_account is slow to import, and most commands sign nothing",
     "oracle/chain/local/solc.py": "py-solc-x is slow to import and creates a folder; npm's solc does without it",
     "oracle/chain/transport/endpoint.py": "web3 is slow to import, and changes the recursion limit",
     "oracle/claims/attestation.py": "eth_account is slow to import, and most programs only read attestations",
     "oracle/config/prover.py": "platformdirs is needed only where no folder is configured",
+    "oracle/core/accounts.py": "eth_account is slow to import, and most commands sign nothing",
     "oracle/core/formats.py": "eth_utils is slow to import",
     "oracle/core/statistics.py": "the daemon's percentiles need no numpy, which takes its memory",
     "oracle/detectors/kinds/": "scoring one window needs neither numpy nor onnx",

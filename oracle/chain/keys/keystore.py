@@ -14,16 +14,17 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
+from typing import TYPE_CHECKING, Any
 
 from oracle.chain.local.anvil import WELL_KNOWN_MNEMONIC, derive_accounts
 from oracle.chain.rpc import Rpc
+from oracle.core.accounts import account_class
 from oracle.core.documents import AmbiguousJson, NotJson, parse_json
 from oracle.core.errors import InsecureSetup, KeystoreError, ToolMissing
 from oracle.core.formats import checksum_address, from_hex, one_line
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
 
 _MAX_BYTES = 64 * 1024
 """The largest keystore, which has about 500 bytes: a larger file was given by mistake."""
@@ -50,7 +51,7 @@ def create(path: Path, password: str, *, iterations: int | None = None) -> str:
     Raises:
         KeystoreError: The file exists (it is never overwritten), can't be written, or the password is empty.
     """
-    return _store(path, Account.create(), password, iterations)
+    return _store(path, account_class().create(), password, iterations)
 
 
 def import_key(path: Path, secret: str, password: str, *, iterations: int | None = None) -> str:
@@ -68,7 +69,7 @@ def load(path: Path, password: str) -> LocalAccount:
     _refuse_open(path, "keystore")
     try:
         made = _check_supported(path, found)
-        key = bytes(Account.decrypt(found, password))
+        key = bytes(account_class().decrypt(found, password))
     except ValueError as error:
         if "MAC" in str(error):
             raise KeystoreError(
@@ -77,7 +78,7 @@ def load(path: Path, password: str) -> LocalAccount:
         raise _no_keystore(path) from None
     except (KeyError, TypeError, AttributeError, NotImplementedError):
         raise _no_keystore(path) from None
-    account: LocalAccount = Account.from_key(key)
+    account: LocalAccount = account_class().from_key(key)
     if "address" in found and str(account.address).lower() != _address(path, found).lower():
         raise KeystoreError(
             f"keystore {path}: its key is of {account.address}, but it says {_address(path, found)}: tampered with"
@@ -246,7 +247,7 @@ def _account(secret: str) -> LocalAccount:
         key = from_hex(secret.strip())
         if len(key) != 32:
             raise ValueError
-        account: LocalAccount = Account.from_key(key)
+        account: LocalAccount = account_class().from_key(key)
     except Exception:  # eth_keys has errors of its own, which quote the key
         raise KeystoreError("that is not a private key: it is 64 hexadecimal digits, with or without 0x") from None
     return account

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import rlp
-from eth_account import Account
 
 from oracle.chain.keys.signer import HALF_ORDER
 from oracle.chain.keys.typed import TypedData
 from oracle.core import http
+from oracle.core.accounts import account_class
 from oracle.core.documents import parse_json
 from oracle.core.errors import SignerRefused, SignerUnavailable
 from oracle.core.formats import from_hex, keccak, one_line
@@ -67,7 +67,8 @@ class RemoteKey:
             v += 27 if v < 2 else 0
             if v not in (27, 28) or int.from_bytes(s) > HALF_ORDER:
                 raise ValueError
-            signer = Account.recover_message(typed.message, vrs=(v, int.from_bytes(r), int.from_bytes(s)))
+            vrs = v, int.from_bytes(r), int.from_bytes(s)
+            signer = account_class().recover_message(typed.message, vrs=vrs)
         except Exception:  # the libraries raise their own and others' errors, undocumented
             raise SignerRefused(f"{self._name}: gave no signature{_reason(answer)}") from None
         if signer != self._address:
@@ -94,7 +95,7 @@ class RemoteKey:
             raise SignerRefused(f"{self._name}: signed no transaction{_reason(answer)}") from None
         try:
             found = _read(raw)
-            signer = Account.recover_transaction(raw)
+            signer = account_class().recover_transaction(raw)
         except Exception:  # for other bytes the libraries raise their own and others' errors, undocumented
             raise SignerRefused(f"{self._name}: gave bytes that are not a signed transaction") from None
         wanted = _wanted(fields)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Union
 
-from eth_account.messages import SignableMessage
-from eth_account.signers.local import LocalAccount
 from eth_keys.datatypes import Signature
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
@@ -16,6 +14,11 @@ from oracle.chain.keys.typed import TypedData, readings_hash, report_message, ty
 from oracle.core.formats import checksum_address, keccak, to_hex
 from oracle.core.report import NO_READINGS, Report, ReporterSignature
 from oracle.core.types import SignedTransaction
+
+# eth_account is slow to import, and most commands sign nothing.
+if TYPE_CHECKING:
+    from eth_account.messages import SignableMessage
+    from eth_account.signers.local import LocalAccount
 
 HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 """Half the order of secp256k1: contracts refuse signatures with an s above it."""
@@ -62,11 +65,13 @@ class LocalKey:
         return SignedTransaction(bytes(signed.hash), bytes(signed.raw_transaction), fields["nonce"])
 
 
-AnyKey: TypeAlias = LocalAccount | Key
+AnyKey: TypeAlias = Union["LocalAccount", Key]
 
 
 def as_key(key: AnyKey) -> Key:
     """Return an account of eth-account as a key, and a key as it is."""
+    from eth_account.signers.local import LocalAccount  # slow to import: see above
+
     return LocalKey(key) if isinstance(key, LocalAccount) else key
 
 

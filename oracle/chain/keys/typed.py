@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
-
-from eth_account.messages import SignableMessage
+from typing import TYPE_CHECKING, Any
 
 from oracle.core.errors import DataError
 from oracle.core.formats import from_hex, keccak, to_hex
 from oracle.core.report import NO_READINGS, Report
+
+# eth_account is slow to import, and most commands sign nothing.
+if TYPE_CHECKING:
+    from eth_account.messages import SignableMessage
 
 NAME, VERSION = "ZkOracle", "2"
 
@@ -132,7 +134,7 @@ def report_message(chain_id: int, hub: str, report: Report, answers: Sequence[in
         + keccak(b"".join(_word(each) for each in answers))
         + readings
     )
-    return SignableMessage(b"\x01", _domain(chain_id, hub), struct)
+    return _message(chain_id, hub, struct)
 
 
 def typed_request(chain_id: int, hub: str, report: Report, turn: int, deadline: int, terms: bytes) -> TypedData:
@@ -171,7 +173,7 @@ def typed_request(chain_id: int, hub: str, report: Report, turn: int, deadline: 
         + keccak(b"".join(report.feed_ids))
         + keccak(b"".join(_word(each) for each in report.round_ids))
     )
-    message = SignableMessage(b"\x01", _domain(chain_id, hub), struct)
+    message = _message(chain_id, hub, struct)
     return TypedData(message, _document(chain_id, hub, "ReportRequest", _REQUEST, values))
 
 
@@ -202,8 +204,15 @@ def typed_deployment(chain_id: int, hub: str, summary: DeploymentSummary) -> Typ
         + _word(summary.change_delay)
         + summary.content
     )
-    message = SignableMessage(b"\x01", _domain(chain_id, hub), struct)
+    message = _message(chain_id, hub, struct)
     return TypedData(message, _document(chain_id, hub, "DeploymentManifest", _MANIFEST, values))
+
+
+def _message(chain_id: int, hub: str, struct: bytes) -> SignableMessage:
+    """Return what is signed of a struct's hash."""
+    from eth_account.messages import SignableMessage  # slow to import: see above
+
+    return SignableMessage(b"\x01", _domain(chain_id, hub), struct)
 
 
 def digest_of(typed: TypedData) -> bytes:

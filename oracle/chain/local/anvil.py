@@ -18,11 +18,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from eth_account import Account
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from oracle.chain.local import toolchain
 from oracle.core import http
+from oracle.core.accounts import account_class
 from oracle.core.errors import ChainUnavailable, ConfigError
 from oracle.core.formats import to_hex
 
@@ -342,12 +342,13 @@ def derive_accounts(mnemonic: str, count: int) -> tuple[DevAccount, ...]:
     Raises:
         ConfigError: the mnemonic is not valid.
     """
-    Account.enable_unaudited_hdwallet_features()
+    account = account_class()
+    account.enable_unaudited_hdwallet_features()
     try:
-        found = [Account.from_mnemonic(mnemonic, account_path=_DERIVATION_PATH.format(i)) for i in range(count)]
+        found = [account.from_mnemonic(mnemonic, account_path=_DERIVATION_PATH.format(i)) for i in range(count)]
     except Exception as error:  # eth_account raises its own, and eth_utils', undocumented ones
         raise ConfigError(f"mnemonic: {error}") from error
-    return tuple(DevAccount(account.address, to_hex(bytes(account.key))) for account in found)
+    return tuple(DevAccount(each.address, to_hex(bytes(each.key))) for each in found)
 
 
 def _arguments(config: AnvilConfig) -> list[str]:

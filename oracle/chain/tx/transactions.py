@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import rlp
-from eth_account import Account
 from rlp.exceptions import RLPException
 
 from oracle.chain.keys.signer import Key
 from oracle.chain.tx.fees import Fees
+from oracle.core.accounts import account_class
 from oracle.core.errors import JournalError
 from oracle.core.formats import checksum_address, to_hex
 from oracle.core.types import SignedTransaction
@@ -72,6 +72,6 @@ def read(raw: bytes) -> tuple[Content, Fees]:
 def signer_of(raw: bytes) -> str | None:
     """Return the checksummed address that signed a transaction; None if there is no valid signature."""
     try:
-        return str(Account.recover_transaction(raw))
+        return str(account_class().recover_transaction(raw))
     except Exception:  # the library raises its own and others' errors, undocumented
         return None

@@ -79,6 +79,12 @@ def test_a_shadow_period_that_has_failed_counts_where_it_shows_more() -> None:
     assert terms(100, found=other).max_disagreements == 5
 
 
+def test_terms_of_few_reports_are_told_to_say_little() -> None:
+    found = terms(2, by=replace(AGREEING, reports=4))
+    assert found.max_disagreements == 2 and "that allows nearly anything, as 4 reports tell little" in found.notes[-1]
+    assert "nearly anything" not in terms(100, by=replace(AGREEING, reports=40)).notes[-1]
+
+
 def test_no_shadow_period_is_no_terms() -> None:
     found = terms(0)
     assert (found.min_compared, found.max_disagreements, found.problems) == (0, 0, ())
