@@ -205,6 +205,22 @@ async def test_a_value_that_the_feeds_decimals_can_not_hold_is_told(
     assert found["alpha"].outcome == "fails" and any(problem in each for each in found["alpha"].problems)
 
 
+async def test_an_absolute_feed_is_compared_in_its_own_units(desk: Desk) -> None:
+    desk.feed = (
+        desk.feed.replace('"relative"', '"absolute"')
+        .replace("deviation_ppm = 5_000", "deviation = 5")
+        .replace("max_source_spread_ppm = 10_000", "max_source_spread = 0.5")
+        .replace("decimals = 8", "decimals = 2")
+        .replace("sigma = 1_000", "sigma = 20")
+    )
+    for name, value in (("alpha", -1.5), ("bravo", -1.25), ("charlie", -2.5)):
+        desk.http(name, {"price": value})
+    found = await desk.tried()
+    assert (str(found["bravo"].distance), str(found["bravo"].distance_sigma)) == ("1.25", "6.25")
+    assert found["bravo"].problems == ("is 1.25 from the median of the others, -2.5; at most 0.5 count",)
+    assert found["alpha"].answer == -150 and (found[""].agreeing, found[""].answer) == (2, -150)
+
+
 async def test_a_source_that_is_pushed_waits_and_is_no_problem(desk: Desk) -> None:
     desk.http("alpha", {"price": 100})
     key = desk.folder / "key"

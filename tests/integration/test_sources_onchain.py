@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from oracle.app.source_tests import try_feeds
 from oracle.chain.chainlink import ChainlinkFeed, LatestRound
 from oracle.chain.connect import pool
 from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, deploy
@@ -27,7 +28,7 @@ from oracle.chain.transport import jsonrpc
 from oracle.chain.transport.endpoints import Endpoints
 from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
-from oracle.config import OnchainSourceConfig
+from oracle.config import FeedConfig, OnchainSourceConfig
 from oracle.core.errors import ChainUnavailable, DataError, OracleError, SourceUnavailable, WrongChain
 from oracle.core.report import Report, SignedReport
 from oracle.core.stages import Decided, Observed, Proven, Scored
@@ -168,7 +169,7 @@ async def test_another_endpoint_is_asked_where_one_will_not_do(
     other: Other, two: list[NodeProxy], method: str, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jsonrpc, "MAX_BODY", 1 << 20)
-    monkeypatch.setitem(Endpoints.__init__.__kwdefaults__, "limit_pauses", (0.01,))
+    monkeypatch.setitem(Endpoints.__init__.__kwdefaults__ or {}, "limit_pauses", (0.01,))
     first, second = two
     first.on(None if method == "*" else method, act)
     source = other.source(rpc_urls=urls(two))
@@ -278,6 +279,21 @@ async def test_a_trial_shows_what_the_contract_answered() -> None:
         ("decimals", "2"),
         ("latestRoundData", f"(7, 234567, {NOW}, {NOW}, 6)"),
     ]
+
+
+async def test_a_trial_of_a_feed_reads_the_chain(other: Other) -> None:
+    address = other.deployment.feeds["price"].aggregator
+    asked = {"type": "onchain", "rpc_url": other.chain.rpc_url, "chain_id": 31337, "max_age": 60, "address": address}
+    terms = {"name": "eth", "description": "ETH / USD", "kind": "relative", "decimals": 2, "sigma": 1_000}
+    terms |= {"heartbeat": 3_600, "deviation_ppm": 5_000, "min_sources": 2}
+    feed = FeedConfig.model_validate({**terms, "sources": (asked, {**asked, "chain_id": 1}, {**asked, "max_age": 10})})
+    (found,) = await try_feeds([feed], clock=lambda: NOW + 30)
+    read, elsewhere, old = found.sources
+    assert (read.outcome, str(read.value), read.answer, read.age_s) == ("ok", "2345.67000001", 234_567, 20)
+    assert [each.where for each in read.matched] == ["decimals", "latestRoundData"]
+    assert elsewhere.outcome == "fails" and "serves chain 31337" in elsewhere.problems[0]
+    assert old.outcome == "silent" and "20 s old; at most 10 s are allowed" in old.problems[0]
+    assert found.outcome == "fails" and found.problems
 
 
 # --- a contract on the chain that answers what it was told ---

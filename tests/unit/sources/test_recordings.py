@@ -148,9 +148,7 @@ def test_a_file_is_read_exactly(tmp_path: Path) -> None:
             "time,value\n1564448,1\n1564449,2\n",
             "1970-01-19T02:34:08",
             ("1", "2"),
-            [
-                "column 'time' is of 1970-01-19 to 1970-01-19, as unix times in seconds: were milliseconds divided twice?"
-            ],
+            ["column 'time' is of 1970-01-19 to 1970-01-19, as unix times in seconds: were milliseconds divided"],
             id="milliseconds-divided-twice",
         ),
         pytest.param(
