@@ -123,8 +123,9 @@ def assert_the_history_is_told(workspace: Workspace) -> None:
     journal.rename(journal.with_suffix(".away"))
     without = workspace.run("history", "eth", "--utc")
     journal.with_suffix(".away").rename(journal)
-    assert without.returncode == 0 and "HELD: anomalous; 1 report; cleared at" in without.stdout
-    assert "there is no journal at" in without.stdout
+    said = " ".join(without.stdout.split())
+    assert without.returncode == 0 and "HELD: anomalous; 1 report; cleared at" in said
+    assert "there is no journal at" in said
 
     hub = told["hub"]
     alone = workspace.run("history", "ETH", "--hub", hub, "--rpc", workspace.chain.rpc_url, "--json")
@@ -368,7 +369,11 @@ def test_deploying_again_changes_nothing(workspace: Workspace) -> None:
     before = (workspace.folder / "deployment.json").read_text()
     block = workspace.chain.rpc("eth_blockNumber")
     told = json.loads(workspace.run("deploy", "--json").stdout)
-    assert (told["ok"], told["differences"], told["deployment"]["hub"]) == (True, [], json.loads(before)["hub"])
+    assert (told["ok"], told["differences"], told["deployment"]["hub"]) == (
+        True,
+        [],
+        load_deployment(workspace.folder / "deployment.json").hub,
+    )
     assert told["weaknesses"]
     assert (workspace.folder / "deployment.json").read_text() == before
     assert workspace.chain.rpc("eth_blockNumber") == block
