@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from oracle.chain.hub import Hub, HubFeedConfig, HubModel
 from oracle.chain.obstacles import OTHER_ADDRESS, HubFacts, NodeFacts, obstacles_of
+from oracle.chain.transport.answers import Market
 from oracle.core.concurrency import together
-from oracle.core.errors import ContractRejected, DeploymentError, FeesTooHigh, OracleError
+from oracle.core.errors import ChainUnavailable, ContractRejected, DeploymentError, FeesTooHigh, OracleError
 from oracle.core.money import REPORT_GAS
 from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.core.types import FeedState
@@ -89,19 +90,18 @@ class ReadinessReader:
         )
 
     async def _facts(self, node: NodeFacts) -> HubFacts:
-        hub, rpc = self._hub, self._hub.rpc
-        head, following = await together(rpc.block(), rpc.block("pending"))
-        market, balance = None, None
-        if node.payer is not None:
-            market, balance = await together(rpc.market(), rpc.balance(node.payer))
-        states = await self._states([each.feed_id for each in node.feeds if each.feed_id is not None])
+        hub, wanted = self._hub, [each.feed_id for each in node.feeds if each.feed_id is not None]
+        # Side by side, as a report that is due waits for this.
+        (head, next_at), ((market, balance), states) = await together(
+            together(hub.rpc.block(), self._pending_at()), together(self._money(node.payer), self._states(wanted))
+        )
         ids = {*states, *(peer for state in states.values() for peer in state.peers)}
         terms = {each: found for each in sorted(ids) if (found := await self._terms(each)) is not None}
         numbers = sorted({state.committee for state in states.values()})
         committees = await together(*map(hub.committee, numbers))
         return HubFacts(
             head=head,
-            next_at=max(head.timestamp, following.timestamp),
+            next_at=max(head.timestamp, next_at),
             states=states,
             terms=terms,
             committees=dict(zip(numbers, committees, strict=True)),
@@ -117,6 +117,19 @@ class ReadinessReader:
             market=market,
             balance=balance,
         )
+
+    async def _pending_at(self) -> int:
+        """Return the time of the pending block; 0 if the node says none: some leave out half of that block."""
+        try:
+            return (await self._hub.rpc.block("pending")).timestamp
+        except ChainUnavailable:
+            return 0
+
+    async def _money(self, payer: str | None) -> tuple[Market | None, int | None]:
+        """Return the price of gas and the payer's balance; None if nobody pays."""
+        if payer is None:
+            return None, None
+        return await together(self._hub.rpc.market(), self._hub.rpc.balance(payer))
 
     async def _states(self, feed_ids: Sequence[bytes]) -> dict[bytes, FeedState]:
         """Return the states of the feeds that the hub has."""
