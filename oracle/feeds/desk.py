@@ -17,7 +17,16 @@ from typing import Protocol
 import structlog
 
 from oracle.core.backoff import Backoff
-from oracle.core.errors import ChainUnavailable, Fatal, Obstructed, Retryable
+from oracle.core.errors import (
+    BudgetSpent,
+    ChainUnavailable,
+    Fatal,
+    FeesTooHigh,
+    Obstructed,
+    OracleError,
+    PayerEmpty,
+    Retryable,
+)
 from oracle.core.obstacles import Obstacle
 from oracle.core.stages import SHADOW, Decided, Observed, OpenStage, Proven, Scored, Submitted, name_of
 from oracle.feeds.interface import Permission, ProvingModel, ReportListener, ReportStep, StageJournal
@@ -180,7 +189,7 @@ class Desk:
             waiting = self._queue.next(loop.time(), self._under_way) if self._provers.free else None
             if waiting is not None:
                 self._listener.took(ReportStep.WAIT, loop.time() - waiting.decided_at)
-                self._start(waiting.stage, self._provers.take())
+                self._start(waiting.stage, self._provers.take(self._news.set))
                 continue
             next_time = self._queue.next_time(loop.time())
             with contextlib.suppress(TimeoutError):
@@ -227,9 +236,11 @@ class Desk:
         structlog.contextvars.bind_contextvars(report=",".join(stage.feeds))
         try:
             with slot or contextlib.nullcontext():
-                await self._require_clear(stage)
-                again = await self._reporting.report(stage, slot)
-            self._let_wait([Waiting(each.decided, each.model, each.alone) for each in again])
+                again = await self._parted(stage)
+                if not again:
+                    found = await self._reporting.report(stage, slot)
+                    again = [Waiting(each.decided, each.model, each.alone) for each in found]
+            self._let_wait(again)
         except Retryable as error:
             await self._try_again(stage, error)
             return
@@ -242,19 +253,33 @@ class Desk:
             if self._feeds is not None and feed not in self.ended:
                 self._feeds.well(feed)
 
-    async def _require_clear(self, stage: OpenStage) -> None:
-        """Require that nothing stands in the way of a report that is still to be signed or proven."""
+    async def _parted(self, stage: OpenStage) -> Sequence[Waiting]:
+        """Return the parts of a report that is still to be proven, if something stands in the way of some of its feeds.
+
+        Raises:
+            Obstructed: Something stands in the way of all of them.
+        """
         if isinstance(stage, Proven | Submitted) or self._permission.left(stage.decided) <= 0:
-            return
+            return ()
         await self._outlook.renew(stage.feeds)
         obstacle = self._obstacle(stage)
         if obstacle is not None:
             raise Obstructed(str(obstacle))
+        waits = [each.key for each in stage.due if self._obstacle_of(each.feed, stage) is not None]
+        goes_on = [each.key for each in stage.due if each.key not in waits]
+        parts = [stage.decided.only(keys) for keys in (goes_on, waits)] if waits else []
+        return [Waiting(each) for each in parts if each is not None]
 
     def _obstacle(self, stage: OpenStage) -> Obstacle | None:
-        is_offered = stage.decided.is_offered and not isinstance(stage, Submitted)
-        found = (self._outlook.obstacle(feed, is_offered=is_offered) for feed in stage.feeds)
-        return next((each for each in found if each is not None), None)
+        """Return what stands in the way of all feeds of a report; None if one of them can go on."""
+        found = [self._obstacle_of(feed, stage) for feed in stage.feeds]
+        return None if None in found else found[0]
+
+    def _obstacle_of(self, feed: str, stage: OpenStage) -> Obstacle | None:
+        is_signed = isinstance(stage, Submitted)
+        found = self._outlook.obstacle(feed, is_offered=stage.decided.is_offered and not is_signed)
+        # A transaction that is signed is sent and followed whatever the hub would say now.
+        return found if found is None or found.kind.is_of_payer or not is_signed else None
 
     def _let_rest(self, feed: str) -> None:
         """Let a feed rest after a report that failed, longer after each further one."""
@@ -273,10 +298,11 @@ class Desk:
         """
         if not isinstance(error, Obstructed | ChainUnavailable):
             self._outlook.doubt()
+        reached = self._reached(stage)
         while not self._stopping.is_set():
-            if not await self._waited(stage, error):
+            if not await self._waited(reached, error):
                 pause = max(self._backoffs.setdefault(feed, _backoff()).pause() for feed in stage.feeds)
-                left = self._left(stage)
+                left = self._left(reached)
                 pause = min(pause, left) if left > 0 else pause
                 log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=pause)
                 if self._feeds is not None:
@@ -290,6 +316,13 @@ class Desk:
                 return
             error = again
 
+    def _reached(self, stage: OpenStage) -> OpenStage:
+        """Return how far the journal has a report that began at this stage; the stage itself if that can't be said."""
+        with contextlib.suppress(OracleError):  # whoever reads the journal next says so
+            found = [_of(each, stage) for each in self._journal.unfinished()]
+            return next((each for each in found if each is not None and each.keys == stage.keys), stage)
+        return stage
+
     async def _waited(self, stage: OpenStage, error: Retryable) -> bool:
         """Wait while something stands in the way of a report, but only as long as it may be gone on with.
 
@@ -297,6 +330,8 @@ class Desk:
             False if nothing does: then the error has another cause.
         """
         if isinstance(error, ChainUnavailable):  # the obstacles can't be read either
+            return False
+        if isinstance(stage, Submitted) and not isinstance(error, BudgetSpent | FeesTooHigh | PayerEmpty):
             return False
         waited = isinstance(error, Obstructed)
         await self._outlook.renew(stage.feeds)

@@ -65,13 +65,23 @@ class Provers:
         while not self.free:
             await self._next_change()
 
-    def take(self) -> Slot:
-        """Take a free prover for a report. If spare work has it, the latest of that is cut off."""
+    def take(self, freed: Callable[[], None] = lambda: None) -> Slot:
+        """Take a free prover for a report. If spare work has it, the latest of that is cut off.
+
+        Args:
+            freed: Called once the prover is given back.
+        """
         assert self.free, "until_free comes first"
         self._taken += 1
         while len(self._spare) > self.free:
             self._spare.pop().cancel()
-        return Slot(self._give_back)
+
+        def give_back() -> None:
+            self._taken -= 1
+            self._tell()
+            freed()
+
+        return Slot(give_back)
 
     async def use_spare(self, work: Callable[[], Awaitable[T]]) -> T:
         """Wait for a prover that neither a report nor other spare work has, and work with it.
@@ -97,10 +107,6 @@ class Provers:
             if task in self._spare:
                 self._spare.remove(task)
             self._tell()
-
-    def _give_back(self) -> None:
-        self._taken -= 1
-        self._tell()
 
     async def _next_change(self) -> None:
         changed = self._changed

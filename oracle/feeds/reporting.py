@@ -383,12 +383,14 @@ class Reporting:
                 if outcome is not Outcome.SUPERSEDED:
                     self._end([observed], outcome, how)
                     return
+        if isinstance(stage, Proven | Submitted):
+            self._failures[observed.feed] += 1
         self._end([observed], Outcome.FAILED, reason)
 
     # --- ends ---
 
     def failures(self, feed: str) -> int:
-        """Return how many of a feed's observations have failed since the last one that did not."""
+        """Return how many of a feed's observations were refused with their proofs, since the last one that was not."""
         return self._failures[feed]
 
     async def report_now(self, decided: Decided) -> None:
@@ -425,7 +427,6 @@ class Reporting:
         self._moved.pop(observed.key, None)
         self._parted.pop(observed.key, None)
         if outcome is Outcome.FAILED:
-            self._failures[observed.feed] += 1
             self._outlook.doubt()
         elif outcome is not Outcome.SUPERSEDED:
             self._failures.pop(observed.feed, None)

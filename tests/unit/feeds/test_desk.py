@@ -22,7 +22,7 @@ from oracle.core.errors import (
 )
 from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.core.report import Report, SignedReport
-from oracle.core.stages import Decided, Proven, Scored, Stage, Submitted
+from oracle.core.stages import Confirmed, Decided, Proven, Scored, Stage, Submitted
 from oracle.feeds import desk as module
 from oracle.feeds.interface import Permission, ReportStep, SigningCommittee
 from oracle.feeds.provers import Provers
@@ -230,6 +230,28 @@ async def test_a_prover_is_free_as_soon_as_the_proof_is_made(market: Market) -> 
     market.offer("b", at=1_001)
     await until(lambda: market.model.proofs == 2)
     waits.set()
+    await market.stop()
+
+
+async def test_a_prover_that_is_given_back_is_taken_at_once_though_the_report_before_is_not_mined(
+    market: Market,
+) -> None:
+    mined = asyncio.Event()
+    confirm = market.submitter.confirm
+
+    async def slowly(submitted: Submitted) -> Confirmed | Submitted:
+        if submitted.feeds == ("a",):
+            await mined.wait()
+        return await confirm(submitted)
+
+    market.submitter.confirm = slowly  # type: ignore[method-assign]
+    market.start()
+    market.offer("a")
+    market.offer("b")
+    await until(lambda: market.ends["b@1000"] == "accepted")
+    assert market.ends["a@1000"] == "open"
+    mined.set()
+    await market.until_idle()
     await market.stop()
 
 
@@ -557,4 +579,35 @@ async def test_a_model_without_an_artifact_ends_no_feed(market: Market, stands: 
     stands.there = []
     await market.until_idle()
     assert market.ends == {"a@1000": "accepted"} and market.desk.ended == {}
+    await market.stop()
+
+
+async def test_an_obstacle_of_one_feed_of_a_report_costs_the_others_nothing(market: Market, stands: Stands) -> None:
+    stands.there = [Obstacle(ObstacleKind.PAUSED, "b", "the feed is paused", "unpause it")]
+    market.offer()
+    market.start()
+    await until(lambda: market.carried == ["ac"])
+    assert market.ends == {"a@1000": "accepted", "b@1000": "open", "c@1000": "accepted"}
+    assert all("b" not in batch for batch in market.model.batches)
+    stands.there = []
+    await market.until_idle()
+    assert market.ends["b@1000"] == "accepted"
+    await market.stop()
+
+
+async def test_a_transaction_that_is_under_way_is_followed_whatever_stands_in_the_way_of_the_next(
+    market: Market, stands: Stands
+) -> None:
+    late = [TransactionPending("not mined yet")]
+
+    def before(at: str) -> None:
+        if at == "confirm" and late:
+            stands.there = [EMPTY, Obstacle(ObstacleKind.PAUSED, "a", "the feed is paused", "unpause it")]
+            raise late.pop()
+
+    market.submitter.before = before
+    market.start()
+    market.offer("a")
+    await market.until_idle()
+    assert market.ends == {"a@1000": "accepted"} and stands.there, "the feed is still paused"
     await market.stop()
