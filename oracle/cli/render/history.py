@@ -168,11 +168,11 @@ class _JsonPrinter:
 
 
 def _timed(value: Any) -> Any:
-    """Return a document in which each time has its text in UTC beside it."""
+    """Return a document in which each time has its text in UTC beside it, and integers that may be large are text."""
     if isinstance(value, dict):
         found = {}
         for name, each in value.items():
-            found[name] = _timed(each)
+            found[name] = str(each) if name == "raw" else _timed(each)
             if name.endswith("_at"):
                 found[name.removesuffix("_at") + "_utc"] = None if each is None else utc(each)
         return found

@@ -15,6 +15,7 @@ from oracle.app.top import Activity, TopView, activity
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.marks import feed_mark, source_mark
 from oracle.cli.render.tables import new_console, new_table
+from oracle.core.formats import one_line
 from oracle.core.obstacles import lines
 from oracle.core.times import readable, span, zone_name
 
@@ -22,6 +23,9 @@ __all__ = ["print_top", "top_page"]
 
 MOST_REASONS = 6
 """Obstacles, and checks that fail, that are listed."""
+
+_LONGEST = 1_000
+"""Characters of a text that may have words of a node or of another server."""
 
 
 def print_top(view: TopView, *, is_utc: bool, as_json: bool) -> None:
@@ -50,7 +54,7 @@ def _parts(view: TopView, is_utc: bool) -> Iterator[RenderableType]:
         f"[bold]oracle top[/]  {readable(view.at, is_utc=is_utc)} {zone_name(is_utc=is_utc)}  {_state(view)}"
     )
     if view.status is None:
-        yield Text.from_markup(f"[bold red]can't be read:[/] {escape(view.problem)}")
+        yield Text.from_markup(f"[bold red]can't be read:[/] {escape(one_line(view.problem, _LONGEST))}")
     else:
         yield from _chain(view.status)
     yield from _reasons(view)
@@ -75,7 +79,9 @@ def _chain(status: OracleStatus) -> Iterator[Text]:
     yield Text.from_markup(f"payer {status.payer} has {status.balance} ether{left}{dry}")
     ill = [each for each in status.endpoints if each.problem]
     for each in ill:
-        yield Text.from_markup(f"[yellow]endpoint {escape(each.name)} is left alone:[/] {escape(each.problem)}")
+        yield Text.from_markup(
+            f"[yellow]endpoint {escape(each.name)} is left alone:[/] {escape(one_line(each.problem, _LONGEST))}"
+        )
     if status.journal:
         ends = ", ".join(f"{count:,} {outcome}" for outcome, count in status.journal.items() if count)
         yield Text(f"journal: {ends or 'empty'}; written by {status.leader or 'nobody now'}")
@@ -88,7 +94,7 @@ def _reasons(view: TopView) -> Iterator[Text]:
     if view.daemon.problem:
         yield Text.from_markup(f"[yellow]{escape(view.daemon.problem)}[/]")
     for each in found[:MOST_REASONS]:
-        yield Text.from_markup(f"[red]{escape(each)}[/]")
+        yield Text.from_markup(f"[red]{escape(one_line(each, _LONGEST))}[/]")
     if len(found) > MOST_REASONS:
         yield Text(f"… and {len(found) - MOST_REASONS} more: `oracle doctor` lists them")
 

@@ -135,7 +135,7 @@ def test_a_history_for_machines_has_raw_numbers_and_readable_ones(capsys: pytest
     hold, newest = document["entries"][2], document["entries"][4]
     assert (hold["ended"], hold["ended_at"], hold["ended_utc"], len(hold["reports"])) == ("open", None, None, 2)
     report: dict[str, Any] = newest["report"]
-    assert (report["answer"], report["raw"]) == ("2000.12345678", 200_012_345_678)
+    assert (report["answer"], report["raw"]) == ("2000.12345678", "200012345678")
     assert (report["observed_at"], report["observed_utc"]) == (NOON, "2023-11-14T22:13:20Z")
     assert report["journal"]["prove_seconds"] == 0.35
     assert document["entries"][1]["reason"] == FAILURE.reason

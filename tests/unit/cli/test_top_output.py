@@ -104,8 +104,8 @@ def test_a_daemon_that_is_not_there_is_said_and_the_chain_is_shown() -> None:
 
 
 def test_a_chain_that_is_silent_is_said_and_the_daemon_is_shown() -> None:
-    flat = " ".join(" ".join(shown(replace(VIEW, status=None, problem="http://[x]: no answer"))).split())
-    assert "can't be read: http://[x]: no answer" in flat
+    flat = " ".join(" ".join(shown(replace(VIEW, status=None, problem="http://[x]: no\x1b[2J answer"))).split())
+    assert "can't be read: http://[x]: no [2J answer" in flat and "\x1b[2J" not in flat
     assert "kraken suspended" in flat and "12,000 accepted" in flat
 
 
