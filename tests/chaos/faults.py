@@ -544,7 +544,7 @@ def clock_behind(scene: Scene) -> Steps:
     CLOCK,
     "the chain's clock is a day ahead, until the sources catch up",
     "until then, reports fail with the reason",
-    {"event": "failed", "reason": "the feed takes nothing older than"},
+    {"event": "failed", "reason": "ObservationTooOld"},
     ends=EITHER_WAY,
 )
 def chain_clock_ahead(scene: Scene) -> Steps:
