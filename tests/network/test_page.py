@@ -154,6 +154,7 @@ def on_one_machine(them: Organisations) -> None:
     assert re.search(r"sp500 +OK +\d+ +\d+\.\d+", looked)
     assert '"roles": ["reporter", "transmitter"]' in looked
     assert "at most 1 faulty" in looked
+    assert "what became of it" in looked and " accepted, mined " in looked
 
     broken = them.follow()
     assert them.daemons["delta"].wait(30) == -9

@@ -73,6 +73,7 @@ class PastReport:
         observed_at: Unix seconds.
         published_at: The time of its block, unix seconds; None: it was not asked for, or can't be read.
         transmitter: The account that called the hub; empty if only the journal tells of it.
+        member: The member of the network that brings its reports with that account; empty if that is not known.
         own: True if this node's payer is that account.
         model: Number of the model that judged it; None if only the journal tells of it.
         confirmations: How many reports had confirmed the held answer, with this one.
@@ -88,6 +89,7 @@ class PastReport:
     block: int | None
     tx_hash: str
     transmitter: str
+    member: str
     own: bool
     model: int | None
     confirmations: int

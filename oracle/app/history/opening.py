@@ -13,6 +13,7 @@ from oracle.app.history.backwards import EventsBackwards, ObservationsBackwards
 from oracle.app.history.entries import EntryKind, PastAttempt, PastEntry, PastHold
 from oracle.app.history.told import Costs, HistoryTeller
 from oracle.app.keys import address_of
+from oracle.app.standings import network_status
 from oracle.chain.addresses import require_address
 from oracle.chain.connect import connect
 from oracle.chain.deploy import feed_id_of, load_deployment
@@ -28,8 +29,9 @@ from oracle.core.errors import (
     JournalError,
     JournalUnavailable,
     KeystoreError,
+    OracleError,
 )
-from oracle.core.formats import from_hex, to_hex
+from oracle.core.formats import checksum_address, from_hex, to_hex
 from oracle.feeds.journal import Journal, open_journal
 
 __all__ = ["FeedHistory", "history_at", "history_of"]
@@ -38,6 +40,8 @@ _DETAILED_AT_ONCE = 32
 
 _FEED_ID = re.compile(r"0x[0-9a-fA-F]{64}")
 _FEEDS_NAMED = 20
+_TURNS = 1_000
+"""Latest turns of the network in which accounts are looked for."""
 
 
 @dataclass
@@ -67,6 +71,7 @@ class FeedHistory:
     _last: int = 0
     _max_skew: int = 0
     _own: str = ""
+    _members: Mapping[str, str] = field(default_factory=dict)
 
     async def entries(
         self,
@@ -91,7 +96,7 @@ class FeedHistory:
             costs = Costs(self._chain) if with_costs else None
         if self._journal is not None:
             observations = ObservationsBackwards(self._journal, self.feed, since)
-        teller = HistoryTeller(self.decimals, self._own, events, observations)
+        teller = HistoryTeller(self.decimals, self._own, events, observations, self._members)
         try:
             waiting: list[PastEntry] = []
             count = 0
@@ -140,6 +145,7 @@ async def history_of(config: Config, feed: str, env: Mapping[str, str] | None = 
         history._journal = _journal(config, environment, history)
         if history._journal is not None:
             stack.enter_context(history._journal)
+            history._members = _members(config, environment)
         rpc = await stack.enter_async_context(connect(config.chain))
         try:
             await _attach(history, Hub(rpc, deployment.hub))
@@ -195,6 +201,16 @@ async def _attach(history: FeedHistory, hub: Hub) -> None:
     history.decimals, history._max_skew = terms.decimals, terms.max_skew
     history._last = await hub.rpc.block_number()
     history._chain = hub
+
+
+def _members(config: Config, env: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the network's members by the accounts that bring their reports, as this node has seen them lately."""
+    if config.network is None:
+        return {}
+    with contextlib.suppress(OracleError):  # who brought a report is told by its account then
+        seen = network_status(config, env, shown=_TURNS)
+        return {checksum_address(account): each.name for each in seen.transmitters for account in each.accounts}
+    return {}
 
 
 def _journal(config: Config, env: Mapping[str, str], history: FeedHistory) -> Journal | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,6 +35,7 @@ class HistoryTeller:
     Attributes:
         decimals: Decimal places of the feed's answers.
         own: The address of this node's payer; empty if it is not known.
+        members: Members of the network by the accounts that bring their reports, as far as this node has seen them.
         events: The chain's events; None if the chain can't be read.
         observations: The journal's observations; None if there is no journal here.
     """
@@ -43,6 +44,7 @@ class HistoryTeller:
     own: str
     events: EventsBackwards | None
     observations: ObservationsBackwards | None
+    members: Mapping[str, str] = field(default_factory=dict)
 
     async def entries(self) -> AsyncIterator[PastEntry]:
         """Yield the entries, newest first. A hold is at the place of its latest report."""
@@ -116,6 +118,7 @@ class HistoryTeller:
             block=event.block_number,
             tx_hash=to_hex(event.tx_hash),
             transmitter=event.submitter,
+            member=self.members.get(event.submitter, ""),
             own=event.submitter == self.own,
             model=event.model_number,
             confirmations=0 if isinstance(event, RoundAccepted) else event.confirmations,
@@ -160,6 +163,7 @@ class HistoryTeller:
             block=entry.block_number,
             tx_hash="" if entry.tx_hash is None else to_hex(entry.tx_hash),
             transmitter="",
+            member="",
             own=True,
             model=None,
             confirmations=0,

@@ -37,9 +37,9 @@ _ENDS = {
 }
 
 COLUMNS = (
-    "kind", "round", "answer", "observed", "observed_at", "published_at", "block", "tx_hash", "transmitter", "own",
-    "model", "gas", "shared_by", "confirmed", "confirmations", "outcome", "reason", "ended", "ended_at", "attempts",
-    "prove_seconds",
+    "kind", "round", "answer", "observed", "observed_at", "published_at", "block", "tx_hash", "transmitter", "member",
+    "own", "model", "gas", "shared_by", "confirmed", "confirmations", "outcome", "reason", "ended", "ended_at",
+    "attempts", "prove_seconds",
 )  # fmt: skip
 """The columns of CSV. `observed` is ISO 8601 in UTC; other times are unix seconds."""
 
@@ -73,6 +73,7 @@ class _TextPrinter:
         self._console = new_console()
         self._rows: list[tuple[str, ...]] = []
         self._accounts: dict[str, str] = {}
+        self._named: dict[str, str] = {}
         self._tables = self._entries = 0
         head = f"[bold]{escape(one_line(history.feed, 200))}[/] of hub {history.hub} on chain {history.chain_id}"
         self._console.print(head)
@@ -89,6 +90,8 @@ class _TextPrinter:
             self._console.print("there is nothing of it")
         for address, mark in self._accounts.items():
             self._console.print(f"{mark}: {address}")
+        for address, name in self._named.items():
+            self._console.print(f"{escape(name)}: {address}")
         if has_more:
             self._console.print(f"the latest {self._entries:,}; there may be more: --limit, --since", markup=False)
         for note in self._history.notes:
@@ -120,7 +123,7 @@ class _TextPrinter:
         what = _round(entry) if isinstance(entry, PastRound) else self._hold(entry)
         known = [each.gas for each in _reports(entry) if each.gas is not None]
         gas = f"{sum(known):,}" if known else ""
-        yield self._time(newest.observed_at), f"{entry.round_id}", newest.answer, self._by(newest), gas, what
+        yield self._time(newest.observed_at), f"{entry.round_id}", newest.answer, escape(self._by(newest)), gas, what
 
     def _hold(self, hold: PastHold) -> str:
         count = len(hold.reports)
@@ -136,7 +139,9 @@ class _TextPrinter:
             return "me"
         if not report.transmitter:
             return ""
-        return self._accounts.setdefault(report.transmitter, f"{len(self._accounts) + 1}")
+        if report.member:
+            self._named[report.transmitter] = report.member
+        return report.member or self._accounts.setdefault(report.transmitter, f"{len(self._accounts) + 1}")
 
     def _beside(self, observed_at: int, seconds: int) -> str:
         """Return a time, without the day if it is that of the row."""

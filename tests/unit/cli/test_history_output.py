@@ -23,7 +23,7 @@ OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 TX = f"0x{18:064x}"
 
 REPORT = PastReport(
-    "2000.12345678", 200_012_345_678, NOON, NOON + 12, 9, TX, OTHER, False, 1, 0, 480_123, 2,
+    "2000.12345678", 200_012_345_678, NOON, NOON + 12, 9, TX, OTHER, "", False, 1, 0, 480_123, 2,
     Journalled("accepted", "", 1, 0.35, 14.0),
 )  # fmt: skip
 FAILURE = PastAttempt(
@@ -167,3 +167,12 @@ def test_a_spreadsheet_takes_no_reason_for_a_formula(capsys: pytest.CaptureFixtu
     (line,) = csv.DictReader(io.StringIO(printed(capsys, "csv", [replace(FAILURE, reason=reason, answer="-1.5")])))
     assert line["reason"] == f"'{reason}"
     assert line["answer"] == "-1.5"
+
+
+def test_a_member_of_the_network_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    said = printed(capsys, "text", [PastRound(2, False, replace(REPORT, member="beta")), PastRound(1, False, REPORT)])
+    assert "2000.12345678  beta  480,123" in said and f"beta: {OTHER}" in said and f"1: {OTHER}" in said
+    (line, _) = csv.DictReader(
+        io.StringIO(printed(capsys, "csv", [PastRound(2, False, replace(REPORT, member="beta"))] * 2))
+    )
+    assert (line["member"], line["transmitter"]) == ("beta", OTHER)

@@ -135,7 +135,14 @@ def test_answers_are_in_the_feeds_own_units_and_the_transmitter_is_named() -> No
         ("20.00", 2_000, False),
         ("10.00", 1_000, True),
     ]
-    assert found[0].report.transmitter == OTHER
+    assert (found[0].report.transmitter, found[0].report.member) == (OTHER, "")
+    events = EventsBackwards(PastHub([accepted(1, 10, by=OTHER)]), FEED, 0, 100, None, 5)
+    teller = HistoryTeller(2, ME, events, None, {OTHER: "beta"})
+
+    async def members() -> list[str]:
+        return [each.report.member async for each in teller.entries() if isinstance(each, PastRound)]
+
+    assert asyncio.run(members()) == ["beta"]
 
 
 def test_what_never_came_to_the_chain_is_in_its_place_with_its_reason() -> None:
