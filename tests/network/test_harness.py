@@ -70,7 +70,7 @@ async def test_while_the_feed_is_paused_nobody_collects_or_proves_and_afterwards
     assert proven(network) == before, "a turn has passed, and nothing was collected or proven in it"
     administer("proposeUnpause")
     administer("unpause")
-    await network.until_rounds(2)
+    await network.until_rounds(1)
 
 
 def proven(network: LocalNetwork) -> int:
