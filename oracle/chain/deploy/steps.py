@@ -191,7 +191,7 @@ class Steps:
             step = None  # its predecessors were never mined here: the chain was reset
         if step is None:
             self.progress(f"{name}: sending")
-            signed = await self.sender.sign(to, data, hub_interface().decode_error)
+            signed = await self._signed(name, to, data)
             step = Step(
                 tx_hash=signed.tx_hash,
                 nonce=signed.nonce,
@@ -212,6 +212,19 @@ class Steps:
         done = step.model_copy(update={"raw": None, "block": receipt.block_number, "address": address})
         self.save(steps={**self.file.steps, name: done})
         self.progress(f"{name}: done")
+
+    async def _signed(self, name: str, to: str | None, data: bytes) -> SignedTransaction:
+        """Simulate and sign a transaction. Tell the call that another account has to make, if that has the right."""
+        try:
+            return await self.sender.sign(to, data, hub_interface().decode_error)
+        except ContractRejected as error:
+            if error.name != "AccessControlUnauthorizedAccount":
+                raise
+            raise ContractRejected(
+                f"{name}: {error}. Have the admin call {to} with this data, and no ether, then run this again: "
+                f"{to_hex(data)}",
+                error.name,
+            ) from error
 
     async def _why_reverted(self, name: str, to: str | None, data: bytes, receipt: Receipt) -> ContractRejected:
         if to is not None:
