@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from oracle.chain.hub import Hub, RoundEvent, RoundHeld
 from oracle.chain.rpc import LOG_BLOCKS
-from oracle.chain.transport.interface import NodeError
+from oracle.chain.transport.interface import BlockMissing, NodeError
 from oracle.core.errors import ChainUnavailable, JournalError, JournalUnavailable
 from oracle.feeds.journal import Entry, Journal
 
@@ -67,7 +67,10 @@ class EventsBackwards:
         """Return True if a block, and all before it, are older than what is wanted."""
         if self._oldest_block_at is None or block <= self._first:
             return False
-        return (await self._hub.rpc.block(block)).timestamp < self._oldest_block_at
+        try:
+            return (await self._hub.rpc.block(block)).timestamp < self._oldest_block_at
+        except BlockMissing:  # on some chains nobody makes certain blocks
+            return False
 
 
 class ObservationsBackwards:

@@ -17,7 +17,7 @@ from oracle.app.history.entries import EntryKind, HoldEnd, PastAttempt, PastEntr
 from oracle.app.history.opening import FeedHistory
 from oracle.app.history.told import Costs, HistoryTeller
 from oracle.chain.hub import Hub, RoundAccepted, RoundEvent, RoundHeld
-from oracle.chain.transport.interface import HistoryMissing
+from oracle.chain.transport.interface import BlockMissing, HistoryMissing
 from oracle.core.errors import ChainUnavailable
 from oracle.core.formats import to_hex
 from oracle.core.stages import Decided, Observed
@@ -237,6 +237,20 @@ def test_a_hold_that_began_before_since_is_told_with_all_its_reports() -> None:
     found, _ = tell(hub, last=100_000, since=97_500)
     assert [each.kind.value for each in found[:2]] == ["round", "hold"]
     assert len(found[1].reports) == 98
+
+
+def test_a_block_that_nobody_made_is_not_taken_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = PastHub([accepted(1, 9_000), accepted(2, 99_500)])
+
+    async def missing(number: int) -> Any:
+        if number > 50_000:
+            raise BlockMissing("http://node has no block of this number", "null round")
+        return SimpleNamespace(timestamp=number)
+
+    monkeypatch.setattr(hub.rpc, "block", missing)
+    found, events = tell(hub, last=100_000, since=45_000)
+    assert (found[0].round_id, events.failure) == (2, "")
+    assert min(since for since, _ in hub.asked) < 45_000
 
 
 def test_empty_ranges_become_wider() -> None:
