@@ -18,7 +18,7 @@ from oracle.core.errors import ConfigError, DataError, OracleError, Retryable
 from oracle.core.types import Kind
 from oracle.feeds.observe import aggregation_policy
 from oracle.sources.aggregate import aggregate, distance, lower_median
-from oracle.sources.http.places import Place, excerpt, likely_times, likely_values, shown
+from oracle.sources.http.places import Place, excerpt, likely_times, likely_values, only_place, shown
 from oracle.sources.interface import Reading, Source
 from oracle.sources.replay.config import RecordedSourceConfig
 from oracle.sources.trace import Match, Trace, Traceable
@@ -246,7 +246,9 @@ def _with_value(tried: Tried, look: _Look, near: Decimal | None, now: int) -> Tr
         problems.append(str(error))
     problems += _time_problems(look, now)
     most = aggregation_policy(feed).max_spread
+    suggestions: tuple[str, ...] = ()
     if far is not None and most is not None and far > most:
+        suggestions = tuple(_places(look, near, now))
         unit = " ppm" if feed.measure is Kind.RELATIVE else ""
         problems.append(
             f"is {_amount(far)}{unit} from the median of the others, {near:f}; at most {most:f}{unit} count"
@@ -261,6 +263,7 @@ def _with_value(tried: Tried, look: _Look, near: Decimal | None, now: int) -> Tr
         distance=far,
         distance_sigma=None if far is None else _in_sigma(feed, far),
         problems=tuple(problems),
+        suggestions=suggestions,
     )
 
 
@@ -313,9 +316,12 @@ def _in_sigma(feed: FeedConfig, far: Decimal) -> Decimal:
 
 
 def _places(look: _Look, near: Decimal | None, now: int) -> Iterator[str]:
-    """Return settings of an HTTP source whose JSONPath would match, with what it would match."""
+    """Return settings of an HTTP source whose JSONPath would match a likely value, with what it would match."""
     config, trace = look.feed.sources[look.index], look.trace
-    if not isinstance(config, HttpSourceConfig) or not trace.sought or trace.document is None:
+    if not isinstance(config, HttpSourceConfig) or trace.document is None:
+        return
+    is_far = look.reading is not None
+    if not trace.sought and not is_far:
         return
     is_time = trace.sought == config.timestamp_path and any(each.where == config.path for each in trace.matches)
     if is_time:
@@ -323,7 +329,10 @@ def _places(look: _Look, near: Decimal | None, now: int) -> Iterator[str]:
             unit = _unit(place, config.timestamp_unit, now)
             yield f"timestamp_path = {_toml(place.path)}{unit}  # {shown(place.found, 40)}"
         return
-    for place in likely_values(trace.document, trace.sought, near, now):
+    refused = only_place(trace.document, config.path)
+    for place in likely_values(trace.document, config.path, near, now, only_near=is_far):
+        if place.path == refused:
+            continue
         text = ", allow_string = true" if place.is_string and not config.allow_string else ""
         away = ""
         if near is not None:

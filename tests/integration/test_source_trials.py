@@ -140,6 +140,27 @@ async def test_each_path_that_is_suggested_works(desk: Desk) -> None:
     assert (lost.outcome, str(lost.value), lost.observed_at) == ("ok", "100.2", NOW)
 
 
+@pytest.mark.parametrize("more", ["", "max = 200"])
+async def test_a_path_that_finds_another_number_is_told_with_the_one_that_is_meant(desk: Desk, more: str) -> None:
+    """It is far from the others, or out of bounds: nothing else would tell a volume from a price."""
+    desk.http("alpha", {"price": 100})
+    desk.http("bravo", {"price": 100.3})
+    desk.http("wrong", {"v": 5_000, "price": {"avg": 99.9, "high": 101}, "n": 7}, "$.v", more)
+    wrong = (await desk.tried())["wrong"]
+    assert wrong.outcome == "fails"
+    assert ("above the configured maximum" if more else "from the median of the others") in wrong.problems[0]
+    assert wrong.suggestions == (
+        'path = "$.price.avg"  # 99.9, 1,000 ppm from the others',
+        'path = "$.price.high"  # 101, 10,000 ppm from the others',
+    )
+
+
+async def test_a_lone_source_that_finds_another_number_has_no_suggestions(desk: Desk) -> None:
+    desk.http("alpha", {"price": 100})
+    desk.http("bravo", {"price": 7, "n": 8})
+    assert (await desk.tried())["bravo"].suggestions == ()
+
+
 async def test_without_other_sources_the_same_name_is_the_likeliest(desk: Desk) -> None:
     desk.feed = desk.feed.replace("min_sources = 2", "min_sources = 1")
     desk.http("lost", {"result": {"volume": 1, "ask": 7, "price": 8, "bids": [1, 2]}}, "$.data.price")

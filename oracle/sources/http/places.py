@@ -15,7 +15,7 @@ import jsonpath
 from oracle.sources.interface import is_plain_decimal
 from oracle.sources.units import likely_unit
 
-__all__ = ["Place", "excerpt", "likely_times", "likely_values", "shown"]
+__all__ = ["Place", "excerpt", "likely_times", "likely_values", "only_place", "shown"]
 
 MOST_PLACES = 5_000
 """The most values of a document that are looked at."""
@@ -50,7 +50,9 @@ class Place:
         return isinstance(self.found, str)
 
 
-def likely_values(document: Any, sought: str, near: Decimal | None, now: int, most: int = 4) -> list[Place]:
+def likely_values(
+    document: Any, sought: str, near: Decimal | None, now: int, most: int = 4, *, only_near: bool = False
+) -> list[Place]:
     """Return the numbers that a JSONPath may have meant, the likeliest first.
 
     Args:
@@ -59,9 +61,10 @@ def likely_values(document: Any, sought: str, near: Decimal | None, now: int, mo
         near: The value that other sources have; None: it is not known.
         now: The present, unix seconds: a time is no price.
         most: How many places to return.
+        only_near: Return none that is far from `near`.
     """
     found: list[Place] = []
-    is_near = False
+    is_near = only_near
     for keys, value in _leaves(document):
         number = _number(value)
         if number is None or likely_unit(number, now) is not None:
@@ -87,6 +90,12 @@ def likely_times(document: Any, sought: str, now: int, most: int = 4) -> list[Pl
         if is_time:
             found.append(_place(keys, value, sought, 0.0))
     return _best(found, most)
+
+
+def only_place(document: Any, path: str) -> str | None:
+    """Return the place to which a JSONPath leads; None if there is none, or more than one."""
+    matches = list(jsonpath.compile(path, strict=True).finditer(document))
+    return _path(matches[0].parts) if len(matches) == 1 else None
 
 
 def excerpt(document: Any, sought: str) -> str:

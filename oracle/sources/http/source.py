@@ -172,8 +172,9 @@ class HttpSource:
             value = number
         else:
             raise DataError(f"{where}: is {_describe(found)}, not a number")
+        believed = self._checks.value(value, where)
         trace.sought = ""
-        return self._checks.value(value, where)
+        return believed
 
     def _time(self, document: Any, trace: Trace) -> int:
         found, where = self._match(self._time_path, self._config.timestamp_path or "", document, trace)
