@@ -46,6 +46,7 @@ from oracle.bench.proofs import prove_in_turns, verified_on_chain
 from oracle.bench.report import table
 from oracle.bench.throughput import BusyCircuit, throughput
 from oracle.bench.windows import recorded_windows
+from oracle.chain.local import installing, toolchain
 
 Echo = Callable[[str], None]
 
@@ -83,7 +84,7 @@ async def run(
 
     Raises:
         ValueError: There is an unknown case or none, or no proof, or the observations are too few or too many.
-        ToolMissing: A program is not installed.
+        ToolMissing: A program is not installed, or this is no clone. Both are asked for first.
         Fatal: A step failed; the message has its last words.
     """
     unknown = sorted(set(cases) - set(CASES))
@@ -92,6 +93,8 @@ async def run(
             f"cases {list(cases)} must be of {list(CASES)}, repeat {repeat} and minutes {minutes} at least 1, "
             f"observations {observations} more than {WARM_ROUND} and at most {MAX_OBSERVATIONS}"
         )
+    toolchain.project_root()  # it compiles contracts that only a clone has
+    installing.require("anvil", installing.VERIFIER_SOLC)
     began = time.perf_counter()
     report: dict[str, Any] = {
         "measured_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

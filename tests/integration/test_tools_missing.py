@@ -14,6 +14,7 @@ from oracle.app import audit as audit_command
 from oracle.app import models, regeneration
 from oracle.app.models import ModelOptions
 from oracle.audit.circuits import require_compiler
+from oracle.bench import run as bench
 from oracle.chain.local import installing, toolchain
 from oracle.chain.local import solc as solc_module
 from oracle.chain.local.solc import Solc
@@ -57,6 +58,13 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 pytestmark = pytest.mark.usefixtures("no_solc", "no_engine")
+
+
+def test_no_benchmark_is_begun_without_the_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "find_project_root", lambda *_: None)
+    monkeypatch.setattr(bench, "machine", lambda: pytest.fail("the work began"))
+    with pytest.raises(ToolMissing, match="run this inside a clone"):
+        asyncio.run(bench.run(repeat=1, cold_setup=False, out=tmp_path / "bench.json", echo=print))
 
 
 def test_a_circuit_is_not_begun(tmp_path: Path) -> None:
