@@ -44,6 +44,9 @@ DEEPEST = 201
 _SHOWN = 60
 """The most characters of a document that a message repeats."""
 
+_SOUGHT = 10_000
+"""The most lines in which a number that is none is looked for."""
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
@@ -284,7 +287,7 @@ def _explained(data: bytes, said: str) -> NotJson:
     problem, line, column = (parts[1], int(parts[2]), int(parts[3])) if parts else (said, 1, 1)
     where = f", at line {line}, column {column}"
     if found := _DUPLICATE.match(problem):
-        key = _ESCAPED.sub(_unescaped, found[1])
+        key = _ESCAPED.sub(_unescaped, found[1][: 10 * _SHOWN])
         return AmbiguousJson(f"it has the key {one_line(key, _SHOWN)!r} twice in one object{where}")
     if "InvalidOperation" in problem or problem == "number out of range":
         return AmbiguousJson(f"it has a number that is out of any range{where}")
@@ -292,10 +295,19 @@ def _explained(data: bytes, said: str) -> NotJson:
         return NotJson(f"it is nested deeper than {DEEPEST}{where}")
     if problem.startswith("EOF"):
         return NotJson(f"it ends in the middle{where}")
-    row = data.split(b"\n", line)[line - 1] if data.count(b"\n") >= line - 1 else b""
-    if none := _NO_NUMBERS.match(row, max(0, column - 2)) or _NO_NUMBERS.match(row, max(0, column - 1)):
+    at = _row(data, line) + column
+    # The parser points at a number's sign or behind it.
+    if none := _NO_NUMBERS.match(data, max(0, at - 2)) or _NO_NUMBERS.match(data, max(0, at - 1)):
         return AmbiguousJson(f"it has {none[0].decode()}, which is not a number in JSON{where}")
     return NotJson(f"it is not JSON: {one_line(problem, 2 * _SHOWN)}{where}")
+
+
+def _row(data: bytes, line: int) -> int:
+    """Return the position at which a line begins. Those far down are not looked for: anybody can send many."""
+    at = 0
+    for _ in range(line - 1 if line <= _SOUGHT else 0):
+        at = data.find(b"\n", at) + 1
+    return at
 
 
 def _unescaped(found: re.Match[str]) -> str:

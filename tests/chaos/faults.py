@@ -1385,12 +1385,12 @@ def source_fails(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.failing)
 
 
-@fault(SOURCE, "the source answers with a page of HTML", "it is asked again", _no_value("HTML or XML instead of JSON"))
+@fault(SOURCE, "the source answers with a page of HTML", "it is asked again", _no_value("HTML or XML, not JSON"))
 def source_answers_html(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.html)
 
 
-@fault(SOURCE, "the source answers with half a document", "it is asked again", _no_value("invalid JSON"))
+@fault(SOURCE, "the source answers with half a document", "it is asked again", _no_value("it ends in the middle"))
 def source_answers_half(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.cut_json)
 
@@ -1398,6 +1398,21 @@ def source_answers_half(scene: Scene) -> Steps:
 @fault(SOURCE, "the source answers NaN", "it is asked again", _no_value("NaN, which is not a number in JSON"))
 def source_answers_nan(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.not_a_number)
+
+
+@fault(SOURCE, "the source gives two prices under one key", "neither is taken", _no_value("the key 'price' twice"))
+def source_answers_twice(scene: Scene) -> Steps:
+    yield from _misbehaving(scene, feedserver.key_twice)
+
+
+@fault(SOURCE, "a cache answers HTTP 304 for the source", "it is told as what it is", _no_value("nothing has changed"))
+def source_answers_unchanged(scene: Scene) -> Steps:
+    yield from _misbehaving(scene, feedserver.unchanged)
+
+
+@fault(SOURCE, "the source's answer unpacks to 64 megabytes", "it is cut off at one", _no_value("larger than 1048576"))
+def source_sends_a_bomb(scene: Scene) -> Steps:
+    yield from _misbehaving(scene, feedserver.bomb)
 
 
 @fault(SOURCE, "the source's answer has no end", "it is cut off at a megabyte", _no_value("larger than 1048576 bytes"))

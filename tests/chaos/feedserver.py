@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import zlib
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -131,6 +132,20 @@ def cut_json(request: Answering) -> None:
 
 def not_a_number(request: Answering) -> None:
     request.give(b'{"price": NaN, "time": 1700000000}')
+
+
+def key_twice(request: Answering) -> None:
+    request.give(b'{"price": "100.60", "price": "1006.0", "time": 1700000000}')
+
+
+def unchanged(request: Answering) -> None:
+    """Answer that nothing has changed, as a cache does that takes our request for somebody else's."""
+    request.give(b"", status=304)
+
+
+def bomb(request: Answering) -> None:
+    """Answer with little that unpacks to much."""
+    request.give(zlib.compress(b" " * (64 << 20)), Content_Encoding="deflate")
 
 
 def another_shape(request: Answering) -> None:

@@ -257,7 +257,7 @@ def test_a_feed_whose_source_talks_rubbish_does_not_hinder_the_others_until_it_i
     assert shown(workspace, "healthz") == (200, [])
     code, wrong = shown(workspace, "readyz")
     assert code == 503 and [check["name"] for check in wrong] == ["reports of bad"]
-    assert "HTML or XML instead of JSON" in wrong[0]["detail"]
+    assert "it is HTML or XML, not JSON" in wrong[0]["detail"]
 
     workspace.configure(feed("bad", '{ type = "http", url = "https://x.example/", path = "$.price" }', sigma=9))
     daemon.send_signal(signal.SIGHUP)
