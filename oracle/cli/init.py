@@ -135,14 +135,15 @@ def init_command(
     """
     import asyncio
 
-    from oracle.app.beginning import InitOptions, begin
-    from oracle.app.beginning.options import NetworkOptions, named_file, named_member, named_peers
-    from oracle.cli.render.init import print_begun
-
     if not (no_input or as_json) and sys.stdin.isatty() and sys.stderr.isatty():
         folder, data = _ask(context, folder, data, options)
     if folder is None:
         raise click.UsageError("name the folder to make, for instance: oracle init oracle")
+
+    from oracle.app.beginning import InitOptions, begin
+    from oracle.app.beginning.options import NetworkOptions, named_file, named_member, named_peers
+    from oracle.cli.render.init import print_begun
+
     network = None
     if count is not None:
         network = NetworkOptions(

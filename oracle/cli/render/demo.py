@@ -29,7 +29,10 @@ def print_demo(console: Console, summary: Mapping[str, Any], out: Path) -> None:
     for kind, counted in summary["faults"].items():
         missed = counted["injected"] - counted["held"]
         table.add_row(kind, str(counted["injected"]), str(counted["held"]), f"[red]{missed}[/]" if missed else "0")
-    console.print(table)
+    if summary["faults"]:
+        console.print(table)
+    else:
+        console.print("no fault was injected: they begin after some days, so play more --ticks")
     console.print(
         f"observation to confirmation: p50 {latency['p50']} s, p95 {latency['p95']} s; "
         f"{summary['submissions']} transactions, {summary['gas_per_observation']:,} gas an observation"
