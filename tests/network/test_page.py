@@ -7,6 +7,7 @@ Only ports, the chain and the pace are not those of the page.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shlex
 import subprocess
@@ -182,5 +183,14 @@ def with_keys_of_their_own(them: Organisations) -> None:
     config = load(them.folder / "net/south/oracle.toml", {})
     assert config.network is not None
     assert [each.name for each in config.network.members] == ["north", "south", "east", "west"]
+    # South puts its keys in. A keystore tells its address without its password.
+    made = json.loads((them.folder / "keystore/reporter.json").read_text())
+    for key in (config.keys.reporter, config.keys.submitter, config.keys.shadow):
+        if key is not None and key.keystore is not None and key.password_file is not None:
+            key.keystore.parent.mkdir(exist_ok=True)
+            key.keystore.write_text(json.dumps(made | {"address": config.network.members[1].reporter}))
+            key.password_file.write_text("a long password\n")
+            for path in (key.keystore, key.password_file):
+                path.chmod(0o600)
     checked = them.follow()
-    assert "network: 4 members, quorum 3" in checked
+    assert "network: south, one of 4 members, quorum 3" in checked
