@@ -15,6 +15,7 @@ from oracle.cli.signing import Signing, act, signing_options
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 
 if TYPE_CHECKING:
+    from oracle.chain.overview import CommitteeOverview
     from oracle.config import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -91,26 +92,36 @@ def _act(
 ) -> None:
     from oracle.chain import admin
     from oracle.chain.deploy import load_deployment
+    from oracle.core.errors import ContractRejected
 
     config, signing = load_config(config_path), Signing(**how)
     deployment = load_deployment(config.chain.deployment)
     named = committee or admin.only_committee(deployment)
     wanted = admin.committee_call(deployment, named, action, *arguments(config, named))
-    if act(config, [wanted], signing):
+    try:
+        is_sent = act(config, [wanted], signing)
+    except ContractRejected as error:
+        tried = _look(config, named).activation if action == "activateReporters" else None
+        missing = "" if tried is None or tried.is_possible else f". It {tried}"
+        raise ContractRejected(f"{error}{missing}", error.name) from error
+    if is_sent:
         _show(config_path, committee, signing.as_json)
 
 
 def _show(config_path: Path, committee: str | None, as_json: bool) -> None:
+    from oracle.cli.render.feed import print_committee
+
+    print_committee(_look(load_config(config_path), committee), as_json=as_json)
+
+
+def _look(config: Config, committee: str | None) -> CommitteeOverview:
     import asyncio
 
     from oracle.chain import admin
     from oracle.chain.connect import connect
     from oracle.chain.deploy import load_deployment
     from oracle.chain.hub import Hub
-    from oracle.chain.overview import CommitteeOverview, committee_overview
-    from oracle.cli.render.feed import print_committee
-
-    config = load_config(config_path)
+    from oracle.chain.overview import committee_overview
 
     async def look() -> CommitteeOverview:
         async with connect(config.chain) as rpc:
@@ -119,4 +130,4 @@ def _show(config_path: Path, committee: str | None, as_json: bool) -> None:
                 Hub(rpc, deployment.hub), deployment, committee or admin.only_committee(deployment)
             )
 
-    print_committee(asyncio.run(look()), as_json=as_json)
+    return asyncio.run(look())

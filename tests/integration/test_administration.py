@@ -62,6 +62,16 @@ def test_a_model_is_replaced_and_the_change_taken_back(workspace: Workspace) -> 
     deploying = workspace.run("deploy", "--add-model")
     assert "stays with model 1: model 2 has to be proposed for it" in deploying.stdout + deploying.stderr
     assert feed_command(workspace, "show", "one")["model"] == 1
+    # What is demanded and has not come is told, by the command that shows and by the one that is refused.
+    terms = ("--min-compared", "3", "--max-disagreements", "1", "--anyway")
+    waiting = feed_command(workspace, "propose-model", "one", "2", *terms)["model_activation"]
+    missing = "3 more of 3 reports have to be compared, and the feed makes no reports now"
+    assert (waiting["is_possible"], waiting["missing"], waiting["expected_at"]) == (False, missing, None)
+    assert f"can't be activated: {missing}" in shown(workspace, "feed", "one")
+    too_soon = workspace.run("feed", "activate-model", "one")
+    assert too_soon.returncode == 1
+    assert re.search(rf"ShadowTooShort: .*\. It can't be activated: {missing}", too_soon.stderr)
+    feed_command(workspace, "cancel-model", "one")
     proposed = feed_command(workspace, "propose-model", "one", "2")
     assert (proposed["model"], proposed["proposals"]["model"]) == (1, 2)
     assert "can be activated now, until 20" in shown(workspace, "feed", "one")
@@ -120,7 +130,8 @@ def test_what_has_expired_is_said_to_be(workspace: Workspace) -> None:
     refused(
         workspace, "unpause", "one", says=r"ProposalExpired: the change could be activated until \d+ .*propose it again"
     )
-    refused(workspace, "activate-reporters", says="ProposalExpired", group="committee")
+    expired = r"ProposalExpired: .*\. It can't be activated: it has expired at 20"
+    refused(workspace, "activate-reporters", says=expired, group="committee")
     assert "has expired at 20" in shown(workspace, "committee") and "has expired at 20" in shown(
         workspace, "feed", "one"
     )
