@@ -211,14 +211,15 @@ async def test_without_a_time_of_the_exchange_that_of_the_request_counts(httpser
         ("<html>busy</html>", {"status": 503}, "is not available"),
         ("<html>busy</html>", {}, "the exchange gives none"),
         ("", {}, "the exchange gives none"),
-        ("[1, 2", {}, "the exchange gives none"),
+        ("[1, 2", {}, "the answer can't be read: it ends in the middle, at line 1, column 5"),
+        ('{"last": "1", "last": "2"}', {}, "the answer can't be read: it has the key 'last' twice in one object"),
+        ('{"last": NaN}', {}, "the answer can't be read: it has NaN, which is not a number in JSON"),
         ("[]", {}, "the exchange gives none"),
-        # How deep a parser may go depends on what was imported before.
-        ("[" * 50_000, {}, r"the exchange gives none|answered what ccxt can't read"),
+        ("[" * 50_000, {}, "the answer can't be read: it is nested deeper than 201"),
         ("s3cret", {"status": 429}, "limits the rate of requests"),
         ({"status": "error", "reason": "s3cret"}, {"status": 403}, "answered with an error"),
         ("", {"status": 302, "headers": {"Location": "http://x.example/s3cret"}}, "a redirect, which is not followed"),
-        (b"\xff" * 100, {}, "the exchange gives none"),
+        (b"\xff" * 100, {}, "the answer can't be read: it is not text in UTF-8: byte 0 can't be read"),
     ],
 )
 async def test_what_is_no_answer(
@@ -260,7 +261,7 @@ async def test_an_exchange_that_says_nothing_is_cut_off(make: Make) -> None:
 async def test_a_market_that_is_not_there(httpserver: HTTPServer, make: Make) -> None:
     source, trace = make(symbol="ETH/USDT"), Trace()
     with pytest.raises(DataError, match="bitstamp has no such market; near ones: ETH/USD"):
-        await source.probe(trace)
+        await source.read_traced(trace)
     assert trace.suggestions == ['symbol = "ETH/USD"']
     await source.close()
 

@@ -20,7 +20,7 @@ import aiohttp
 import structlog
 
 from oracle.core import http
-from oracle.core.documents import NumberType, parse_json
+from oracle.core.documents import NotJson, NotText, NumberType, decode_text, parse_json
 from oracle.core.errors import ConfigError, DataError, SourceUnavailable, ToolMissing
 from oracle.core.types import Kind
 from oracle.sources.exchange.config import ExchangeSourceConfig
@@ -97,10 +97,10 @@ class ExchangeSource:
 
     async def read(self) -> Reading:
         """See `Source.read`. The first reading also asks for the exchange's markets."""
-        return await self.probe(Trace())
+        return await self.read_traced(Trace())
 
-    async def probe(self, trace: Trace) -> Reading:
-        """See `Traceable.probe`."""
+    async def read_traced(self, trace: Trace) -> Reading:
+        """See `Traceable.read_traced`."""
         if self._closed:
             raise closed(self._name)
         requested_at = int(self._now())
@@ -277,6 +277,13 @@ class _LimitedResponse(aiohttp.ClientResponse):
                 raise _AnswerRefused(http.reason(error)) from None
         return self._body
 
+    async def text(self, encoding: str | None = None, errors: str = "strict") -> str:
+        """Return the body as text. Raises `_AnswerRefused` if it is none: no byte is replaced."""
+        try:
+            return decode_text(await self.read(), http.charset_of(self.headers.get("Content-Type", "")))
+        except NotText as error:
+            raise _AnswerRefused(f"the answer can't be read: {error}") from None
+
 
 async def _refuse_redirect(session: aiohttp.ClientSession, context: object, about: object) -> NoReturn:
     raise _AnswerRefused("answered with a redirect, which is not followed")
@@ -304,8 +311,11 @@ def _exchange(ccxt: ModuleType, exchange: str, name: str) -> Callable[[Mapping[s
 
 
 def _parse(exchange: object, text: str) -> Any:
-    # ccxt's own parser makes floats if a faster JSON library is installed.
-    return parse_json(text, numbers=NumberType.TEXT)
+    # ccxt's own parser makes floats if a faster JSON library is installed, and takes what is no JSON for a text.
+    try:
+        return parse_json(text, numbers=NumberType.TEXT)
+    except NotJson as error:
+        raise _AnswerRefused(f"the answer can't be read: {error}") from None
 
 
 def _words(error: Exception) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import socket
 import ssl
+import zlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ import aiohttp
 import pytest
 
 from oracle.core import http
+from oracle.core.documents import NotJson
 from tests.fakehttp import Reply
 
 HOST: Any = SimpleNamespace(host="node.example", port=443, ssl=True)
@@ -86,3 +88,72 @@ def test_synchronous_code_may_ask_beside_a_loop() -> None:
         return http.run(asked())
 
     assert http.run(asked()) == asyncio.run(beside()) == 1
+
+
+def shown(url: str) -> str:
+    if url == "https://[::1/":
+        raise ValueError
+    return url.partition("?")[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (http.Answer(200, b""), None),
+        (http.Answer(201, b"", "Created"), "HTTP 201 Created"),
+        (
+            http.Answer(301, b"", "", location="/b?key=s3cret"),
+            "HTTP 301: a redirect to https://a.example/b, which is not",
+        ),
+        (http.Answer(301, b"", "", location="https://[::1/"), "HTTP 301: a redirect to an invalid URL, which is not"),
+        (http.Answer(301, b"", "", location="https://a.example/x"), "HTTP 301: a redirect to itself, as servers do"),
+        (http.Answer(301, b"", ""), "HTTP 301: it sends elsewhere and does not say where to"),
+        (http.Answer(300, b"", ""), "HTTP 300: it offers several documents and names none"),
+        (
+            http.Answer(304, b"", "Not Modified", location="/b"),
+            "HTTP 304 Not Modified: it says that nothing has changed",
+        ),
+        (http.Answer(429, b"", "", retry_after="1" * 40), "HTTP 429: too many requests: a longer 'poll_interval'"),
+        (http.Answer(500, b"", "\x1b[31mred" + "x" * 200), "HTTP 500  [31mredxxx"),
+    ],
+)
+def test_a_status_is_said_as_what_it_is(answer: http.Answer, says: str | None) -> None:
+    said = answer.problem("https://a.example/x", shown)
+    assert said is None if says is None else said is not None and said.startswith(says)
+    assert said is None or (said.isprintable() and len(said) < 200 and "s3cret" not in said)
+
+
+@pytest.mark.parametrize(
+    ("header", "charset"),
+    [
+        ("", ""),
+        ("application/json", ""),
+        ("application/json; charset=utf-8", "utf-8"),
+        ('text/html; boundary="; charset=x"; Charset="ISO-8859-1"', "ISO-8859-1"),
+        ("charset=utf-8", "utf-8"),
+        ("application/json; charset", ""),
+    ],
+)
+def test_the_charset_of_a_header(header: str, charset: str) -> None:
+    assert http.charset_of(header) == charset
+
+
+def test_an_answer_is_read_in_its_charset() -> None:
+    answer = http.Answer(200, '{"währung": 1}'.encode("latin-1"), content_type="text/json; charset=latin-1")
+    assert answer.json() == {"währung": 1}
+    assert answer.text() == '{"währung": 1}'
+    assert http.Answer(200, answer.body).json(charset="iso-8859-1") == {"währung": 1}
+    with pytest.raises(NotJson, match="not text in UTF-8"):
+        http.Answer(200, answer.body).json()
+
+
+async def test_a_packed_body_of_many_members_is_refused() -> None:
+    """Each empty member of gzip has 20 bytes, and costs the time of a new one."""
+    for members, is_read in ((64, True), (65, False)):
+        body = zlib.compress(b"", wbits=31) * members
+        reply: Any = Reply(body=body, headers={"Content-Encoding": "gzip"})
+        if is_read:
+            assert await http.read_body(reply, 10_000) == b""
+        else:
+            with pytest.raises(http.BodyUnreadable, match="gzip with something behind its end"):
+                await http.read_body(reply, 10_000)
