@@ -27,11 +27,11 @@ from oracle.web.tls import Certificate
 __all__ = ["CheckedConfig", "check_config"]
 
 
-Look: TypeAlias = Callable[[], object]
+FileCheck: TypeAlias = Callable[[], object]
 """A function that raises an error of ours if something is wrong."""
 
-Named: TypeAlias = tuple[str, Look]
-"""A look, and the place in the configuration that it is for."""
+Named: TypeAlias = tuple[str, FileCheck]
+"""A check, and the place in the configuration that names the file."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,15 @@ def check_config(path: Path, env: Mapping[str, str]) -> CheckedConfig:
     """
     config, problems = load_part(path, env)
     feeds, is_whole = _whole_feeds(config, problems), not problems
-    for where, look in gathered(_models(config), _keys(config), _sources(config), _servers(config), _deployed(config)):
-        problems += _told(where, look)
+    for where, check in gathered(_models(config), _keys(config), _sources(config), _servers(config), _deployed(config)):
+        problems += _told(where, check)
     return CheckedConfig(config, is_whole, tuple(dict.fromkeys(problems)), tuple(gathered(_notes(config))), feeds)
 
 
-def _told(where: str, look: Look) -> list[str]:
-    """Return the problem that a look finds, if it does. Those of a recording have a line each."""
+def _told(where: str, check: FileCheck) -> list[str]:
+    """Return the problem that a check finds, if it does. Those of a recording have a line each."""
     try:
-        look()
+        check()
     except Unreadable:  # a key that it needs is wrong, which is told
         return []
     except OracleError as error:
@@ -98,7 +98,7 @@ def _whole_feeds(config: Config, problems: Sequence[str]) -> tuple[FeedConfig, .
     )
 
 
-# --- looks at files, each with the place in the configuration that names the file -----------------------------------
+# --- checks of files, each with the place in the configuration that names the file -----------------------------------
 
 
 def _models(config: Config) -> Iterator[Named]:
@@ -115,12 +115,12 @@ def _keys(config: Config) -> Iterator[Named]:
             continue
         seen.append(key)
         if key.keystore is not None:
-            yield f"[keys] {name}", partial(_look_at_keystore, key.keystore)
+            yield f"[keys] {name}", partial(_check_keystore, key.keystore)
         if key.password_file is not None:
             yield f"[keys] {name}", partial(keystore.password_from_file, key.password_file)
 
 
-def _look_at_keystore(path: Path) -> None:
+def _check_keystore(path: Path) -> None:
     keystore.require_keystore(path)
     if (problem := keystore.open_to_others(path)) is not None:
         raise KeystoreError(problem)

@@ -64,7 +64,7 @@ class Tried:
         distance_sigma: The same in standard deviations of the feed.
         problems: What is wrong, in sentences.
         suggestions: What to change, the best first.
-        excerpt: The part of the answer in which something was looked for in vain.
+        excerpt: The part of the answer in which something was sought in vain.
         notes: Facts that are neither.
     """
 
@@ -136,19 +136,19 @@ async def try_feeds(
     """
     if source is not None:
         feeds = [feed for feed in feeds if source in _names(feed)] or _raise_unknown(source, feeds)
-    looks = await asyncio.gather(
-        *(_look_at(feed, index, clock) for feed in feeds for index in range(len(feed.sources)))
+    attempts = await asyncio.gather(
+        *(_attempt(feed, index, clock) for feed in feeds for index in range(len(feed.sources)))
     )
     tried = []
     for feed in feeds:
-        own = [look for look in looks if look.feed is feed]
+        own = [attempt for attempt in attempts if attempt.feed is feed]
         found = _judged(feed, own, int(clock()))
         tried.append(found if source is None else _only(found, source))
     return tried
 
 
 @dataclass
-class _Look:
+class _Attempt:
     """One reading of a source, and what came of it."""
 
     feed: FeedConfig
@@ -163,31 +163,35 @@ class _Look:
         return self.feed.source_name(self.index)
 
 
-async def _look_at(feed: FeedConfig, index: int, clock: Callable[[], float]) -> _Look:
-    look = _Look(feed, index)
+async def _attempt(feed: FeedConfig, index: int, clock: Callable[[], float]) -> _Attempt:
+    attempt = _Attempt(feed, index)
     began = time.monotonic()
     source: Source | None = None
     try:
         # Recordings are files, which may be long.
         source = await asyncio.to_thread(partial(make_source, feed, index, now=clock))
-        look.reading = await (source.probe(look.trace) if isinstance(source, Traceable) else source.read())
+        attempt.reading = await (source.read_traced(attempt.trace) if isinstance(source, Traceable) else source.read())
     except OracleError as error:
-        look.error = error
+        attempt.error = error
     finally:
         if source is not None:
             await source.close()
-    look.took_s = time.monotonic() - began
-    return look
+    attempt.took_s = time.monotonic() - began
+    return attempt
 
 
 # --- the judgement -------------------------------------------------------------------------------------------------
 
 
-def _judged(feed: FeedConfig, looks: Sequence[_Look], now: int) -> TriedFeed:
-    tried = tuple(_tried(look, looks, now) for look in looks)
-    readings = [look.reading for look in looks if look.reading is not None]
+def _judged(feed: FeedConfig, attempts: Sequence[_Attempt], now: int) -> TriedFeed:
+    tried = tuple(_tried(attempt, attempts, now) for attempt in attempts)
+    readings = [attempt.reading for attempt in attempts if attempt.reading is not None]
     waiting = sum(each.outcome is TrialOutcome.WAITS for each in tried)
-    failures = {look.name: f"{look.name}: {_brief(look).splitlines()[0]}" for look in looks if look.error is not None}
+    failures = {
+        attempt.name: f"{attempt.name}: {_brief(attempt).splitlines()[0]}"
+        for attempt in attempts
+        if attempt.error is not None
+    }
     try:
         value = aggregate(readings, aggregation_policy(feed), failures)
         answer = answer_from_decimal(value.value, feed.decimals)
@@ -202,39 +206,39 @@ def _judged(feed: FeedConfig, looks: Sequence[_Look], now: int) -> TriedFeed:
     return TriedFeed(feed.name, tried, value.value, answer, len(value.sources))
 
 
-def _tried(look: _Look, looks: Sequence[_Look], now: int) -> Tried:
-    feed, config, trace = look.feed, look.feed.sources[look.index], look.trace
+def _tried(attempt: _Attempt, attempts: Sequence[_Attempt], now: int) -> Tried:
+    feed, config, trace = attempt.feed, attempt.feed.sources[attempt.index], attempt.trace
     tried = Tried(
-        look.name,
+        attempt.name,
         feed.name,
         config.type,
         config.public_origin,
         TrialOutcome.OK,
         feed.measure is Kind.RELATIVE,
-        took_s=round(look.took_s, 3),
+        took_s=round(attempt.took_s, 3),
         matched=tuple(trace.matches),
         notes=tuple(trace.notes),
     )
-    near = _middle_of_others(look, looks)
-    if look.reading is not None:
-        return _with_value(tried, look, near, now)
-    assert look.error is not None
-    if isinstance(config, PushSourceConfig) and isinstance(look.error, Retryable):
+    near = _middle_of_others(attempt, attempts)
+    if attempt.reading is not None:
+        return _with_value(tried, attempt, near, now)
+    assert attempt.error is not None
+    if isinstance(config, PushSourceConfig) and isinstance(attempt.error, Retryable):
         way = "signed" if config.key_file is not None else "with its bearer token"
         note = f"its values are sent to POST /push/{feed.name}/{config.name}, {way}: `oracle run` takes them"
         return replace(tried, outcome=TrialOutcome.WAITS, notes=(*tried.notes, note))
-    is_silent = isinstance(look.error, Retryable) and not trace.is_refused
+    is_silent = isinstance(attempt.error, Retryable) and not trace.is_refused
     return replace(
         tried,
         outcome=TrialOutcome.SILENT if is_silent else TrialOutcome.FAILS,
-        problems=tuple(_lines(_brief(look))),
-        suggestions=(*trace.suggestions, *_places(look, near, now)),
+        problems=tuple(_lines(_brief(attempt))),
+        suggestions=(*trace.suggestions, *_places(attempt, near, now)),
         excerpt=excerpt(trace.document, trace.sought) if trace.sought and trace.document is not None else "",
     )
 
 
-def _with_value(tried: Tried, look: _Look, near: Decimal | None, now: int) -> Tried:
-    feed, reading = look.feed, look.reading
+def _with_value(tried: Tried, attempt: _Attempt, near: Decimal | None, now: int) -> Tried:
+    feed, reading = attempt.feed, attempt.reading
     assert reading is not None
     far = None if near is None else distance(feed.measure, reading.value, near)
     answer: int | None = None
@@ -244,11 +248,11 @@ def _with_value(tried: Tried, look: _Look, near: Decimal | None, now: int) -> Tr
         problems += _rounding_problems(feed, reading.value, answer)
     except DataError as error:
         problems.append(str(error))
-    problems += _time_problems(look, now)
+    problems += _time_problems(attempt, now)
     most = aggregation_policy(feed).max_spread
     suggestions: tuple[str, ...] = ()
     if far is not None and most is not None and far > most:
-        suggestions = tuple(_places(look, near, now))
+        suggestions = tuple(_places(attempt, near, now))
         unit = " ppm" if feed.measure is Kind.RELATIVE else ""
         problems.append(
             f"is {_amount(far)}{unit} from the median of the others, {near:f}; at most {most:f}{unit} count"
@@ -284,8 +288,8 @@ def _rounding_problems(feed: FeedConfig, value: Decimal, answer: int) -> Iterato
             )
 
 
-def _time_problems(look: _Look, now: int) -> Iterator[str]:
-    feed, config, reading = look.feed, look.feed.sources[look.index], look.reading
+def _time_problems(attempt: _Attempt, now: int) -> Iterator[str]:
+    feed, config, reading = attempt.feed, attempt.feed.sources[attempt.index], attempt.reading
     assert reading is not None
     if isinstance(config, RecordedSourceConfig) and config.timestamps == "recorded":
         return  # for a chain that is at recorded time
@@ -298,12 +302,12 @@ def _time_problems(look: _Look, now: int) -> Iterator[str]:
         )
 
 
-def _middle_of_others(look: _Look, looks: Sequence[_Look]) -> Decimal | None:
+def _middle_of_others(attempt: _Attempt, attempts: Sequence[_Attempt]) -> Decimal | None:
     """Return the median of the other sources' values, if they are of about the same time."""
-    others = [each.reading for each in looks if each is not look and each.reading is not None]
-    if look.reading is not None:
-        at = look.reading.observed_at
-        others = [each for each in others if abs(each.observed_at - at) <= look.feed.heartbeat]
+    others = [each.reading for each in attempts if each is not attempt and each.reading is not None]
+    if attempt.reading is not None:
+        at = attempt.reading.observed_at
+        others = [each for each in others if abs(each.observed_at - at) <= attempt.feed.heartbeat]
     return lower_median([each.value for each in others]) if others else None
 
 
@@ -315,12 +319,12 @@ def _in_sigma(feed: FeedConfig, far: Decimal) -> Decimal:
 # --- suggestions ---------------------------------------------------------------------------------------------------
 
 
-def _places(look: _Look, near: Decimal | None, now: int) -> Iterator[str]:
+def _places(attempt: _Attempt, near: Decimal | None, now: int) -> Iterator[str]:
     """Return settings of an HTTP source whose JSONPath would match a likely value, with what it would match."""
-    config, trace = look.feed.sources[look.index], look.trace
+    config, trace = attempt.feed.sources[attempt.index], attempt.trace
     if not isinstance(config, HttpSourceConfig) or trace.document is None:
         return
-    is_far = look.reading is not None
+    is_far = attempt.reading is not None
     if not trace.sought and not is_far:
         return
     is_time = trace.sought == config.timestamp_path and any(each.where == config.path for each in trace.matches)
@@ -336,8 +340,8 @@ def _places(look: _Look, near: Decimal | None, now: int) -> Iterator[str]:
         text = ", allow_string = true" if place.is_string and not config.allow_string else ""
         away = ""
         if near is not None:
-            far = distance(look.feed.measure, Decimal(place.found), near)
-            unit = " ppm" if look.feed.measure is Kind.RELATIVE else ""
+            far = distance(attempt.feed.measure, Decimal(place.found), near)
+            unit = " ppm" if attempt.feed.measure is Kind.RELATIVE else ""
             away = f", {_amount(far)}{unit} from the others"
         yield f"path = {_toml(place.path)}{text}  # {shown(place.found, 40)}{away}"
 
@@ -361,11 +365,11 @@ def _amount(far: Decimal) -> str:
     return f"{far:,.0f}" if far >= 10 or far == far.to_integral_value() else f"{far:.3g}"
 
 
-def _brief(look: _Look) -> str:
+def _brief(attempt: _Attempt) -> str:
     """Return what went wrong, without the source's name in front."""
-    text = str(look.error)
+    text = str(attempt.error)
     begin, _, rest = text.partition("): ")
-    return rest if begin.startswith(f"{look.name} (") and rest else text.removeprefix(f"{look.name}: ")
+    return rest if begin.startswith(f"{attempt.name} (") and rest else text.removeprefix(f"{attempt.name}: ")
 
 
 def _lines(text: str) -> list[str]:

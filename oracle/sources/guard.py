@@ -117,14 +117,14 @@ class GuardedSource:
         self._answered()
         return reading
 
-    async def probe(self, trace: Trace) -> Reading:
-        """See `Traceable.probe`. It is one request within the deadline, and does not count for a suspension."""
+    async def read_traced(self, trace: Trace) -> Reading:
+        """See `Traceable.read_traced`. It is one request within the deadline, and does not count for a suspension."""
         if self._closed:
             raise closed(self.name)
         source = self._source
         try:
             async with asyncio.timeout(self._guard.timeout):
-                return await (source.probe(trace) if isinstance(source, Traceable) else source.read())
+                return await (source.read_traced(trace) if isinstance(source, Traceable) else source.read())
         except TimeoutError:
             raise self._no_answer() from None
 

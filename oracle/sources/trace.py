@@ -1,7 +1,7 @@
 """The trace of one reading: what a source found on its way to a value, for whoever tries it before trusting it.
 
-A source that has more to show than a value has a method `probe`. It does what `read` does, and adds to a `Trace` as it
-goes: what it found is there although the reading fails.
+A source that has more to show than a value has a method `read_traced`. It does what `read` does, and adds to a `Trace`
+as it goes: what it found is there although the reading fails.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Trace:
 class Traceable(Protocol):
     """A source that tells what it finds on its way to a value."""
 
-    async def probe(self, trace: Trace) -> Reading:
+    async def read_traced(self, trace: Trace) -> Reading:
         """Return the present value, as `Source.read` does, and add to `trace` what is found on the way.
 
         Raises:

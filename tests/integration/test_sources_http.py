@@ -567,7 +567,7 @@ async def test_a_time_in_another_unit_is_refused_although_any_age_is_allowed(
     answer(httpserver, f'{{"data": {{"price": 1.5, "time": {written}}}}}')
     trace, source = Trace(), make(timestamp_path="$.data.time", timestamp_unit=unit)
     with pytest.raises(DataError, match="set timestamp_unit"):
-        await source.probe(trace)
+        await source.read_traced(trace)
     await source.close()
     assert trace.suggestions == [f'timestamp_unit = "{"s" if unit == "ms" else "ms"}"']
     assert [each.where for each in trace.matches] == ["$.data.price", "$.data.time"]
@@ -577,13 +577,13 @@ async def test_a_trial_shows_what_was_matched_and_what_was_sought(httpserver: HT
     answer(httpserver, '{"data": {"price": "1.50\\u001b[2J", "last": "1.5"}}')
     trace, source = Trace(), make()
     with pytest.raises(DataError):
-        await source.probe(trace)
+        await source.read_traced(trace)
     assert trace.matches == [Match("$.data.price", '"1.50\\u001b[2J"')], "it can't move a terminal's cursor"
     assert (trace.sought, trace.suggestions) == ("$.data.price", [])
     await source.close()
     trace, source = Trace(), make(path="$.data.last")
     with pytest.raises(DataError):
-        await source.probe(trace)
+        await source.read_traced(trace)
     assert (trace.sought, trace.suggestions) == ("", ["allow_string = true"])
     await source.close()
 

@@ -274,7 +274,7 @@ async def test_an_adapter_that_counts_no_rounds_is_read(round_id: int, answered_
 async def test_a_trial_shows_what_the_contract_answered() -> None:
     trace = Trace()
     with pytest.raises(SourceUnavailable):
-        await lying(Liar(replace(GOOD, answered_in_round=6))).probe(trace)
+        await lying(Liar(replace(GOOD, answered_in_round=6))).read_traced(trace)
     assert [(each.where, each.found) for each in trace.matches] == [
         ("decimals", "2"),
         ("latestRoundData", f"(7, 234567, {NOW}, {NOW}, 6)"),

@@ -82,10 +82,10 @@ class HttpSource:
 
     async def read(self) -> Reading:
         """See `Source.read`."""
-        return await self.probe(Trace())
+        return await self.read_traced(Trace())
 
-    async def probe(self, trace: Trace) -> Reading:
-        """See `Traceable.probe`."""
+    async def read_traced(self, trace: Trace) -> Reading:
+        """See `Traceable.read_traced`."""
         if self._closed:
             raise closed(self._name)
         requested_at = int(self._now())

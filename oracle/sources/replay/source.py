@@ -81,8 +81,8 @@ class ReplaySource:
         """Return all readings from the first to the last, with their recorded times, independently of `read`."""
         return iter(self._readings)
 
-    async def probe(self, trace: Trace) -> Reading:
-        """See `Traceable.probe`."""
+    async def read_traced(self, trace: Trace) -> Reading:
+        """See `Traceable.read_traced`."""
         first, last = (dt.datetime.fromtimestamp(each, dt.UTC) for each in (self._times[0], self._times[-1]))
         trace.notes += [f"{len(self):,} readings, {first:%Y-%m-%d} to {last:%Y-%m-%d}", *self._notes]
         return await self.read()
