@@ -142,14 +142,14 @@ async def try_feeds(
     tried = []
     for feed in feeds:
         own = [attempt for attempt in attempts if attempt.feed is feed]
-        found = _judged(feed, own, int(clock()))
+        found = _judged(feed, own)
         tried.append(found if source is None else _only(found, source))
     return tried
 
 
 @dataclass
 class _Attempt:
-    """One reading of a source, and what came of it."""
+    """One reading of a source, and what came of it. Ages count from `read_at`: another source may take longer."""
 
     feed: FeedConfig
     index: int
@@ -157,6 +157,7 @@ class _Attempt:
     reading: Reading | None = None
     error: OracleError | None = None
     took_s: float = 0.0
+    read_at: int = 0
 
     @property
     def name(self) -> str:
@@ -176,15 +177,15 @@ async def _attempt(feed: FeedConfig, index: int, clock: Callable[[], float]) -> 
     finally:
         if source is not None:
             await source.close()
-    attempt.took_s = time.monotonic() - began
+    attempt.took_s, attempt.read_at = time.monotonic() - began, int(clock())
     return attempt
 
 
 # --- the judgement -------------------------------------------------------------------------------------------------
 
 
-def _judged(feed: FeedConfig, attempts: Sequence[_Attempt], now: int) -> TriedFeed:
-    tried = tuple(_tried(attempt, attempts, now) for attempt in attempts)
+def _judged(feed: FeedConfig, attempts: Sequence[_Attempt]) -> TriedFeed:
+    tried = tuple(_tried(attempt, attempts) for attempt in attempts)
     readings = [attempt.reading for attempt in attempts if attempt.reading is not None]
     waiting = sum(each.outcome is TrialOutcome.WAITS for each in tried)
     failures = {
@@ -206,7 +207,7 @@ def _judged(feed: FeedConfig, attempts: Sequence[_Attempt], now: int) -> TriedFe
     return TriedFeed(feed.name, tried, value.value, answer, len(value.sources))
 
 
-def _tried(attempt: _Attempt, attempts: Sequence[_Attempt], now: int) -> Tried:
+def _tried(attempt: _Attempt, attempts: Sequence[_Attempt]) -> Tried:
     feed, config, trace = attempt.feed, attempt.feed.sources[attempt.index], attempt.trace
     tried = Tried(
         attempt.name,
@@ -221,7 +222,7 @@ def _tried(attempt: _Attempt, attempts: Sequence[_Attempt], now: int) -> Tried:
     )
     near = _middle_of_others(attempt, attempts)
     if attempt.reading is not None:
-        return _with_value(tried, attempt, near, now)
+        return _with_value(tried, attempt, near)
     assert attempt.error is not None
     if isinstance(config, PushSourceConfig) and isinstance(attempt.error, Retryable):
         way = "signed" if config.key_file is not None else "with its bearer token"
@@ -232,12 +233,12 @@ def _tried(attempt: _Attempt, attempts: Sequence[_Attempt], now: int) -> Tried:
         tried,
         outcome=TrialOutcome.SILENT if is_silent else TrialOutcome.FAILS,
         problems=tuple(_lines(_brief(attempt))),
-        suggestions=(*trace.suggestions, *_places(attempt, near, now)),
+        suggestions=(*trace.suggestions, *_places(attempt, near)),
         excerpt=excerpt(trace.document, trace.sought) if trace.sought and trace.document is not None else "",
     )
 
 
-def _with_value(tried: Tried, attempt: _Attempt, near: Decimal | None, now: int) -> Tried:
+def _with_value(tried: Tried, attempt: _Attempt, near: Decimal | None) -> Tried:
     feed, reading = attempt.feed, attempt.reading
     assert reading is not None
     far = None if near is None else distance(feed.measure, reading.value, near)
@@ -248,11 +249,11 @@ def _with_value(tried: Tried, attempt: _Attempt, near: Decimal | None, now: int)
         problems += _rounding_problems(feed, reading.value, answer)
     except DataError as error:
         problems.append(str(error))
-    problems += _time_problems(attempt, now)
+    problems += _time_problems(attempt)
     most = aggregation_policy(feed).max_spread
     suggestions: tuple[str, ...] = ()
     if far is not None and most is not None and far > most:
-        suggestions = tuple(_places(attempt, near, now))
+        suggestions = tuple(_places(attempt, near))
         unit = " ppm" if feed.measure is Kind.RELATIVE else ""
         problems.append(
             f"is {_amount(far)}{unit} from the median of the others, {near:f}; at most {most:f}{unit} count"
@@ -263,7 +264,7 @@ def _with_value(tried: Tried, attempt: _Attempt, near: Decimal | None, now: int)
         value=reading.value,
         answer=answer,
         observed_at=reading.observed_at,
-        age_s=now - reading.observed_at,
+        age_s=attempt.read_at - reading.observed_at,
         distance=far,
         distance_sigma=None if far is None else _in_sigma(feed, far),
         problems=tuple(problems),
@@ -288,11 +289,12 @@ def _rounding_problems(feed: FeedConfig, value: Decimal, answer: int) -> Iterato
             )
 
 
-def _time_problems(attempt: _Attempt, now: int) -> Iterator[str]:
+def _time_problems(attempt: _Attempt) -> Iterator[str]:
     feed, config, reading = attempt.feed, attempt.feed.sources[attempt.index], attempt.reading
     assert reading is not None
     if isinstance(config, RecordedSourceConfig) and config.timestamps == "recorded":
         return  # for a chain that is at recorded time
+    now = attempt.read_at
     if now - reading.observed_at > feed.max_age:
         yield f"is {now - reading.observed_at:,} s old; the contract takes it for max_age = {feed.max_age:,} s"
     if reading.observed_at - now > feed.max_skew:
@@ -319,12 +321,12 @@ def _in_sigma(feed: FeedConfig, far: Decimal) -> Decimal:
 # --- suggestions ---------------------------------------------------------------------------------------------------
 
 
-def _places(attempt: _Attempt, near: Decimal | None, now: int) -> Iterator[str]:
+def _places(attempt: _Attempt, near: Decimal | None) -> Iterator[str]:
     """Return settings of an HTTP source whose JSONPath would match a likely value, with what it would match."""
     config, trace = attempt.feed.sources[attempt.index], attempt.trace
     if not isinstance(config, HttpSourceConfig) or trace.document is None:
         return
-    is_far = attempt.reading is not None
+    now, is_far = attempt.read_at, attempt.reading is not None
     if not trace.sought and not is_far:
         return
     is_time = trace.sought == config.timestamp_path and any(each.where == config.path for each in trace.matches)
