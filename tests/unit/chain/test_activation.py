@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
-from oracle.chain.activation import Activation, TriedCall, activation
-from oracle.chain.hub import CHANGE_WINDOW, ShadowTally
+from oracle.chain.activation import Activation, Change, TriedCall, activation, try_change
+from oracle.chain.hub import CHANGE_WINDOW, Hub, ShadowTally, hub_interface
+from oracle.core.errors import ChainUnavailable, ContractRejected, OracleError
+from oracle.core.formats import NOBODY
 
 NOW = 1_800_000_000
 PASSED = TriedCall(succeeds=True)
@@ -69,3 +72,55 @@ def test_a_shadow_period_that_can_not_pass_any_more_says_which_terms_would() -> 
 def test_what_is_allowed_counts_only_if_reports_are_demanded() -> None:
     assert activation(NOW - 1, NOW, PASSED, ShadowTally(2, 6, 5, 3, 0, 0)).is_possible
     assert activation(NOW - 1, NOW, EARLY, ShadowTally(2, 6, 5, 3, 0, 0)).missing == EARLY.refusal
+
+
+class SimulatedHub:
+    """A hub that is asked for its admin and for one simulated call."""
+
+    address = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+
+    def __init__(self, admin: str, answer: OracleError | bytes = b"") -> None:
+        self.rpc = self
+        self.calls: list[tuple[bytes, str, str]] = []
+        self._admin, self._answer = admin, answer
+
+    async def read(self, function: str) -> str:
+        assert function == "defaultAdmin"
+        return self._admin
+
+    async def call(self, to: str, data: bytes, *, sender: str, block: str, decode: Any) -> bytes:
+        assert to == self.address
+        self.calls.append((data, sender, block))
+        if isinstance(self._answer, OracleError):
+            raise self._answer
+        return self._answer
+
+
+ADMIN = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+async def tried(hub: SimulatedHub, change: Change = Change.MODEL, of: Any = b"\1" * 32) -> TriedCall:
+    return await try_change(cast(Hub, hub), change, of)
+
+
+@pytest.mark.parametrize(
+    ("change", "of"), [(Change.MODEL, b"\1" * 32), (Change.UNPAUSE, b"\1" * 32), (Change.REPORTERS, 3)]
+)
+async def test_the_admins_own_call_is_tried_in_the_next_block(change: Change, of: Any) -> None:
+    hub = SimulatedHub(ADMIN)
+    assert await tried(hub, change, of) == TriedCall(succeeds=True)
+    assert hub.calls == [(hub_interface().encode_call(change, of), ADMIN, "pending")]
+
+
+async def test_a_refusal_and_a_silent_chain_are_no_success() -> None:
+    refused = await tried(SimulatedHub(ADMIN, ContractRejected("ShadowTooShort: too few", "ShadowTooShort")))
+    assert refused == TriedCall(False, "ShadowTooShort: too few", "ShadowTooShort")
+    silent = await tried(SimulatedHub(ADMIN, ChainUnavailable("no answer")))
+    assert silent == TriedCall(False, "it could not be tried: no answer")
+    assert str(activation(NOW - 1, NOW, silent)) == "can't be activated: it could not be tried: no answer"
+
+
+async def test_a_hub_without_an_admin_activates_nothing_any_more() -> None:
+    hub = SimulatedHub(NOBODY)
+    assert (await tried(hub)).refusal == "the hub has no admin any more, so nobody can activate it"
+    assert hub.calls == []
