@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from oracle.chain.local import npm
 from scripts import bootstrap
 from scripts.bootstrap import Bootstrap, SetupError
 
@@ -211,10 +212,11 @@ def test_the_script_needs_no_package(project_root: Path) -> None:
 
 
 def test_lock_files_name_no_index(project_root: Path) -> None:
-    for lock in sorted(project_root.glob("requirements*.lock")):
+    for lock in (*sorted(project_root.glob("requirements*.lock")), project_root / bootstrap.NODE_LOCK):
         text = lock.read_text()
         assert "://" not in text, lock
         assert "--index" not in text, lock
         assert "--hash=sha256:" in text, lock
     for folder in bootstrap.NPM_PROJECTS:
         assert '"resolved"' not in (project_root / folder / "package-lock.json").read_text(), folder
+    assert '"resolved"' not in npm.PINS.read_text()

@@ -20,7 +20,7 @@ STAMP = "1700000000"
 def test_the_wheel_is_the_same_bytes_wherever_it_is_made(project_root: Path, tmp_path: Path) -> None:
     """The folders differ in path, modes, times and the order in which files were made; the surroundings in the rest."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "oracle", "pyproject.toml", "README.md", "LICENSE"],
+        ["git", "ls-files", "-z", "oracle", "packaging", "pyproject.toml", "README.md", "LICENSE"],
         cwd=project_root,
         capture_output=True,
         text=True,
