@@ -18,10 +18,8 @@ import structlog
 
 from oracle.core.backoff import Backoff
 from oracle.core.errors import (
-    BudgetSpent,
     ChainUnavailable,
     Fatal,
-    FeesTooHigh,
     Obstructed,
     OracleError,
     PayerEmpty,
@@ -234,6 +232,7 @@ class Desk:
     async def _follow(self, stage: OpenStage, slot: Slot | None) -> None:
         """Take a report to its end, again after each failure."""
         structlog.contextvars.bind_contextvars(report=",".join(stage.feeds))
+        again: Sequence[Waiting] = ()
         try:
             with slot or contextlib.nullcontext():
                 again = await self._parted(stage)
@@ -247,10 +246,11 @@ class Desk:
         except Fatal as error:
             self._end(stage.feeds, error)
         self._forget(stage)
+        unfinished = {feed for each in again for feed in each.stage.feeds}
         for feed in stage.feeds:
             self._backoffs.pop(feed, None)
             self._let_rest(feed)
-            if self._feeds is not None and feed not in self.ended:
+            if self._feeds is not None and feed not in self.ended and feed not in unfinished:
                 self._feeds.well(feed)
 
     async def _parted(self, stage: OpenStage) -> Sequence[Waiting]:
@@ -331,7 +331,7 @@ class Desk:
         """
         if isinstance(error, ChainUnavailable):  # the obstacles can't be read either
             return False
-        if isinstance(stage, Submitted) and not isinstance(error, BudgetSpent | FeesTooHigh | PayerEmpty):
+        if isinstance(stage, Submitted) and not isinstance(error, PayerEmpty):  # it may be mined meanwhile
             return False
         waited = isinstance(error, Obstructed)
         await self._outlook.renew(stage.feeds)

@@ -12,11 +12,13 @@ from structlog.testing import capture_logs
 
 from oracle.core.errors import (
     ArtifactError,
+    BudgetSpent,
     ChainUnavailable,
     JournalError,
     JournalUnavailable,
     PayerEmpty,
     ProverCrashed,
+    Retryable,
     SignerUnavailable,
     TransactionPending,
 )
@@ -589,16 +591,18 @@ async def test_an_obstacle_of_one_feed_of_a_report_costs_the_others_nothing(mark
     await until(lambda: market.carried == ["ac"])
     assert market.ends == {"a@1000": "accepted", "b@1000": "open", "c@1000": "accepted"}
     assert all("b" not in batch for batch in market.model.batches)
+    assert ("b", "well") not in market.notes.told
     stands.there = []
     await market.until_idle()
     assert market.ends["b@1000"] == "accepted"
     await market.stop()
 
 
+@pytest.mark.parametrize("error", [TransactionPending("not mined yet"), BudgetSpent("a replacement costs too much")])
 async def test_a_transaction_that_is_under_way_is_followed_whatever_stands_in_the_way_of_the_next(
-    market: Market, stands: Stands
+    market: Market, stands: Stands, error: Retryable
 ) -> None:
-    late = [TransactionPending("not mined yet")]
+    late = [error]
 
     def before(at: str) -> None:
         if at == "confirm" and late:
