@@ -20,7 +20,7 @@ from oracle.core.errors import KeystoreError, OracleError
 __all__ = ["hub_checks"]
 
 _OTHER_ADDRESS = "check the RPC URL and the deployment file, or run `oracle deploy`"
-_ROTATE = "docs/operations.md, Incident: a key is lost, has the steps"
+_ROTATE = "docs/operations.md, Recipe: rotate a key, has the steps"
 
 
 async def hub_checks(config: Config, env: Mapping[str, str]) -> list[Check]:

@@ -29,7 +29,7 @@ OTHER_ADDRESS = "check the RPC URL and the deployment file, or run `oracle deplo
 _KEYS = "name it in [keys] reporter; docs/operations.md, Keys, has the ways"
 _COMMITTEE = (
     "name the right key in [keys] reporter, or let the admin propose it: `oracle committee propose-reporters`; "
-    "see docs/operations.md, Incident: a key is lost"
+    "see docs/operations.md, Recipe: rotate a key"
 )
 _FAULTY = "propose more reporters and a higher quorum, or lower [network] faulty in the files of all members"
 _CLOCK = "set it by NTP (chrony, systemd-timesyncd)"

@@ -189,7 +189,7 @@ def test_who_can_report_and_who_can_pause_is_examined(workspace: Workspace) -> N
     found = examined(workspace)["committee default"]
     assert (found["ok"], found["level"], found["where"]) == (False, "error", "number 1, epoch 2")
     assert f"[keys] reporter is {mine}, which is not among" in found["detail"]
-    assert "Incident: a key is lost" in found["remedy"]
+    assert "Recipe: rotate a key" in found["remedy"]
     refusal = "next report of one: reporter: committee default: [keys] reporter is"
     assert refusal in " ".join(workspace.run("status").stdout.split())
 
