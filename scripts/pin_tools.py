@@ -46,7 +46,11 @@ def main() -> None:
     for path, entry in lock["packages"].items():
         if path and "integrity" not in entry:
             name = entry.get("name", path.rpartition("node_modules/")[2])
-            entry["integrity"] = hash_of(name, entry["version"])
+            # Where npm would put it, so that npm leaves the file as it is.
+            before = {key: entry.pop(key) for key in ("name", "version") if key in entry}
+            rest = dict(entry)
+            entry.clear()
+            entry.update(before, integrity=hash_of(name, before["version"]), **rest)
     LOCK.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     PINS.write_text(json.dumps(carried(lock), indent=1) + "\n", encoding="utf-8")
 
