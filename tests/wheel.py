@@ -1,4 +1,4 @@
-"""What a user gets who installs the package: a fresh environment, made from the built wheel, outside any clone.
+"""A package as a user gets it: a fresh environment, made from the built wheel, outside any clone.
 
 The environment lies in `build/test-cache`, keyed by the wheel's content and the lock, and all workers share it. Its
 packages are hard links to uv's cache, in the releases of `requirements.lock`; without a network they come from that

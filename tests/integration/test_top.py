@@ -6,9 +6,9 @@ import asyncio
 import json
 import os
 import pty
-import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,30 +67,35 @@ def terminal() -> Iterator[tuple[int, int]]:
     os.close(ours)
 
 
-def test_the_page_is_shown_in_a_terminal_until_q_is_typed(tmp_path: Path, terminal: tuple[int, int]) -> None:
+def test_the_page_is_shown_in_a_terminal_until_q_is_typed(
+    tmp_path: Path, terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither chain nor daemon is there: both are said. The terminal is left as it was."""
     configure(tmp_path, 9)
     ours, its = terminal
     before = termios.tcgetattr(its)
-    environment = os.environ | {"TERM": "xterm", "LINES": "24", "COLUMNS": "80"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from oracle.cli import main; main()", "top", "--interval", "3600"],
-        cwd=tmp_path, env=environment, stdin=its, stdout=its, stderr=its, start_new_session=True,
-    )  # fmt: skip
-    try:
-        seen = b""
+    for name, value in (("TERM", "xterm"), ("LINES", "24"), ("COLUMNS", "80")):
+        monkeypatch.setenv(name, value)
+    seen = bytearray()
+
+    def person() -> None:
         while b"q ends" not in seen:
-            seen += os.read(ours, 65_536)
+            seen.extend(os.read(ours, 65_536))
         os.write(ours, b"xq")
-        assert process.wait(30) == 0
-        text = seen.decode()
-        assert "can't be read:" in text and "the daemon does not answer at 127.0.0.1:9" in text
-        after = termios.tcgetattr(its)
-        assert after[3] & (termios.ICANON | termios.ECHO) == before[3] & (termios.ICANON | termios.ECHO)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(its)
+
+    looks = threading.Thread(target=person, daemon=True)
+    with open(its, closefd=False) as keyboard, open(its, "w", closefd=False) as screen:
+        monkeypatch.setattr(sys, "stdin", keyboard)
+        monkeypatch.setattr(sys, "stdout", screen)
+        looks.start()
+        top.top_command.main(["--config", str(tmp_path / "oracle.toml"), "--interval", "3600"], standalone_mode=False)
+        monkeypatch.undo()
+    looks.join(30)
+    text = seen.decode()
+    assert "can't be read:" in text and "the daemon does not answer at 127.0.0.1:9" in text
+    after = termios.tcgetattr(its)
+    assert after[3] & (termios.ICANON | termios.ECHO) == before[3] & (termios.ICANON | termios.ECHO)
+    os.close(its)
 
 
 def test_ctrl_c_is_a_way_to_end_it_and_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

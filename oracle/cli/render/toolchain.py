@@ -1,4 +1,4 @@
-"""What `oracle toolchain …` prints."""
+"""The programs that are needed, and those that were installed, for people."""
 
 from __future__ import annotations
 
