@@ -241,9 +241,9 @@ def lying(liar: Liar, measure: Kind = Kind.RELATIVE) -> OnchainSource:
         (Liar(replace(GOOD, started_at=0)), SourceUnavailable, "its round was never begun (startedAt is 0)"),
         (Liar(replace(GOOD, started_at=NOW + 61)), SourceUnavailable, "startedAt: the time is 61 s ahead"),
         (
-            Liar(replace(GOOD, started_at=NOW + 1)),
+            Liar(replace(GOOD, started_at=NOW + 2, updated_at=NOW - 59)),
             SourceUnavailable,
-            "its round began 1 s after its answer was updated",
+            "its round began 61 s after its answer was updated: the answer is carried over",
         ),
         (Liar(replace(GOOD, started_at=1, updated_at=NOW * 1_000)), DataError, "is a time in milliseconds (2020-09-13"),
         (Liar(replace(GOOD, started_at=1, updated_at=NOW // 1_000)), SourceUnavailable, f"{NOW - NOW // 1_000} s old"),
@@ -269,6 +269,10 @@ async def test_what_no_consumer_should_believe(liar: Liar, error: type[OracleErr
 async def test_an_adapter_that_counts_no_rounds_is_read(round_id: int, answered_in_round: int) -> None:
     latest = replace(GOOD, round_id=round_id, answered_in_round=answered_in_round)
     assert str((await lying(Liar(latest)).read()).value) == "2345.67"
+
+
+async def test_a_round_may_begin_by_another_clock_than_that_of_its_block() -> None:
+    assert (await lying(Liar(replace(GOOD, started_at=NOW + 2))).read()).observed_at == NOW
 
 
 async def test_a_trial_shows_what_the_contract_answered() -> None:

@@ -136,7 +136,8 @@ class OnchainSource:
                 f"{self._where}: its answer is of round {latest.answered_in_round}, its round is {latest.round_id}: "
                 "the answer is carried over"
             )
-        if latest.started_at > latest.updated_at:
+        # A round may begin by the clocks of those who observe, and be updated by that of the block.
+        if latest.started_at > latest.updated_at + MAX_CLOCK_SKEW:
             raise SourceUnavailable(
                 f"{self._where}: its round began {latest.started_at - latest.updated_at} s after its answer was "
                 "updated: the answer is carried over"
