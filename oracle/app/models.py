@@ -23,7 +23,8 @@ from oracle.proving import artifact, split, tuning
 from oracle.proving.artifact import Artifact
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import model_name
-from oracle.proving.inspect.model import GraphReport, inspect_onnx, read_file
+from oracle.proving.inspect.model import GraphReport, inspect_onnx
+from oracle.proving.lowering.loading import read_file
 from oracle.proving.samples import load
 from oracle.proving.split import ArtifactChain, ModelProof
 from oracle.proving.split.pieces import Plan

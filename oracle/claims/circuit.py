@@ -39,7 +39,8 @@ from oracle.core.errors import ModelError
 from oracle.proving.artifact import SETTINGS, Artifact
 from oracle.proving.disclosure import Extended
 from oracle.proving.imported import DIGITS, ImportedModel, Settings, corners, legs_for
-from oracle.proving.lowering.driver import lower, read_model
+from oracle.proving.lowering.driver import lower
+from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.comparison import doubled, positive

@@ -210,7 +210,8 @@ def at_scales(
         ModelError: The model can't be proven, or its values can exceed the circuit's integers.
     """
     from oracle.proving.disclosure import any_above
-    from oracle.proving.lowering.driver import lower, read_model
+    from oracle.proving.lowering.driver import lower
+    from oracle.proving.lowering.loading import read_model
     from oracle.proving.reference.instantiate import instantiate
 
     program, problems = lower(read_model(onnx, name))
@@ -230,7 +231,8 @@ def reference_of(artifact: Artifact) -> Circuit:
     Raises:
         ModelError: The artifact is of a detector, or has several windows.
     """
-    from oracle.proving.lowering.driver import lower, read_model
+    from oracle.proving.lowering.driver import lower
+    from oracle.proving.lowering.loading import read_model
     from oracle.proving.reference.instantiate import instantiate
 
     facts, manifest = artifact.manifest.imported, artifact.manifest

@@ -31,7 +31,8 @@ from oracle.proving.cost import estimate
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings, legs_for, reference_of
 from oracle.proving.interface import Proof, ProofJob
-from oracle.proving.lowering.driver import lower, read_model
+from oracle.proving.lowering.driver import lower
+from oracle.proving.lowering.loading import read_model
 from oracle.proving.pool.local import LocalProver
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate

@@ -31,7 +31,8 @@ from oracle.proving.engine.child import EngineProcess
 from oracle.proving.hashing import sha256_of
 from oracle.proving.inspect.artifact import inspect_artifact
 from oracle.proving.interface import Proof, ProofJob, Prover
-from oracle.proving.lowering.driver import lower, read_model
+from oracle.proving.lowering.driver import lower
+from oracle.proving.lowering.loading import read_model
 from oracle.proving.pool.local import LocalProver
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate

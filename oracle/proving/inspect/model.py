@@ -5,14 +5,14 @@ from __future__ import annotations
 import collections
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from oracle.core.errors import ModelError
 from oracle.proving.cost import MAX_K, Estimate, approximate_rows, estimate
-from oracle.proving.lowering.driver import lower, read_model
+from oracle.proving.lowering.driver import lower
+from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import DECOMPOSED, DEFAULT_SEGMENTS, Problem, Program
 
 
@@ -139,15 +139,3 @@ def _too_large(program: Program, cost: Estimate, memory: int | None) -> list[Pro
             "use smaller layers, or --split; this one has most weights",
         )
     ]
-
-
-def read_file(path: Path) -> bytes:
-    """Return an ONNX file's content.
-
-    Raises:
-        ModelError: The file can't be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} can't be read: {error.strerror}") from error

@@ -49,6 +49,9 @@ class ProgramBuilder:
 
     Attributes:
         node: The ONNX node that is being lowered, as a person finds it in a viewer.
+        opset: The version of its domain's operators.
+        input_types: The ONNX types of the elements of its inputs; 0: unknown.
+        output_count: Number of its outputs.
         ops: The operations so far, in order.
         constants: By name, float64.
         approximated: Nodes whose activation became piecewise linear.
@@ -58,6 +61,9 @@ class ProgramBuilder:
     def __init__(self, segments: int) -> None:
         self.segments = segments
         self.node = ""
+        self.opset = 0
+        self.input_types: tuple[int, ...] = ()
+        self.output_count = 1
         self.ops: list[Op] = []
         self.constants: dict[str, np.ndarray] = {}
         self.approximated: list[str] = []
@@ -137,6 +143,11 @@ class ProgramBuilder:
         """Give a value another shape; nothing is appended if it has that shape already."""
         new = tuple(int(dim) for dim in shape)
         return value if new == value.shape else self.emit("Reshape", value, shape=new)
+
+    def nonzero(self, value: Var) -> Var:
+        """Append 1 where a value is not 0, and 0 where it is: |x| > 0."""
+        zero = self.binary("Sub", value, value)
+        return self.binary("Greater", self.emit("Abs", value, shape=value.shape), zero)
 
     def relu(self, value: Var) -> Var:
         """Append max(x, 0)."""

@@ -5,47 +5,33 @@ Axis 0 is the batch everywhere. An operator that mixes windows has no meaning he
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from oracle.core.errors import ModelError
+from oracle.proving.lowering.attributes import NodeAttributes, opset_of
 from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBuilder, Var
 from oracle.proving.lowering.operators import OPERATORS
 from oracle.proving.lowering.program import DEFAULT_SEGMENTS, Op, Problem, Program
 from oracle.proving.lowering.table import advice
+from oracle.proving.lowering.types import FLOATS, NUMBERS, refuse_wrapping, type_name, types_of
 
 ORDERING = {"Softmax", "LogSoftmax", "Normalizer"}
 """Final activations that change the outputs, but not which of them is the largest."""
 
-MONOTONE = ORDERING | {"Sigmoid", "Tanh", "Erf", "HardSigmoid", "Softplus"}
+MONOTONE = ORDERING | {"Sigmoid", "Tanh", "Erf", "Softplus"}
 """Final activations that keep the side of their midpoint on which a value lies, and which output is the largest."""
 
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+"""The domains whose operators are known. In others, the same name may be anything."""
 
-def read_model(data: bytes, name: str = "the model") -> onnx.ModelProto:
-    """Parse an ONNX file.
-
-    Raises:
-        ModelError: It is not a valid ONNX file.
-    """
-    try:
-        model = onnx.load_model_from_string(data)
-    except Exception as error:  # protobuf's own classes, which differ between its releases
-        raise ModelError(
-            f"{name} is not an ONNX file: {' '.join(str(error).split())[:200]}. Export it again"
-        ) from error
-    try:
-        if not model.graph.node:
-            raise ModelError(f"{name} has no nodes: is it an ONNX file?")
-        onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, ValueError) as error:
-        words = " ".join(str(error).split())[:300]
-        raise ModelError(f"{name} is not a valid ONNX model: {words}. Export it again") from error
-    return model
+_LABELS = (TensorProto.STRING, TensorProto.INT32, TensorProto.INT64)
+_RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
 
 
 def lower(
@@ -79,7 +65,9 @@ class _Lowering:
         self.keep_activation = keep_activation
         self.builder = ProgramBuilder(segments)
         self.problems: list[Problem] = []
+        self.notes: list[str] = []
         self.values: dict[str, Any] = {}
+        self.types = types_of(model)
 
     def run(self) -> tuple[Program | None, list[Problem]]:
         graph = self.model.graph
@@ -113,9 +101,15 @@ class _Lowering:
         if self.problems or shape is None or not output:
             return None, self.problems
         # 4 The operations that the result rests on.
-        result = self.values.get(dropped.input[0] if dropped is not None else output)
+        source = dropped.input[0] if dropped is not None else self._before_labels(graph, output)
+        result = self.values.get(source)
+        if result is UNKNOWN:
+            self._problem(f"output {output!r}", "it is a label", "publish the scores that it is chosen by")
+            return None, self.problems
         if not isinstance(result, Var):
             self._problem(f"output {output!r}", "it does not depend on the input", "publish another output")
+            return None, self.problems
+        if dropped is not None and not self._keeps_order(dropped, result):
             return None, self.problems
         ops = self._used(result.name)
         used = {name for op in ops for name in op.inputs}
@@ -129,6 +123,8 @@ class _Lowering:
             "" if dropped is None else dropped.op_type,
             tuple(self.builder.approximated),
             self.builder.order_only or self._order_kept(dropped),
+            source,
+            tuple(self.notes),
         )
         if not ops:
             self._problem(f"output {output!r}", "it is the input itself", "publish another output")
@@ -139,10 +135,19 @@ class _Lowering:
         self.problems.append(Problem(node, what, change))
 
     def _input(self, inputs: Sequence[onnx.ValueInfoProto]) -> tuple[int, ...] | None:
+        if not inputs:
+            self._problem("the graph", "it has no inputs, so that its output is a constant", "export the model again")
+            return None
         if len(inputs) != 1:
-            names = ", ".join(each.name for each in inputs) or "none"
+            names = ", ".join(each.name for each in inputs)
             self._problem(
                 "the graph", f"it has {len(inputs)} inputs ({names})", "concatenate them into one before the model"
+            )
+            return None
+        kind = self.types.get(inputs[0].name, 0)
+        if kind not in NUMBERS:
+            self._problem(
+                f"input {inputs[0].name!r}", f"it is {type_name(kind)}", "export it with numbers as its input"
             )
             return None
         info = inputs[0].type.tensor_type
@@ -180,21 +185,68 @@ class _Lowering:
             self._problem("the graph", f"it has no output {self.wanted!r}", f"choose one of {', '.join(names)}")
         elif len(names) == 1:
             return names[0]
+        elif len(scores := [name for name in names if self._has_scores(graph, name)]) == 1:
+            others = ", ".join(repr(name) for name in names if name != scores[0])
+            self.notes.append(f"output {scores[0]!r} is published; the labels {others} are left off")
+            return scores[0]
         else:
             self._problem(
                 "the graph", f"it has {len(names)} outputs ({', '.join(names)})", "choose one with --output NAME"
             )
         return None
 
+    def _has_scores(self, graph: onnx.GraphProto, name: str) -> bool:
+        """Return True unless an output has labels: texts or integers."""
+        return self.types.get(self._before_labels(graph, name), TensorProto.FLOAT) not in _LABELS
+
+    def _before_labels(self, graph: onnx.GraphProto, output: str) -> str:
+        """Return the value of which a ZipMap, an Identity or a cast between floats makes an output."""
+        maker = {name: node for node in graph.node for name in node.output}
+        node = maker.get(output)
+        while node is not None and node.input and (node.op_type in ("Identity", "ZipMap") or self._is_float_cast(node)):
+            output = node.input[0]
+            node = maker.get(output)
+        return output
+
+    def _is_float_cast(self, node: onnx.NodeProto) -> bool:
+        return node.op_type == "Cast" and all(
+            self.types.get(name, 0) in FLOATS for name in (node.input[0], node.output[0])
+        )
+
     def _final_activation(self, graph: onnx.GraphProto, output: str) -> onnx.NodeProto | None:
         """Return the monotone activation that makes the output, if it is to be left off."""
         if self.keep_activation:
             return None
-        maker = {name: node for node in graph.node for name in node.output}
-        node = maker.get(output)
-        while node is not None and node.op_type in ("Identity", "Cast", "ZipMap"):
-            node = maker.get(node.input[0])
-        return node if node is not None and node.op_type in MONOTONE else None
+        source = self._before_labels(graph, output)
+        node: onnx.NodeProto | None = next((node for node in graph.node if source in node.output), None)
+        if node is None or node.op_type not in MONOTONE or node.domain not in DOMAINS:
+            return None
+        return node
+
+    def _keeps_order(self, dropped: onnx.NodeProto, result: Var) -> bool:
+        """Make sure that a final Softmax or Normalizer compares all outputs with each other, or add a problem."""
+        if dropped.op_type not in ORDERING:
+            return True
+        opset = opset_of(self.model, dropped.domain)
+        attributes = NodeAttributes(dropped, opset)
+        rank, size = len(result.shape), math.prod(result.shape)
+        if dropped.op_type == "Normalizer":
+            if attributes["norm"] == b"MAX":
+                self._problem(
+                    self._label(0, dropped), "it divides by the largest value, which may be negative", "leave it off"
+                )
+                return False
+            along = result.shape[-1]
+        else:
+            axis = attributes["axis"] % rank
+            along = math.prod(result.shape[axis:]) if opset < 13 else result.shape[axis]
+        if along != size:
+            self._problem(
+                self._label(0, dropped),
+                f"it compares {along} values at a time, and the output has {size}",
+                "publish the values before it",
+            )
+        return along == size
 
     @staticmethod
     def _order_kept(dropped: onnx.NodeProto | None) -> str:
@@ -224,38 +276,62 @@ class _Lowering:
                 kept.append(op)
         return kept[::-1]
 
-    def _lower_node(self, index: int, node: onnx.NodeProto) -> None:
+    @staticmethod
+    def _label(index: int, node: onnx.NodeProto) -> str:
         label = node.name or (f"making {node.output[0]!r}" if node.output else f"number {index}")
-        self.builder.node = f"node {label} ({node.op_type})"
-        arguments = [self.values.get(name) if name else None for name in node.input]
+        return f"node {label} ({node.op_type})"
+
+    def _lower_node(self, index: int, node: onnx.NodeProto) -> None:
+        builder = self.builder
+        builder.node = self._label(index, node)
+        builder.opset = opset_of(self.model, node.domain)
+        builder.input_types = tuple(self.types.get(name, 0) for name in node.input)
+        builder.output_count = len(node.output)
+        arguments = [self.values.get(name, UNKNOWN) if name else None for name in node.input]
         if any(argument is UNKNOWN for argument in arguments):
             self.values.update(dict.fromkeys(node.output, UNKNOWN))
             return
         try:
-            if node.op_type == "Shape" and isinstance(arguments[0], Var):
-                made: Any = np.array(arguments[0].shape, dtype=np.int64)
-            elif not any(isinstance(argument, Var) for argument in arguments):
-                self._fold(node, arguments)
-                return
-            else:
-                handler = OPERATORS.get(node.op_type)
-                if handler is None:
-                    raise OperatorRefused(f"operator {node.op_type} can't be proven exactly", advice(node.op_type))
-                made = handler(self.builder, arguments, _attributes(node))
+            made = self._lowered(node, arguments)
             outputs = list(made) if isinstance(made, list) else [made]
             for name, value in zip(node.output, outputs, strict=False):
                 self.values[name] = value
             for name in node.output[len(outputs) :]:
                 self.values[name] = UNKNOWN
         except OperatorRefused as refusal:
-            self._problem(self.builder.node, refusal.what, refusal.change)
+            self._problem(builder.node, refusal.what, refusal.change)
             self.values.update(dict.fromkeys(node.output, UNKNOWN))
-        except (IndexError, KeyError, TypeError, ValueError) as error:
-            words = " ".join(str(error).split())[:200]
-            self._problem(self.builder.node, f"its attributes or shapes do not fit ({words})", "export the model again")
+        except Exception as error:  # a handler meets a node of a form that nobody thought of
+            words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            self._problem(builder.node, f"its attributes or shapes do not fit ({words})", "export the model again")
             self.values.update(dict.fromkeys(node.output, UNKNOWN))
 
-    def _fold(self, node: onnx.NodeProto, arguments: Sequence[Any]) -> None:
+    def _lowered(self, node: onnx.NodeProto, arguments: list[Any]) -> Any:
+        """Lower a node, or compute it if it does not depend on the input."""
+        if node.domain not in DOMAINS:
+            raise OperatorRefused(
+                f"its domain is {node.domain!r}, where any operator may have this name", "export with ONNX's operators"
+            )
+        if node.op_type in _RANDOM:
+            raise OperatorRefused("it is random", "export the model for inference")
+        attributes = NodeAttributes(node, self.builder.opset)
+        if node.op_type == "Shape" and isinstance(arguments[0], Var):
+            made: Any = np.array(arguments[0].shape, dtype=np.int64)[attributes.get("start", 0) : attributes.get("end")]
+        elif not any(isinstance(argument, Var) for argument in arguments):
+            return self._fold(node, arguments)
+        else:
+            handler = OPERATORS.get(node.op_type)
+            if handler is None:
+                raise OperatorRefused(f"operator {node.op_type} can't be proven exactly", advice(node.op_type))
+            if node.domain != "ai.onnx.ml":
+                refuse_wrapping(node.op_type, self.types.get(node.output[0], 0))
+            made = handler(self.builder, arguments, attributes)
+        if attributes.ignored:
+            names = ", ".join(f"{name} = {attributes.shown(name)}" for name in attributes.ignored)
+            raise OperatorRefused(f"it has {names}, which is not honoured", "export it with the default")
+        return made
+
+    def _fold(self, node: onnx.NodeProto, arguments: Sequence[Any]) -> list[Any]:
         """Compute a node that does not depend on the input."""
         feeds = {name: value for name, value in zip(node.input, arguments, strict=True) if name}
         graph = helper.make_graph(
@@ -265,12 +341,11 @@ class _Lowering:
                 helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
                 for name, v in feeds.items()
             ],
-            [helper.make_value_info(name, helper.make_tensor_type_proto(1, None)) for name in node.output],
+            [helper.make_value_info(name, helper.make_tensor_type_proto(1, None)) for name in node.output if name],
         )
         model = helper.make_model(graph, opset_imports=list(self.model.opset_import))
-        results = ReferenceEvaluator(model).run(None, feeds)
-        self.values.update(zip(node.output, results, strict=True))
-
-
-def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        results = iter(ReferenceEvaluator(model).run(None, feeds))
+        made = [next(results) if name else None for name in node.output]
+        if not all(each is None or isinstance(each, np.ndarray | np.generic) for each in made):
+            raise OperatorRefused("its constant is no table of numbers", "export the model with constants folded")
+        return [None if each is None else np.asarray(each) for each in made]

@@ -84,6 +84,8 @@ class Program:
         dropped: The final activation that was left off, or "".
         approximated: Activations that became piecewise linear, as "node (operator)".
         order_only: Reason why only the order of the outputs is that of the model, or "".
+        source: Name of the ONNX value that the output is; that before an activation or a ZipMap that was left off.
+        notes: Choices that were made for the user, to be told.
     """
 
     input: str
@@ -95,6 +97,8 @@ class Program:
     dropped: str = ""
     approximated: tuple[str, ...] = ()
     order_only: str = ""
+    source: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def features(self) -> int:

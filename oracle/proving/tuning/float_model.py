@@ -13,17 +13,18 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from oracle.core.errors import DataError, ModelError
+from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import Program
 from oracle.proving.tuning.request import Request
 
-MIDDLES = {"Sigmoid": 0.5, "HardSigmoid": 0.5, "Softplus": math.log(2)}
+MIDDLES = {"Sigmoid": 0.5, "Softplus": math.log(2)}
 """Outputs at 0 of the final activations that are not 0 there."""
 
 _ACTIVATIONS: dict[str, Callable[[float], float]] = {
     "Sigmoid": lambda x: 1 / (1 + math.exp(-x)),
     "Tanh": math.tanh,
     "Erf": math.erf,
-    "HardSigmoid": lambda x: min(1.0, max(0.0, 0.2 * x + 0.5)),
     "Softplus": lambda x: math.log1p(math.exp(x)),
 }
 
@@ -44,41 +45,56 @@ def before_activation(activation: str, value: float) -> float:
 
 def float_outputs(data: bytes, samples: np.ndarray) -> np.ndarray:
     """Return the float model's outputs as they are: samples [count, …] → [count, outputs]."""
-    model = onnx.load_model_from_string(data)
+    model = read_model(data)
     return _outputs(model, str(model.graph.output[0].name), samples)
 
 
 def scored_outputs(request: Request, program: Program, samples: np.ndarray) -> np.ndarray:
-    """Return the float model's outputs, without a final activation that was left off."""
-    model = onnx.load_model_from_string(request.data)
-    wanted = request.output or str(model.graph.output[0].name)
-    if program.dropped:
-        maker = {str(name): node for node in model.graph.node for name in node.output}
-        while maker[wanted].op_type != program.dropped:
-            wanted = str(maker[wanted].input[0])
-        wanted = str(maker[wanted].input[0])
+    """Return the float model's outputs, without a final activation or a ZipMap that was left off.
+
+    Raises:
+        DataError: The samples do not fit the type of the model's input.
+        ModelError: The float model can't be run on them.
+    """
+    model = read_model(request.data, request.name)
+    if all(each.name != program.source for each in model.graph.output):
         del model.graph.output[:]
-        model.graph.output.append(onnx.helper.make_tensor_value_info(wanted, onnx.TensorProto.FLOAT, None))
-    return _outputs(model, wanted, samples.reshape(len(samples), *program.input_shape))
+        model.graph.output.append(onnx.ValueInfoProto(name=program.source))
+    return _outputs(model, program.source, samples.reshape(len(samples), *program.input_shape))
 
 
 def _outputs(model: Any, wanted: str, samples: np.ndarray) -> np.ndarray:
     names = {each.name for each in model.graph.initializer}
-    run = _runner(model, next(each.name for each in model.graph.input if each.name not in names), wanted)
-    rows = [np.asarray(run(sample[None]), dtype=np.float64).ravel() for sample in samples.astype(np.float32)]
+    given = next(each for each in model.graph.input if each.name not in names)
+    kind = onnx.helper.tensor_dtype_to_np_dtype(given.type.tensor_type.elem_type)
+    # A scaler before the model may send a 64-bit sample to the other side of a threshold: types are the model's own.
+    typed = samples.astype(kind)
+    if kind.kind in "iub" and not (typed == samples).all():
+        at = [int(index) for index in np.argwhere(typed != samples)[0]]
+        raise DataError(f"sample {at[0]}: the model takes {kind} numbers, and {samples[tuple(at)]:g} is none")
+    try:
+        run = _runner(model, given.name, wanted)
+        rows = [np.asarray(run(sample[None]), dtype=np.float64).ravel() for sample in typed]
+    except Exception as error:  # onnxruntime and onnx's evaluator raise classes of their own
+        words = " ".join(str(error).split())[:200]
+        raise ModelError(f"the float model can't be run on a sample ({type(error).__name__}: {words})") from error
     return np.array(rows)
 
 
 def _runner(model: Any, name: str, wanted: str) -> Callable[[Any], Any]:
+    evaluator: Any
     try:
         import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+    except ImportError:
+        evaluator = ReferenceEvaluator(model)
+        return lambda sample: evaluator.run([wanted], {name: sample})[0]
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
         session: Any = onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        return lambda sample: session.run([wanted], {name: sample})[0]
-    except ImportError:
-        evaluator: Any = ReferenceEvaluator(model)
+    except Exception:  # it has no kernel for some operators of 64-bit floats, and raises classes of its own
+        evaluator = ReferenceEvaluator(model)
         return lambda sample: evaluator.run([wanted], {name: sample})[0]
+    return lambda sample: session.run([wanted], {name: sample})[0]

@@ -14,7 +14,8 @@ from onnx import helper
 from oracle.core.errors import ModelError
 from oracle.proving.artifact.circuit import unprotected
 from oracle.proving.disclosure import above, any_above, largest
-from oracle.proving.lowering.driver import lower, read_model
+from oracle.proving.lowering.driver import lower
+from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import COMPARISONS, Op, Program
 from oracle.proving.reference.arithmetic import compute, product
 from oracle.proving.reference.circuit import Circuit

@@ -12,7 +12,8 @@ from onnx import TensorProto, helper
 
 from oracle.core.errors import ModelError
 from oracle.proving.inspect.model import inspect_onnx, require_provable
-from oracle.proving.lowering.driver import lower, read_model
+from oracle.proving.lowering.driver import lower
+from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.instantiate import instantiate
 from tests import models
@@ -329,8 +330,10 @@ def test_a_classifier_of_trees_by_its_scores() -> None:
     proto.graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, ["N"]))
     proto.graph.output.append(helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 2]))
     data, samples = proto.SerializeToString(), models.trees()[1][:60]
-    assert "choose one with --output" in problems(data)[0]
-    assert problems(data, output="label")
+    program = lowered(data)
+    assert program.source == "scores"
+    assert program.notes == ("output 'scores' is published; the labels 'label' are left off",)
+    assert "publish the scores" in problems(data, output="label")[0]
     error = np.abs(integers(data, samples, output="scores") - floats(data, samples, "scores")).max(axis=1)
     assert (error < 0.02).sum() >= 57, (error > 0.02).sum()
 

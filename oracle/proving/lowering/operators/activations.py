@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, as_constant
+from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant
 from oracle.proving.lowering.table import handles, handles_each
+
+_ENDLESS = 3.4e38
+"""A bound beyond this is none."""
 
 
 @handles("Relu")
@@ -35,11 +39,17 @@ def _clip(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, A
     least = arguments[1] if len(arguments) > 1 else attributes.get("min")
     most = arguments[2] if len(arguments) > 2 else attributes.get("max")
     value = arguments[0]
+    # Before opset 11, the largest float stands for no bound.
+    least, most = (None if bound is None or _is_no_bound(bound) else bound for bound in (least, most))
     if least is not None:
         value = builder.maximum(value, np.asarray(as_constant(least, "bound"), dtype=np.float64).reshape(1))
     if most is not None:
         value = builder.minimum(value, np.asarray(as_constant(most, "bound"), dtype=np.float64).reshape(1))
     return value
+
+
+def _is_no_bound(bound: Any) -> bool:
+    return not isinstance(bound, Var) and bool(np.abs(np.asarray(bound, dtype=np.float64)).max() >= _ENDLESS)
 
 
 @handles_each("Max", "Min")
@@ -54,6 +64,8 @@ def _extreme(operator: str, builder: ProgramBuilder, arguments: list[Any], attri
 @handles("HardSigmoid")
 def _hard_sigmoid(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     slope, middle = attributes.get("alpha", 0.2), attributes.get("beta", 0.5)
+    if slope <= 0:
+        raise OperatorRefused(f"its alpha is {slope:g}", "use a positive slope")
     return builder.piecewise(arguments[0], [(-middle / slope, 0.0), ((1 - middle) / slope, 1.0)], 0.0, 0.0)
 
 
@@ -61,19 +73,29 @@ def _sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
+def _elu(alpha: float, x: float) -> float:
+    return x if x > 0 else alpha * math.expm1(x)
+
+
+def _selu(alpha: float, gamma: float, x: float) -> float:
+    return gamma * _elu(alpha, x)
+
+
+def _gelu_by_tanh(x: float) -> float:
+    return x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
+
+
+_SELU = (1.6732632423543772, 1.0507009873554805)
+"""Alpha and gamma of a Selu that says nothing."""
+
 _SMOOTH: dict[str, tuple[Callable[[float], float], float, float, float]] = {
     # function, where it ends, slope to the left, slope to the right
     "Sigmoid": (_sigmoid, 8.0, 0.0, 0.0),
     "Tanh": (math.tanh, 4.0, 0.0, 0.0),
     "Erf": (math.erf, 3.0, 0.0, 0.0),
     "Softplus": (lambda x: math.log1p(math.exp(x)), 8.0, 0.0, 1.0),
-    "Elu": (lambda x: x if x > 0 else math.expm1(x), 8.0, 0.0, 1.0),
-    "Selu": (
-        lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * math.expm1(x)),
-        8.0,
-        0.0,
-        1.0507009873554805,
-    ),
+    "Elu": (partial(_elu, 1.0), 8.0, 0.0, 1.0),
+    "Selu": (partial(_selu, *_SELU), 8.0, 0.0, _SELU[1]),
     "Gelu": (lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2, 5.0, 0.0, 1.0),
     "Mish": (lambda x: x * math.tanh(math.log1p(math.exp(x))), 8.0, 0.0, 1.0),
 }
@@ -82,8 +104,14 @@ _SMOOTH: dict[str, tuple[Callable[[float], float], float, float, float]] = {
 @handles_each(*_SMOOTH)
 def _smooth(operator: str, builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     function, limit, left, right = _SMOOTH[operator]
-    if operator == "Elu" and attributes.get("alpha", 1.0) != 1.0:
-        raise OperatorRefused("its alpha is not 1", "use alpha = 1, or ReLU")
+    if operator == "Elu":
+        alpha = float(attributes.get("alpha", 1.0))
+        function = partial(_elu, alpha)
+    elif operator == "Selu":
+        alpha, gamma = float(attributes.get("alpha", _SELU[0])), float(attributes.get("gamma", _SELU[1]))
+        function, right = partial(_selu, alpha, gamma), gamma
+    elif operator == "Gelu" and attributes.get("approximate", b"none") == b"tanh":
+        function = _gelu_by_tanh
     builder.approximated.append(builder.node)
     return builder.piecewise(arguments[0], _knots(function, limit, builder.segments), left, right)
 

@@ -6,22 +6,41 @@ import math
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant, as_var, axis_of
 from oracle.proving.lowering.table import handles
+from oracle.proving.lowering.types import FLOATS, INTEGERS
 
 
-@handles("Identity", "Dropout", "ZipMap")
+@handles("Identity", "ZipMap")
 def _identity(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    return arguments[0]
+
+
+@handles("Dropout")
+def _dropout(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    training = arguments[2] if len(arguments) > 2 and arguments[2] is not None else np.array(False)
+    if as_constant(training, "training_mode") or (builder.opset < 7 and not attributes.get("is_test", 1)):
+        raise OperatorRefused("it drops values at random, as in training", "export the model for inference")
     return arguments[0]
 
 
 @handles("Cast", "CastLike")
 def _cast(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    wanted = builder.input_types[1] if len(arguments) > 1 else attributes["to"]
+    if isinstance(wanted, bytes):  # before opset 6
+        wanted = TensorProto.DataType.Value(wanted.decode())
+    given = builder.input_types[0] or TensorProto.FLOAT
     # Booleans are 0 and 1 here.
-    if attributes.get("to", 1) in (1, 9, 10, 11, 16):
+    if wanted == given or given == TensorProto.BOOL or wanted in FLOATS:
         return arguments[0]
-    raise OperatorRefused("it rounds to integers", "cast before the model, or publish the value as it is")
+    if wanted == TensorProto.BOOL:
+        return builder.nonzero(arguments[0])
+    if given in INTEGERS and wanted == TensorProto.INT64:
+        return arguments[0]
+    how = "rounds" if given in FLOATS else "may wrap around when it casts"
+    raise OperatorRefused(f"it {how} to integers", "cast before the model, or publish the value as it is")
 
 
 @handles("Reshape")
@@ -33,6 +52,10 @@ def _reshape(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str
     ]
     if -1 in shape:
         shape[shape.index(-1)] = math.prod(value.shape) // -math.prod(shape)
+    if math.prod(shape) != math.prod(value.shape):
+        raise OperatorRefused(
+            f"it makes {wanted} of a window of shape {list(value.shape)}", "keep axis 0 the batch, with a batch of 1"
+        )
     return builder.reshape(value, shape)
 
 
@@ -123,7 +146,10 @@ def _split(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, 
     axis = axis_of(attributes.get("axis", 0), len(value.shape))
     sizes = arguments[1] if len(arguments) > 1 and arguments[1] is not None else attributes.get("split")
     if sizes is None:
-        count = attributes["num_outputs"]
+        # Opset 18 names the number, and the last part may be smaller; before, the parts are as many as the outputs.
+        count = attributes.get("num_outputs") or builder.output_count
+        if builder.opset < 18 and value.shape[axis] % count:
+            raise OperatorRefused(f"it splits {value.shape[axis]} into {count} equal parts", "export the model again")
         each = -(-value.shape[axis] // count)
         sizes = [min(each, value.shape[axis] - at * each) for at in range(count)]
     parts, at = [], 0

@@ -16,7 +16,8 @@ from oracle.core.errors import ModelError
 from oracle.proving.artifact import Visibility
 from oracle.proving.cost import approximate_rows
 from oracle.proving.imported import Settings, corners, legs_for
-from oracle.proving.lowering.driver import lower, read_model
+from oracle.proving.lowering.driver import lower
+from oracle.proving.lowering.loading import read_model
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.split import pieces, planning, schedule
