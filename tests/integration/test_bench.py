@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from oracle.bench import audits, fleet, growth, submissions, zoo
+from oracle.bench import audits, claims, fleet, growth, submissions, zoo
 from oracle.bench.cases import CASES, SUBMISSIONS
 from oracle.bench.circuits import MeasuredCircuit
 from oracle.bench.detectors import detector
@@ -249,8 +250,10 @@ async def test_a_daemon_with_many_feeds_reports_all_of_them_together(
     assert fleet.told(found).startswith("5 feeds, due 2 times, once in 3 s: ")
 
 
-async def test_claims(tmp_path: Path, said: list[str]) -> None:
-    """A registry records one claim; further proofs are of the same statement."""
+async def test_claims(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry records one claim; further proofs are of the same statement. The circuit is that of all tests."""
+    shared = SimpleNamespace(TemporaryDirectory=lambda prefix: contextlib.nullcontext(str(folder())))
+    monkeypatch.setattr(claims, "tempfile", shared)
     out, case = tmp_path / "bench.json", "claim-linear-8"
     report = await run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=[case])
     found = report[case]
