@@ -137,7 +137,7 @@ async def try_feeds(
     if source is not None:
         feeds = [feed for feed in feeds if source in _names(feed)] or _raise_unknown(source, feeds)
     attempts = await asyncio.gather(
-        *(_attempt(feed, index, clock) for feed in feeds for index in range(len(feed.sources)))
+        *(_read_once(feed, index, clock) for feed in feeds for index in range(len(feed.sources)))
     )
     tried = []
     for feed in feeds:
@@ -148,7 +148,7 @@ async def try_feeds(
 
 
 @dataclass
-class _Attempt:
+class _ReadOnce:
     """One reading of a source, and what came of it. Ages count from `read_at`: another source may take longer."""
 
     feed: FeedConfig
@@ -164,8 +164,8 @@ class _Attempt:
         return self.feed.source_name(self.index)
 
 
-async def _attempt(feed: FeedConfig, index: int, clock: Callable[[], float]) -> _Attempt:
-    attempt = _Attempt(feed, index)
+async def _read_once(feed: FeedConfig, index: int, clock: Callable[[], float]) -> _ReadOnce:
+    attempt = _ReadOnce(feed, index)
     began = time.monotonic()
     source: Source | None = None
     try:
@@ -184,7 +184,7 @@ async def _attempt(feed: FeedConfig, index: int, clock: Callable[[], float]) -> 
 # --- the judgement -------------------------------------------------------------------------------------------------
 
 
-def _judged(feed: FeedConfig, attempts: Sequence[_Attempt]) -> TriedFeed:
+def _judged(feed: FeedConfig, attempts: Sequence[_ReadOnce]) -> TriedFeed:
     tried = tuple(_tried(attempt, attempts) for attempt in attempts)
     readings = [attempt.reading for attempt in attempts if attempt.reading is not None]
     waiting = sum(each.outcome is TrialOutcome.WAITS for each in tried)
@@ -207,7 +207,7 @@ def _judged(feed: FeedConfig, attempts: Sequence[_Attempt]) -> TriedFeed:
     return TriedFeed(feed.name, tried, value.value, answer, len(value.sources))
 
 
-def _tried(attempt: _Attempt, attempts: Sequence[_Attempt]) -> Tried:
+def _tried(attempt: _ReadOnce, attempts: Sequence[_ReadOnce]) -> Tried:
     feed, config, trace = attempt.feed, attempt.feed.sources[attempt.index], attempt.trace
     tried = Tried(
         attempt.name,
@@ -238,7 +238,7 @@ def _tried(attempt: _Attempt, attempts: Sequence[_Attempt]) -> Tried:
     )
 
 
-def _with_value(tried: Tried, attempt: _Attempt, near: Decimal | None) -> Tried:
+def _with_value(tried: Tried, attempt: _ReadOnce, near: Decimal | None) -> Tried:
     feed, reading = attempt.feed, attempt.reading
     assert reading is not None
     far = None if near is None else distance(feed.measure, reading.value, near)
@@ -289,7 +289,7 @@ def _rounding_problems(feed: FeedConfig, value: Decimal, answer: int) -> Iterato
             )
 
 
-def _time_problems(attempt: _Attempt) -> Iterator[str]:
+def _time_problems(attempt: _ReadOnce) -> Iterator[str]:
     feed, config, reading = attempt.feed, attempt.feed.sources[attempt.index], attempt.reading
     assert reading is not None
     if isinstance(config, RecordedSourceConfig) and config.timestamps == "recorded":
@@ -304,7 +304,7 @@ def _time_problems(attempt: _Attempt) -> Iterator[str]:
         )
 
 
-def _middle_of_others(attempt: _Attempt, attempts: Sequence[_Attempt]) -> Decimal | None:
+def _middle_of_others(attempt: _ReadOnce, attempts: Sequence[_ReadOnce]) -> Decimal | None:
     """Return the median of the other sources' values, if they are of about the same time."""
     others = [each.reading for each in attempts if each is not attempt and each.reading is not None]
     if attempt.reading is not None:
@@ -321,7 +321,7 @@ def _in_sigma(feed: FeedConfig, far: Decimal) -> Decimal:
 # --- suggestions ---------------------------------------------------------------------------------------------------
 
 
-def _places(attempt: _Attempt, near: Decimal | None) -> Iterator[str]:
+def _places(attempt: _ReadOnce, near: Decimal | None) -> Iterator[str]:
     """Return settings of an HTTP source whose JSONPath would match a likely value, with what it would match."""
     config, trace = attempt.feed.sources[attempt.index], attempt.trace
     if not isinstance(config, HttpSourceConfig) or trace.document is None:
@@ -367,7 +367,7 @@ def _amount(far: Decimal) -> str:
     return f"{far:,.0f}" if far >= 10 or far == far.to_integral_value() else f"{far:.3g}"
 
 
-def _brief(attempt: _Attempt) -> str:
+def _brief(attempt: _ReadOnce) -> str:
     """Return what went wrong, without the source's name in front."""
     text = str(attempt.error)
     begin, _, rest = text.partition("): ")
