@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -57,11 +57,12 @@ def instantiate(
     slacks: dict[str, Any] = {name: np.zeros(low.shape, dtype=object) for name, (low, _) in intervals.items()}
     steps: list[IntegerStep] = []
     bound = clip
-    for op in program.ops:
+    for op in _spread(program.ops, integers, shapes, 1 << param_scale):
         names = [aliases.get(name, name) for name in op.inputs]
         kept = _neutral(op, names, integers, shapes, 1 << param_scale)
         if kept is not None:
             aliases[op.output] = kept
+            shapes[op.output] = op.shape
             continue
         op = Op(op.kind, tuple(names), op.output, op.node, op.shape, op.attributes)
         op, scale, lifts = _scaled(op, program.constants, integers, scales, param_scale)
@@ -112,6 +113,32 @@ def instantiate(
         rebase,
         int(slacks[output].max()),
     )
+
+
+def _spread(
+    ops: Sequence[Op], integers: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], one: int
+) -> Iterator[Op]:
+    """Yield the operations. A value gets its result's shape by itself where the constant that gives it has no effect.
+
+    Sums with 0 and products with 1 are dropped, and a product with 0 becomes a difference of the value and itself.
+    """
+    for op in ops:
+        pairs = ((0, 1), (1, 0)) if op.kind in ("Add", "Mul") else ((0, 1),) if op.kind == "Sub" else ()
+        for at, other in pairs:
+            value, constant = op.inputs[at], integers.get(op.inputs[other])
+            if constant is None or not ((constant == 0).all() or (op.kind == "Mul" and (constant == one).all())):
+                continue
+            size = list(shapes[value])
+            for axis, want in enumerate(op.shape):
+                if size[axis] != want:
+                    size[axis] = want
+                    spread = f"{op.output}_over_{axis}"
+                    first = {"axis": axis, "indices": np.zeros(want, dtype=np.int64)}
+                    yield Op("Gather", (value,), spread, op.node, tuple(size), first)
+                    value = spread
+            op = replace(op, inputs=tuple(value if index == at else name for index, name in enumerate(op.inputs)))
+            break
+        yield op
 
 
 def _round(constant: Any, scale: int) -> Any:

@@ -24,7 +24,8 @@ def _relu(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, A
 @handles("LeakyRelu", "PRelu")
 def _leaky(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     # a x + (1 − a) relu(x)
-    slope = np.asarray(arguments[1] if len(arguments) > 1 else [attributes.get("alpha", 0.01)], dtype=np.float64)
+    given = as_constant(arguments[1], "slope") if len(arguments) > 1 else [attributes.get("alpha", 0.01)]
+    slope = np.asarray(given, dtype=np.float64)
     positive = builder.binary("Mul", builder.relu(arguments[0]), 1.0 - slope)
     return builder.binary("Add", positive, builder.binary("Mul", arguments[0], slope))
 

@@ -23,6 +23,10 @@ def matmul(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, 
         return builder.reshape(column, column.shape[:-1])
     if not isinstance(right, Var) and right.ndim != 2:
         raise OperatorRefused(f"its weights have {right.ndim} axes", "write it with a matrix of weights")
+    if left.shape[-1] != right.shape[-2]:
+        raise OperatorRefused(
+            f"it multiplies windows of shape {list(left.shape)} by {list(right.shape)}", "export the model again"
+        )
     shape = np.matmul(np.empty(left.shape, dtype=np.int8), np.empty(right.shape, dtype=np.int8)).shape
     return builder.emit("MatMul", left, right, shape=shape)
 

@@ -86,7 +86,9 @@ def _unsqueeze(builder: ProgramBuilder, arguments: list[Any], attributes: dict[s
 
 
 def _axes_argument(arguments: list[Any], attributes: dict[str, Any]) -> list[int] | None:
-    axes = arguments[1] if len(arguments) > 1 and arguments[1] is not None else attributes.get("axes")
+    axes = attributes.get("axes")
+    if len(arguments) > 1 and arguments[1] is not None:
+        axes = as_constant(arguments[1], "axes")
     return None if axes is None else [int(axis) for axis in axes]
 
 
@@ -144,7 +146,9 @@ def _slice(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, 
 def _split(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     value = arguments[0]
     axis = axis_of(attributes.get("axis", 0), len(value.shape))
-    sizes = arguments[1] if len(arguments) > 1 and arguments[1] is not None else attributes.get("split")
+    sizes = attributes.get("split")
+    if len(arguments) > 1 and arguments[1] is not None:
+        sizes = as_constant(arguments[1], "sizes")
     if sizes is None:
         # Opset 18 names the number, and the last part may be smaller; before, the parts are as many as the outputs.
         count = attributes.get("num_outputs") or builder.output_count
