@@ -107,7 +107,7 @@ def _transpose(builder: ProgramBuilder, arguments: list[Any], attributes: dict[s
 def _concat(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     if not all(isinstance(each, Var) for each in arguments):
         raise OperatorRefused("it joins constants", "give all parts as inputs, or pad before the model")
-    axis = axis_of(attributes["axis"], len(arguments[0].shape))
+    axis = axis_of(attributes.get("axis", 1), len(arguments[0].shape))
     if axis == 0:
         raise OperatorRefused("it joins along the batch", "keep axis 0 the batch")
     if len(arguments) == 1:
@@ -152,9 +152,9 @@ def _split(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, 
     if sizes is None:
         # Opset 18 names the number, and the last part may be smaller; before, the parts are as many as the outputs.
         count = attributes.get("num_outputs") or builder.output_count
-        if builder.opset < 18 and value.shape[axis] % count:
-            raise OperatorRefused(f"it splits {value.shape[axis]} into {count} equal parts", "export the model again")
         each = -(-value.shape[axis] // count)
+        if (builder.opset < 18 and value.shape[axis] % count) or each * (count - 1) >= value.shape[axis]:
+            raise OperatorRefused(f"it splits {value.shape[axis]} into {count} equal parts", "export the model again")
         sizes = [min(each, value.shape[axis] - at * each) for at in range(count)]
     parts, at = [], 0
     for size in (int(size) for size in sizes):
