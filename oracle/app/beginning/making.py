@@ -7,24 +7,25 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from oracle.app.beginning import texts
 from oracle.app.beginning.files import NewFiles
-from oracle.app.beginning.histories import LearntHistory, histories
 from oracle.app.beginning.members import PlannedMember, PlannedNetwork, make_keys, make_own_keys, planned
 from oracle.app.beginning.options import InitOptions, NetworkOptions
 from oracle.app.beginning.quality import SeriesQuality, qualities
 from oracle.app.beginning.texts import LearntTerms
-from oracle.app.training import train_configured
 from oracle.chain.local import installing
 from oracle.chain.rpc import LOCAL_CHAIN_IDS, Rpc
 from oracle.config import Config, load, load_training
 from oracle.core.documents import parse_json
 from oracle.core.errors import ConfigError, OracleError
 from oracle.core.privacy import ModelPrivacy
-from oracle.detectors.training.run import write
+
+# What trains is slow to import, and a folder without a history trains nothing.
+if TYPE_CHECKING:
+    from oracle.app.beginning.histories import LearntHistory
 
 __all__ = ["Begun", "BegunMember", "begin"]
 
@@ -128,7 +129,7 @@ async def begin(
     members = [] if options.network is None else planned(options.network)
     # The first member of a network learns, and the others get copies.
     first = options if not members else replace(options, folder=options.folder / members[0].name)
-    found = histories(first, environment)
+    found = _histories(first, environment)
     with NewFiles(options.folder) as files:
         inside = files.inside(members[0].name) if members else files
         card: Mapping[str, Any] | None = None
@@ -249,6 +250,9 @@ def _trained(
         files.kept.extend(there)
         return _card(there[1])
     files.refuse(there)
+    from oracle.app.training import train_configured  # slow to import: see above
+    from oracle.detectors.training.run import write
+
     trained = train_configured(load_training(options.folder / "train.toml"), env, progress)
     with files.making(there):
         write(trained, options.folder / MODELS)
@@ -261,6 +265,15 @@ def _card(path: Path) -> Mapping[str, Any]:
         return dict(parse_json(path.read_bytes()))
     except (OSError, TypeError, ValueError) as error:
         raise ConfigError(f"{path}: is not the card of a model ({error}): remove {path.parent}") from None
+
+
+def _histories(options: InitOptions, env: Mapping[str, str]) -> list[LearntHistory]:
+    """Return the histories that the options name."""
+    if not (options.data or options.series or options.feeds or options.journal or options.peers):
+        return []
+    from oracle.app.beginning.histories import histories  # slow to import: see above
+
+    return histories(options, env)
 
 
 def _terms(card: Mapping[str, Any], found: Sequence[LearntHistory]) -> dict[str, LearntTerms]:

@@ -6,15 +6,17 @@ import bisect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from oracle.app.beginning.histories import LearntHistory
 from oracle.app.beginning.members import PlannedNetwork, clock_bound
 from oracle.app.beginning.options import MAX_GAP, InitOptions
 from oracle.chain.rpc import LOCAL_CHAIN_IDS
 from oracle.core.encoding import decimal_from_answer
-from oracle.detectors.training.repeats import usual_repeats
+
+# What trains is slow to import, and a folder without a history trains nothing.
+if TYPE_CHECKING:
+    from oracle.app.beginning.histories import LearntHistory
 
 REPLAYED_HEARTBEAT = 10
 """Seconds that a heartbeat takes where a recording is replayed."""
@@ -291,6 +293,8 @@ def _feed(
 ) -> str:
     unit = "in ppm" if options.kind == "relative" else "in answer units"
     deviation = "deviation_ppm" if options.kind == "relative" else "deviation"
+    from oracle.detectors.training.repeats import usual_repeats  # slow to import: see above
+
     repeats = usual_repeats(of.reports.times, of.reports.answers)
     told = "repetitions that the history calls usual: a source that repeats itself more often is stuck"
     stuck = f"max_repeats = {repeats} # {told}\n"
