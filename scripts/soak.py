@@ -320,7 +320,7 @@ def soak(
         scene.start()
         began = progressed = time.monotonic()
         next_kill, next_fault = chance.expovariate(KILLS), chance.expovariate(FAULTS)
-        next_obstacle = chance.expovariate(OBSTACLES)
+        next_obstacle, accepted_before = chance.expovariate(OBSTACLES), 0
         calm_at: float | None = None
         memory: list[tuple[int, float]] = []
         said, seen = 0.0, 0
@@ -345,7 +345,8 @@ def soak(
             if obstacles.is_there:
                 obstacles.look(now)  # and nothing else at the same time: it has to be told
             elif share < DISTURBED:
-                if share >= next_obstacle:
+                # A daemon that is just starting ends if its key is no reporter: it has to be at work.
+                if share >= next_obstacle and log.ends["accepted"] > accepted_before:
                     next_obstacle = share + chance.expovariate(OBSTACLES)
                     scene.proxy.clear()
                     obstacles.begin()
@@ -353,6 +354,8 @@ def soak(
                     next_kill = share + chance.expovariate(KILLS)
                     time.sleep(chance.uniform(0, 0.3))
                     scene.kill()
+                    log.look()
+                    accepted_before = log.ends["accepted"]
                     kills += 1
                     scene.start()
                 elif share >= next_fault:
