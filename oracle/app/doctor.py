@@ -190,7 +190,7 @@ def _ezkl() -> Check:
     # In a child process: a native library that does not fit this machine takes its process with it.
     try:
         done = subprocess.run(
-            [sys.executable, "-c", "import ezkl; ezkl.gen_settings"],
+            [sys.executable, "-P", "-c", "import ezkl; ezkl.gen_settings"],
             capture_output=True,
             text=True,
             timeout=60,

@@ -212,7 +212,7 @@ def _install_node() -> None:
 def _pip() -> list[str]:
     """Return the command that installs Python packages: pip, or uv in an environment without pip."""
     if importlib.util.find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+        return [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check"]
     uv = shutil.which("uv")
     if uv is not None:
         return [uv, "pip"]

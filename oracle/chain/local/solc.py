@@ -231,7 +231,7 @@ def _download(version: str) -> None:
     """
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _DOWNLOAD_CODE, version],
+            [sys.executable, "-P", "-c", _DOWNLOAD_CODE, version],
             capture_output=True,
             text=True,
             timeout=120,

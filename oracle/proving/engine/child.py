@@ -145,7 +145,8 @@ class EngineProcess:
         if self._threads is not None:
             environment["RAYON_NUM_THREADS"] = str(self._threads)
         process = subprocess.Popen(
-            [sys.executable, "-m", "oracle.proving.engine.worker"],
+            # -P: nothing in the current folder is imported, whatever its name is.
+            [sys.executable, "-P", "-m", "oracle.proving.engine.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
