@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from oracle.app.local_network.layout import Layout
 from oracle.bench.network import host, run, sampling, soak, tables
+from oracle.bench.network.collusion import collusion
 from oracle.bench.network.loopback import operator_text
 from oracle.bench.network.rounds import TRANSMITTERS, RoundsCase, reports_of, spread_of
 from oracle.bench.network.sizes import SIZES
@@ -115,7 +117,8 @@ def test_an_operators_configuration_is_a_members_without_the_network() -> None:
     assert "deviation_ppm = 999999\n" in found and "max_age = 3" in found
 
 
-async def test_parts_that_are_not_measured_stay_in_the_report(tmp_path: Path) -> None:
+async def test_parts_that_are_not_measured_stay_in_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "collusion", partial(collusion, rounds=200))
     out = tmp_path / "network.json"
     options = run.MeasureOptions(echo=lambda line: None)
     out.write_text('{"gas": {"cases": []}}')

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from oracle.bench.network.collusion import collusion
 from oracle.bench.network.tables import TABLES
 from scripts import network
 from scripts.bench_tables import TablesError
@@ -20,7 +22,8 @@ def test_a_part_keeps_the_command_that_measures_it_again() -> None:
     assert network._command(given, "rounds") == 'make network ARGS="--only rounds --members 4 7 --rounds 5 --seed 3"'
 
 
-def test_tables_are_written_where_their_markers_are(tmp_path: Path) -> None:
+def test_tables_are_written_where_their_markers_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oracle.bench.network.run.collusion", partial(collusion, rounds=200))
     report = tmp_path / "network.json"
     assert network.main(["--only", "collusion", "--out", str(report)]) == 0
     for name in network.DOCUMENTS:
