@@ -125,8 +125,10 @@ def install(names: Sequence[str], progress: Progress = lambda line: None) -> lis
     wanted = [pinned for pinned in TOOLS if not names or pinned.name in names]
     folder = toolchain.tools_dir()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        toolchain.require_own(folder)
+        with _only_own():
+            folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"), _only_own():
             for rest in folder.glob(f"{_UNFINISHED}*"):  # an installation was killed
                 shutil.rmtree(rest, ignore_errors=True)
             found = [(pinned, _installed(pinned, progress)) for pinned in wanted]
@@ -159,6 +161,17 @@ def _installed(pinned: PinnedTool, progress: Progress) -> Tool:
     tool = pinned.find()
     progress(f"{pinned.title}: is at {tool.path}")
     return tool
+
+
+@contextlib.contextmanager
+def _only_own() -> Iterator[None]:
+    """Let nobody else write to files that are made meanwhile, whatever the user's own setting is."""
+    before = os.umask(0o077)
+    os.umask(before | 0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextlib.contextmanager

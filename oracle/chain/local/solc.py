@@ -201,6 +201,7 @@ def _npm_executable(version: str, package: Path) -> Path:
     """Write the executable for npm's build, unless it is there already and runs the same files."""
     node = toolchain.node().path
     folder = toolchain.build_dir() / "toolchain" / f"solc-{version}"
+    toolchain.require_own(folder)
     executable, code = folder / "solc", folder / "solc.cjs"
     script = f'#!/bin/sh\nexec {shlex.quote(str(node))} {shlex.quote(str(code))} "$@"\n'
     body = _NPM_CODE.replace("PACKAGE", json.dumps(str(package)))

