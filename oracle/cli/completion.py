@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,10 @@ from oracle.core.documents import parse_json
 __all__ = ["complete_committee", "complete_feed", "complete_model", "completion_command"]
 
 SHELLS = ("bash", "zsh", "fish")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_LARGEST = 4 << 20
+"""The most bytes of a file that are read while somebody types."""
 
 _INSTALL = {
     "bash": "oracle completion bash > ~/.local/share/bash-completion/completions/oracle",
@@ -70,7 +75,8 @@ def complete_model(context: click.Context, _option: click.Parameter, incomplete:
 
 
 def _beginning(names: Any, incomplete: str) -> Sequence[str]:
-    found = [name for name in names if isinstance(name, str) and name.startswith(incomplete)]
+    """Return the names that begin so. The shell puts them into a command line: only what can be a name gets there."""
+    found = [name for name in names if isinstance(name, str) and _NAME.fullmatch(name) and name.startswith(incomplete)]
     return list(dict.fromkeys(found))
 
 
@@ -87,11 +93,18 @@ def _path(context: click.Context) -> Path:
     return Path(named) if named else DEFAULT_CONFIG
 
 
+def _text(path: Path) -> str:
+    """Return the text of a file; empty if it is none, as a device or a pipe, which might never end."""
+    if not path.is_file() or path.stat().st_size > _LARGEST:
+        return ""
+    return path.read_text(encoding="utf-8")
+
+
 def _configuration(context: click.Context) -> Mapping[str, Any]:
     """Return the configuration's text as tables; empty if it can't be read: nobody is told while typing."""
     try:
-        return tomllib.loads(_path(context).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return tomllib.loads(_text(_path(context)))
+    except (OSError, ValueError, RecursionError):
         return {}
 
 
@@ -101,7 +114,7 @@ def _deployment(context: click.Context, config: Mapping[str, Any]) -> Mapping[st
     if not isinstance(named, str):
         return {}
     try:
-        found = parse_json((_path(context).parent / named).read_text(encoding="utf-8"))
+        found = parse_json(_text(_path(context).parent / named))
     except (OSError, ValueError):
         return {}
     return {name: each for name, each in found.items() if isinstance(each, dict)} if isinstance(found, dict) else {}

@@ -85,6 +85,8 @@ def test_the_named_configuration_is_taken(folder: Path, monkeypatch: pytest.Monk
         ('[chain]\ndeployment = "d.json"', "[]"),
         ('[chain]\ndeployment = "d.json"', '{"feeds": [1], "committees": null, "models": "x"}'),
         ('[chain]\ndeployment = "d.json"', "[" * 100_000),
+        ("feeds = " + "[" * 100_000, None),
+        ('[chain]\ndeployment = "/dev/zero"', None),
     ],
 )
 def test_nobody_is_told_of_a_broken_file_while_typing(
@@ -98,6 +100,13 @@ def test_nobody_is_told_of_a_broken_file_while_typing(
     assert completed("history", "") == []
     assert completed("committee", "show", "--committee", "") == ["default"]
     assert completed("feed", "propose-model", "eth", "") == []
+
+
+def test_what_is_no_name_does_not_get_into_a_command_line(folder: Path) -> None:
+    """A folder may be somebody else's, and a shell runs what stands in its command line."""
+    planted = ["$(touch planted)", "a;touch planted", "`id`", "a b", "a\nplain,b", "--config", "\x1b[2J", "A"]
+    (folder / "oracle.toml").write_text("".join(f"[[feeds]]\nname = {json.dumps(each)}\n" for each in planted))
+    assert completed("history", "") == []
 
 
 @pytest.mark.parametrize("shell", SHELLS)
