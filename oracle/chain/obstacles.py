@@ -157,11 +157,12 @@ def _of_all(node: NodeFacts, chain: HubFacts) -> Iterator[Obstacle]:
 def _of_feed(feed: ReportedFeed, node: NodeFacts, chain: HubFacts, now: float) -> Iterator[Obstacle]:
     # 1  the feed is there
     state = None if feed.feed_id is None else chain.states.get(feed.feed_id)
-    if state is None:
+    terms = None if state is None else chain.terms.get(state.feed_id)
+    if state is None or terms is None:
         missing = "the deployment file does not have it" if feed.feed_id is None else "the hub does not have it"
         yield Obstacle(ObstacleKind.DEPLOYMENT, feed.name, missing, NOT_DEPLOYED)
         return
-    yield from _other_terms(feed, chain.terms[state.feed_id])
+    yield from _other_terms(feed, terms)
     # 2  it takes reports
     if state.paused:
         yield _paused(feed, chain.unpaused_from.get(state.feed_id), chain.next_at)
@@ -171,7 +172,7 @@ def _of_feed(feed: ReportedFeed, node: NodeFacts, chain: HubFacts, now: float) -
     yield from _peers(feed, state, node, chain)
     # 5  its observations come in time
     if not feed.is_recorded:
-        yield from _clock(feed, state, chain.terms[state.feed_id], chain.next_at, now)
+        yield from _clock(feed, state, terms, chain.next_at, now)
     # 6  the model that judges it is here
     yield from _model(feed, state.model_number, node, chain)
     # 7  whoever consumes it hears of its rounds

@@ -160,6 +160,10 @@ class ReadOutlook(Outlook):
             log.debug("obstacles not read", error=str(error), kind=type(error).__name__)
             self._fresh_until = self._again_at = self._clock() + FRESH_S
             return
+        except Exception:  # a node may answer what nobody thought of, and that must end no feed
+            log.exception("obstacles not read")
+            self._fresh_until = self._again_at = self._clock() + READ_LAST_S
+            return
         finally:
             self._reading = None
         self.learn(found)

@@ -82,6 +82,18 @@ async def test_an_obstacle_is_told_once_when_it_begins_and_once_when_it_ends() -
     assert world.told.readings[-1] == [] and len(world.told.readings) == world.reads
 
 
+@pytest.mark.parametrize("error", [ChainUnavailable("down"), KeyError(b"a feed"), OverflowError("too large")])
+async def test_a_reading_that_fails_in_any_way_ends_no_feed_and_is_made_again(error: Exception) -> None:
+    world = World()
+    world.there = [PAUSED]
+    await world.after(0)
+    world.fails, world.there = [error], []
+    await world.after(READ_LAST_S)
+    assert world.outlook.obstacle("a") == PAUSED and world.outlook.obstacle("b") is None
+    await world.after(READ_LAST_S)
+    assert world.outlook.obstacle("a") is None
+
+
 async def test_feeds_in_the_way_of_which_something_stands_are_read_with_back_off_up_to_a_bound() -> None:
     world = World()
     world.there = [EMPTY]
