@@ -116,7 +116,8 @@ async def deploy_model(
     verifiers = []
     for at, code in enumerate(codes, 1):
         created = await create(rpc, sender, Creation("verifier", code.bytecode))
-        progress(f"verifier of segment {at} of {len(codes)}: {created.address}")
+        which = f"verifier of segment {at} of {len(codes)}" if len(codes) > 1 else "verifier"
+        progress(f"{which}: {created.address}")
         verifiers.append(created.address)
     segments = [
         (address, artifact.model_hash is not None, code.code_hash, artifact.model_hash or 0)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -140,15 +140,25 @@ def inspect_model(options: ModelOptions) -> GraphReport:
     )
 
 
-def _request(options: ModelOptions) -> Request:
-    """Return the tuning request."""
-    options.refuse_leaks()
+def _request(options: ModelOptions, progress: Progress) -> Request:
+    """Return the tuning request. A model without weights is public: there is nothing to hide."""
     if options.data is None:
         raise DataError("tuning needs samples of the model's inputs")
+    samples = options.data
+    request = _asked(options, samples, read_file(options.onnx))
+    if not options.public_model and not tuning.has_weights(request):
+        progress(f"{options.onnx.name} has no weights that could be hidden: its circuit is public")
+        options = replace(options, public_model=True)
+        request = _asked(options, samples, request.data)
+    options.refuse_leaks()
+    return request
+
+
+def _asked(options: ModelOptions, samples: Path, data: bytes) -> Request:
     return tuning.Request(
         name=model_name(options.onnx.stem),
-        data=read_file(options.onnx),
-        samples=load(options.data),
+        data=data,
+        samples=load(samples),
         verdict=None if options.rule is None else tuning.VerdictRule(tuning.Rule(options.rule), options.value),
         max_flips_per_10k=options.max_flips,
         visibility=artifact.Visibility(options.privacy.visibility),
@@ -175,7 +185,7 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
     compiler = Solc()
     compiler.require()
     out = options.out or toolchain.build_dir() / "artifacts"
-    request = _request(options)
+    request = _request(options, progress)
     if request.disclosure != "score":
         raise DataError("a split model publishes its scores: leave out --split, or --disclosure verdict")
     circuit, _, model = tuning.coarsest(request, progress)
@@ -287,7 +297,7 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
     compiler = Solc()
     compiler.require()
     out = options.out or toolchain.build_dir() / "artifacts"
-    request = _request(options)
+    request = _request(options, progress)
     source = srs_cache(out).source(SrsOrigin(options.srs))
     kept = out / "tuned" / f"{request.digest()}.json"
     known = options.settings or (kept if kept.exists() else None)

@@ -212,11 +212,12 @@ def at_scales(
     from oracle.proving.disclosure import any_above
     from oracle.proving.lowering.driver import lower
     from oracle.proving.lowering.loading import read_model
+    from oracle.proving.lowering.program import told
     from oracle.proving.reference.instantiate import instantiate
 
     program, problems = lower(read_model(onnx, name))
     if program is None:
-        raise ModelError(f"{name} can't be proven as it is: {problems[0]}")
+        raise ModelError(f"{name} can't be proven as it is: {'; '.join(told(problems))}")
     if verdict:
         program = any_above(program)
     circuit = instantiate(program, input_scale, param_scale, encoding.CLIP)

@@ -733,6 +733,81 @@ def test_mistakes_are_one_line(
     assert not list(tmp_path.glob("out/*b1*")), "nothing is built"
 
 
+def test_a_model_without_weights_is_public_and_its_range_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one sample is warned of, the report has the scales of the build, and nothing is clipped in silence."""
+
+    def oracle(*words: Any) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["oracle", "model", *map(str, words)])
+        try:
+            run_main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        else:
+            code = 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    from oracle.cli import main as run_main
+
+    path, sample, far = tmp_path / "relu.onnx", tmp_path / "x.npy", tmp_path / "far.npy"
+    path.write_bytes(model([node("Relu", ["x"])], ["N", 3]))
+    np.save(sample, [[0.5, -0.25, 0.3]])
+    np.save(far, [[0.5, 1e9, -1e9]])
+    code, out, err = oracle("build", path, "--data", sample, "--out", tmp_path / "out")
+    assert code == 0, err
+    assert "relu.onnx has no weights that could be hidden: its circuit is public" in err
+    assert "weights: public" in out and "note: 1 sample says little about other inputs" in out
+    scale = re.search(r"integers x · 2\^(\d+) in", out)
+    built = Path(out.split("\n")[-2].strip())
+    assert scale is not None and int(scale[1]) > 0 and built.is_dir()
+    code, out, err = oracle("inspect", built)
+    assert f"inputs 2^-{scale[1]}," in out, out
+    code, out, err = oracle("prove", built, "--input", far, "--out", tmp_path / "proof.json")
+    assert code == 2 and not (tmp_path / "proof.json").exists()
+    assert re.search(r"error: number 1 of the input is 1e\+09, and .* takes numbers within ±\d", err), err
+    assert "2 of 3 are outside" in err and "Traceback" not in err
+    code, out, err = oracle("prove", built, "--input", sample, "--out", tmp_path / "proof.json")
+    assert code == 0 and "segment" not in err, err
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "more", "expected"),
+    [
+        ([node("Relu", ["x"])], [], {}, False),
+        ([node("Mul", ["x", "c"], "m"), node("Relu", ["m"])], [weights("c", [[1.0, 1, 1]])], {}, False),
+        ([node("Mul", ["x", "c"])], [weights("c", [[0.5]])], {}, False),
+        ([node("Mul", ["x", "c"])], [weights("c", [[0.5, 1, 1]])], {}, True),
+        ([node("Relu", ["x"])], [], {"verdict": tuning.VerdictRule(tuning.Rule.THRESHOLD, 0.9)}, True),
+        ([node("Sin", ["x"])], [], {}, True),  # refused elsewhere
+    ],
+)
+def test_what_there_is_to_hide(nodes: list[Any], constants: list[Any], more: dict[str, Any], expected: bool) -> None:
+    assert tuning.has_weights(tuning.Request("m", model(nodes, ["N", 3], constants), [[0, 0, 0]], **more)) is expected
+
+
+def test_many_refusals_of_one_kind_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from oracle.cli import main
+
+    path = tmp_path / "sines.onnx"
+    sines = [node("Sin", ["x"], f"s{at}") for at in range(300)]
+    path.write_bytes(
+        model([*sines, node("Sqrt", ["x"], "q"), node("Sum", ["q", *(f"s{at}" for at in range(300))])], ["N", 3])
+    )
+    monkeypatch.setattr(sys, "argv", ["oracle", "model", "build", str(path), "--check"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    lines = capsys.readouterr().out.splitlines()
+    assert ended.value.code == 2
+    assert [line for line in lines if line.startswith("- ")] == [
+        "- node s0_Sin (Sin) and 299 more: operator Sin can't be proven exactly",
+        "- node q_Sqrt (Sqrt): operator Sqrt can't be proven exactly",
+    ]
+
+
 def test_a_check_of_what_can_not_be_proven_exits_with_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from oracle.app.publishing import PublishedModel
 from oracle.cli.render.json_output import print_done, print_json
 from oracle.cli.render.tables import new_console, new_table
 from oracle.proving.inspect.model import GraphReport
+from oracle.proving.lowering.program import told
 from oracle.proving.split import ArtifactChain, ModelProof, estimated_cost
 from oracle.proving.split.pieces import Plan
 from oracle.proving.srs.files import SrsOrigin
+from oracle.proving.tuning.request import FEW_SAMPLES
 from oracle.proving.verification import Verification
 
 
@@ -27,12 +30,14 @@ def print_graph(report: GraphReport, *, as_json: bool) -> None:
     console = new_console()
     operators = ", ".join(f"{count} {name}" for name, count in sorted(report.operators.items()))
     console.print(f"{report.name}: {operators}", markup=False, highlight=False)
-    for problem in report.problems:
-        console.print(f"- {problem.node}: {problem.what}\n  {problem.change}", markup=False, highlight=False)
+    for line in told(report.problems):
+        console.print("- " + line.replace("; ", "\n  ", 1), markup=False, highlight=False)
     program = report.program
     if program is None or report.public is None or report.private is None:
         return
     console.print(f"{program.features} features, {program.outputs} outputs, {program.weights} weights", highlight=False)
+    for line in program.notes:
+        console.print(line, markup=False, highlight=False)
     for line in program.approximated:
         console.print(f"piecewise linear: {line}", markup=False, highlight=False)
     if program.dropped:
@@ -86,12 +91,29 @@ def print_model(built: BuiltModel, *, as_json: bool) -> None:
         f"fidelity: {fidelity['flips']} of {fidelity['samples']} verdicts flip ({fidelity['rule']} "
         f"{fidelity['value']:g})" + ("" if error is None else f", largest error {error:.2g}"),
         f"inputs: integers x · 2^{facts['input_scale']} in ±{facts['clip']:,}; {published}",
+        *fidelity_notes(fidelity),
         f"weights: {manifest.visibility}; model hash {manifest.model_hash:#066x}",
         f"artifact: {manifest.artifact_hash}",
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+
+
+def fidelity_notes(fidelity: Mapping[str, Any]) -> list[str]:
+    """Return what makes a fidelity say less than it seems to: few samples, and samples outside of the range."""
+    notes, count, clipped = [], fidelity["samples"], fidelity["clipped"]
+    if count < FEW_SAMPLES:
+        notes.append(
+            f"note: {count} sample{'s say' if count != 1 else ' says'} little about other inputs; give {FEW_SAMPLES} "
+            "or more, some of them near the threshold"
+        )
+    if clipped:
+        notes.append(
+            f"note: {clipped} of {count} samples have numbers outside of the range of inputs; nobody can prove those. "
+            "Scale the features"
+        )
+    return notes
 
 
 def print_split(chain: ArtifactChain, plan: Plan | None = None, *, as_json: bool) -> None:
@@ -122,11 +144,13 @@ def print_split(chain: ArtifactChain, plan: Plan | None = None, *, as_json: bool
         )
     facts = chain.manifest.facts.get("fidelity") or {}
     lines = [
-        f"{chain.name}: {chain.manifest.weights:,} {chain.manifest.visibility.value} weights in {len(costs)} segments",
+        f"{chain.name}: {chain.manifest.weights:,} {chain.manifest.visibility.value} weights in {len(costs)} "
+        f"segment{'s' * (len(costs) != 1)}",
         f"input x / 2^{chain.input_scale} within ±{chain.clip}, output s / 2^{chain.output_scale}",
     ]
     if facts:
         lines.append(f"{facts['flips']} of {facts['samples']} verdicts flip against the float model")
+        lines += fidelity_notes(facts)
     if plan is not None:
         lines.append(
             f"estimated: {plan.seconds:,.0f} s with {plan.lanes} at once, {plan.memory / 2**30:.1f} GiB; gas without a "

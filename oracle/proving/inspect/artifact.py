@@ -119,7 +119,7 @@ def _view(found: Artifact) -> Inspection:
         srs_origin=origin,
         srs_means=_SRS_MEANING[origin],
         graph=graph,
-        circuit=_circuit(settings, source),
+        circuit=_circuit(settings, source, facts),
         cost=_cost(found, source, facts.get("measured") or _measured(tuning)),
         fidelity=facts.get("fidelity") or tuning.get("fidelity"),
         hashes=hashes,
@@ -178,7 +178,7 @@ def _type(number: int) -> str:
     return str(onnx.TensorProto.DataType.Name(number)).lower()
 
 
-def _circuit(settings: Mapping[str, Any], source: str) -> CircuitView:
+def _circuit(settings: Mapping[str, Any], source: str, facts: Mapping[str, Any]) -> CircuitView:
     arguments = settings["run_args"]
     k = int(arguments["logrows"])
     sizes = settings.get("module_sizes") or {}
@@ -193,7 +193,8 @@ def _circuit(settings: Mapping[str, Any], source: str) -> CircuitView:
         lookups=tuple(each if isinstance(each, str) else json.dumps(each) for each in settings["required_lookups"]),
         range_checks=tuple((low, high) for low, high in settings["required_range_checks"]),
         decomposition={"base": arguments["decomp_base"], "legs": arguments["decomp_legs"]},
-        input_scale=arguments["input_scale"],
+        # The graph of an imported model takes integers, and scales them down itself.
+        input_scale=facts.get("input_scale", arguments["input_scale"]),
         param_scale=arguments["param_scale"],
     )
 

@@ -13,7 +13,7 @@ from oracle.core.errors import ModelError
 from oracle.proving.cost import MAX_K, Estimate, approximate_rows, estimate
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.loading import read_model
-from oracle.proving.lowering.program import DECOMPOSED, DEFAULT_SEGMENTS, Problem, Program
+from oracle.proving.lowering.program import DECOMPOSED, DEFAULT_SEGMENTS, Problem, Program, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class GraphReport:
             "weights": program and program.weights,
             "activation_left_off": program and program.dropped,
             "piecewise_linear": list(program.approximated) if program else [],
+            "notes": list(program.notes) if program else [],
             "public": self.public and asdict(self.public),
             "private": self.private and asdict(self.private),
         }
@@ -96,11 +97,12 @@ def require_provable(report: GraphReport) -> Program:
     """Return the report's program.
 
     Raises:
-        ModelError: The report has problems. The message lists each, with its node and what to change.
+        ModelError: The report has problems. The message has all of them, with nodes and what to change.
     """
     if report.problems or report.program is None:
-        count = len(report.problems)
-        listed = "; ".join(f"({at}) {problem}" for at, problem in enumerate(report.problems, 1))
+        lines = told(report.problems)
+        count = len(lines)
+        listed = "; ".join(f"({at}) {line}" for at, line in enumerate(lines, 1))
         raise ModelError(f"{report.name} can't be proven as it is, for {count} reason{'s' * (count > 1)}: {listed}")
     return report.program
 

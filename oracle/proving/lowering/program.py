@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,18 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.node}: {self.what}; {self.change}"
+
+
+def told(problems: Sequence[Problem]) -> list[str]:
+    """Return problems as lines. Nodes of one operator that are refused for one reason share a line."""
+    groups: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in problems:
+        operator = problem.node.rpartition(" (")[2] if problem.node.endswith(")") else problem.node
+        groups.setdefault((operator, problem.what, problem.change), []).append(problem)
+    return [
+        str(first) if not others else f"{first.node} and {len(others)} more: {first.what}; {first.change}"
+        for first, *others in groups.values()
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,8 @@ def build(
         links = []
         models = segment_models(plan, name, imported.corners(circuit))
         for at, (model, segment) in enumerate(zip(models, plan.segments, strict=True), 1):
-            progress(f"segment {at} of {len(models)}: {segment.nodes[0]} … {segment.nodes[1]}")
+            which = f"segment {at} of {len(models)}" if len(models) > 1 else "the only segment"
+            progress(f"{which}: {segment.nodes[0]} … {segment.nodes[1]}")
             built = artifact.build(
                 model,
                 1,
@@ -91,7 +92,7 @@ def build(
                 compile_standard=compile_standard,
                 cache=working,
                 kept=kept,
-                progress=lambda step, at=at: progress(f"segment {at} of {len(models)}: {step}"),  # type: ignore[misc]
+                progress=lambda step, which=which: progress(f"{which}: {step}"),  # type: ignore[misc]
             )
             found = built.manifest
             links.append(

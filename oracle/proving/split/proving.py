@@ -123,14 +123,21 @@ class ChainProver:
         """Return a float input as a window.
 
         Raises:
-            DataError: The input does not fit the model.
+            DataError: The input does not fit the model, or is outside of its range: nothing is clipped in silence.
         """
         values: np.ndarray = np.asarray(sample, dtype=np.float64).ravel()
         if values.size != self._chain.features or not np.isfinite(values).all():
             raise DataError(
                 f"the input has {values.size} numbers; {self._chain.name} takes {self._chain.features} finite ones"
             )
-        scaled = np.clip(np.rint(values * 2.0**self._chain.input_scale), -self._chain.clip, self._chain.clip)
+        scaled = np.rint(values * 2.0**self._chain.input_scale)
+        outside = np.flatnonzero(np.abs(scaled) > self._chain.clip)
+        if outside.size:
+            at, most = int(outside[0]), self._chain.clip / 2.0**self._chain.input_scale
+            raise DataError(
+                f"number {at} of the input is {values[at]:g}, and {self._chain.name} takes numbers within ±{most:g} "
+                f"({outside.size} of {values.size} are outside): another input would be proven. Scale the features"
+            )
         return tuple(int(value) for value in scaled)
 
     async def prove(self, window: Sequence[int], progress: Progress = lambda step: None) -> ModelProof:
@@ -192,7 +199,8 @@ class ChainProver:
         cost, count = self._costs[at], len(self._costs)
         deadline = self._deadline or max(DEADLINE, _SLOWER * cost.seconds)
         async with room.take(cost.memory):
-            progress(f"proving segment {at + 1} of {count}, k = {cost.k}, about {cost.seconds:,.0f} s")
+            which = f" segment {at + 1} of {count}" if count > 1 else ""
+            progress(f"proving{which}, k = {cost.k}, about {cost.seconds:,.0f} s")
             prover = self._make(self._chain.artifacts[at], max(1, self._cores // self._lanes), deadline)
             try:
                 return await prover.prove(job)

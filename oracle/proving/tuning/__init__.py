@@ -19,6 +19,7 @@ from oracle.proving.tuning.request import (
     VerdictRule,
 )
 from oracle.proving.tuning.result import Candidate, Tuning, describe, plot
+from oracle.proving.tuning.search import has_weights
 from oracle.proving.tuning.tuner import apply, coarsest, held_out, tune
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "describe",
     "flips",
     "float_outputs",
+    "has_weights",
     "held_out",
     "plot",
     "tune",

@@ -27,6 +27,10 @@ FINALISTS = 3
 """Candidates that are keyed and proven."""
 
 
+FEW_SAMPLES = 100
+"""Fewer samples than this say little about the verdicts on others."""
+
+
 class Objective(StrEnum):
     """The quantity that should be small."""
 

@@ -13,9 +13,12 @@ import numpy as np
 
 from oracle.core.errors import DataError, ModelError
 from oracle.proving import disclosure
+from oracle.proving.artifact import Visibility
 from oracle.proving.imported import ImportedModel, Settings, legs_for
 from oracle.proving.inspect.model import inspect_onnx, require_provable
 from oracle.proving.interface import Progress
+from oracle.proving.lowering.driver import lower
+from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
@@ -23,6 +26,26 @@ from oracle.proving.tuning.fidelity import Fidelity, FidelityGate
 from oracle.proving.tuning.float_model import MIDDLES, before_activation, scored_outputs
 from oracle.proving.tuning.request import BASES, PARAM_SCALES, REBASES, SEGMENTS, Request, Rule, VerdictRule
 from oracle.proving.tuning.result import Candidate, Tuning
+
+
+def has_weights(request: Request) -> bool:
+    """Return True if a circuit of the request's model has a number that could be hidden, or if it has no circuit."""
+    verdict = request.verdict
+    if verdict is not None and verdict.rule is Rule.THRESHOLD and abs(verdict.value) >= disclosure.NEGLIGIBLE:
+        return True
+    model = read_model(request.data, request.name)
+    program, _ = lower(model, output=request.output, keep_activation=request.keep_activation)
+    if program is None or any(_is_telling(constant) for constant in program.constants.values()):
+        return True
+    try:
+        return instantiate(program, 0, PARAM_SCALES[-1], request.clip).weights > 0
+    except ModelError:
+        return True
+
+
+def _is_telling(constant: Any) -> bool:
+    """Return True if a constant has a number that never falls away, as 0, 1 and lone powers of two may."""
+    return bool(((constant != 0) & (constant != 1)).any()) and constant.size > 1
 
 
 class Search:
@@ -137,6 +160,9 @@ class Search:
                     # Larger scales would exceed the integers even further.
                     words = words or str(error)
                     break
+                if self.request.visibility is Visibility.PRIVATE and not circuit.weights:
+                    # All weights round to 0 or 1, so that there is no hash of them.
+                    continue
                 fidelity = self.gate.fidelity(circuit)
                 if nearest is None or fidelity.flips < nearest[0].flips:
                     nearest = (fidelity, input_scale, param_scale)
