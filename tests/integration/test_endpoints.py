@@ -254,6 +254,19 @@ async def test_two_that_agree(world: World) -> None:
     assert isinstance(await sender.watch(signed, 10), Receipt)
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("liar", [0, 1, 2])
+@pytest.mark.parametrize("lie", ["0xffffffff", "0x1"])
+async def test_one_that_lies_about_the_time_of_the_next_block_misleads_nobody(
+    world: World, liar: int, lie: str
+) -> None:
+    """A pending block of the far future would keep all reports back: this machine's clock would seem to be wrong."""
+    rpc = world.rpc(3, agreement=2)
+    world.proxies[liar].on("eth_getBlockByNumber", rewrite(lambda params, found: {**found, "timestamp": lie}))
+    there = world.chain.rpc("eth_getBlockByNumber", "pending", False)
+    assert abs((await rpc.block("pending")).timestamp - int(there["timestamp"], 16)) <= 5
+
+
 async def test_they_are_asked_of_the_same_block(world: World) -> None:
     rpc = world.rpc(agreement=2)
     asked: list[str] = []

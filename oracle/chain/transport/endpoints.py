@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,6 +170,8 @@ class Endpoints:
         if self._policy.agreement > 1:
             if method in (_HEAD, _RECEIPT):
                 return await self._agreed(method, params, decode, doubt)
+            if method == _BLOCK and params[0] == "pending":
+                return await self._agreed_pending(params)
             if method in _DECIDING and params[_DECIDING[method]] != "pending":
                 return await self._agreed(method, params, decode, doubt)
         return await self._any(method, lambda member: member.endpoint.request(method, params, decode, doubt))
@@ -325,7 +327,7 @@ class Endpoints:
         if not str(params[at]).startswith("0x"):
             # All of them are asked about the same block: the latest that all have.
             params = [*params[:at], await self._number_of(params[at], heads), *params[at + 1 :]]
-        answers = await self._all(list(heads), method, params, decode, doubt)
+        answers = await self._all(heads, method, params, decode, doubt)
         return self._vote(method, f"{method} at block {int(params[at], 16)}", answers).value()
 
     async def _number_of(self, tag: str, heads: Mapping[_Member, int]) -> str:
@@ -334,11 +336,23 @@ class Endpoints:
             return hex(min(heads.values()))
         if tag == "earliest":
             return "0x0"
-        found = await self._all(list(heads), _BLOCK, [tag, False])
+        found = await self._all(heads, _BLOCK, [tag, False])
         numbers = [_block(each.result.get("number")) for each in found.values() if isinstance(each.result, Mapping)]
         if len(numbers) < self._policy.agreement:
             raise BlockMissing(f"{len(numbers)} of {len(heads)} RPC endpoints have a {tag} block", "it answers nothing")
         return hex(min(numbers))
+
+    async def _agreed_pending(self, params: list[Any]) -> Any:
+        """Return the pending block with the latest time that enough endpoints call so, or have passed.
+
+        Each has one of its own, so that they can't agree on it.
+        """
+        await self._checked()
+        found = await self._all(await self._heads(), _BLOCK, params)
+        blocks = [each.result for each in found.values() if isinstance(each.result, Mapping)]
+        if len(blocks) < self._policy.agreement:
+            raise BlockMissing(f"{len(blocks)} RPC endpoints have a pending block", "it answers nothing")
+        return sorted(blocks, key=lambda block: -_block(block.get("timestamp")))[self._policy.agreement - 1]
 
     async def _heads(self) -> dict[_Member, int]:
         """Return the heads of the endpoints that are not too far behind; at least as many as have to agree."""
@@ -362,7 +376,7 @@ class Endpoints:
         return heads
 
     async def _agreed_receipt(self, params: list[Any], heads: Mapping[_Member, int]) -> Any:
-        answers = await self._all(list(heads), _RECEIPT, params)
+        answers = await self._all(heads, _RECEIPT, params)
         found = {member: answer for member, answer in answers.items() if answer.value() is not None}
         if len(answers) - len(found) >= self._policy.agreement:
             return None
@@ -379,7 +393,7 @@ class Endpoints:
 
     async def _all(
         self,
-        members: Sequence[_Member],
+        members: Collection[_Member],
         method: str,
         params: list[Any],
         decode: ErrorDecoder | None = None,
