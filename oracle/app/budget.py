@@ -82,7 +82,7 @@ class NodeBudget(Budget):
             ChainUnavailable: No answer.
             JournalError, JournalUnavailable: It can't be written down.
         """
-        if self._now() < self._settle_at:
+        if 0 < self._settle_at - self._now() <= SETTLE_S:  # farther away, the clock was set back
             return
         self._settle_at = self._now() + SETTLE_S
         await settle_used(self._rpc, self.open(), self, self._confirmations, self._missed)

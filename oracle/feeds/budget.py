@@ -30,6 +30,9 @@ __all__ = ["Bookkeeping", "Budget", "SpendingWindow", "Spent"]
 _REPORTS_LOOKED_AT = 16
 """So many of the latest reports say how much gas the next one can use."""
 
+_SET_BACK_S = 60.0
+"""Seconds by which a clock is set back that makes the journal be read again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -75,8 +78,11 @@ class SpendingWindow:
     def settle(self, account: str, nonce: int, paid: int, at: float) -> None:
         """Put what was paid at a time in the place of what was set aside."""
         self.reserved.pop((account, nonce), None)
-        self.paid = [each for each in self.paid if each[0] > at - 2 * SECONDS_A_DAY]
         self.paid.append((at, paid))
+
+    def forget(self, until: float) -> None:
+        """Drop what was paid until a time."""
+        self.paid = [each for each in self.paid if each[0] > until]
 
     def spent(self, now: float) -> int:
         """Return what counts at a time."""
@@ -120,25 +126,39 @@ class Budget(Purse):
         self.limit = limit
         self._book = book
         self._clock = clock
+        self._price: int | None = None
+        self._latest = clock()
+        self._begin(self._latest)
+
+    def _begin(self, now: float) -> None:
+        """Take what counts from the journal."""
         self._window = SpendingWindow()
-        found = book.spent(clock() - SECONDS_A_DAY, _REPORTS_LOOKED_AT)
+        found = self._book.spent(now - SECONDS_A_DAY, _REPORTS_LOOKED_AT)
         for at, settled in found.settled:
             self._window.settle(settled.account, settled.nonce, settled.paid, at)
         for each in found.open:
             self._window.reserve(each.account, each.nonce, each.most)
         self._open = {(each.account, each.nonce, each.tx_hash): each for each in found.open}
         self._gas = list(found.report_gas)
-        self._price: int | None = None
+
+    def _time(self) -> float:
+        """Return the time. A clock that was ahead may have let payments grow old: they count again when it is set."""
+        now = self._clock()
+        if now < self._latest - _SET_BACK_S:
+            self._begin(now)
+        self._latest = now
+        return now
 
     # --- paying ---
 
     def reserve(self, expense: Expense) -> None:
         """See `Purse`."""
+        now = self._time()
         if not expense.feeds and expense.kind is not ExpenseKind.FILLER:
             # A replacement carries what the nonce's first transaction does.
             before = [each for each in self.open() if (each.account, each.nonce) == (expense.account, expense.nonce)]
             expense = replace(expense, feeds=next((each.feeds for each in before if each.feeds), ()))
-        total = self._window.with_expense(expense.account, expense.nonce, expense.most, self._clock())
+        total = self._window.with_expense(expense.account, expense.nonce, expense.most, now)
         if self.limit is not None and total > self.limit:
             others = total - expense.most
             raise BudgetSpent(
@@ -153,11 +173,13 @@ class Budget(Purse):
 
     def settle(self, settlement: Settlement) -> None:
         """See `Purse`. A nonce for which nothing is set aside was settled before."""
+        now = self._time()
         slot = (settlement.account, settlement.nonce)
         if slot not in self._window.reserved:
             return
         self._book.settle(settlement)
-        self._window.settle(*slot, settlement.paid, self._clock())
+        self._window.settle(*slot, settlement.paid, now)
+        self._window.forget(now - 2 * SECONDS_A_DAY)
         self._open = {key: each for key, each in self._open.items() if key[:2] != slot}
 
     def open(self) -> Sequence[Expense]:
@@ -169,7 +191,8 @@ class Budget(Purse):
     @property
     def spent(self) -> int:
         """The amount that counts now: paid in the last 24 hours, and set aside."""
-        return self._window.spent(self._clock())
+        now = self._time()
+        return self._window.spent(now)
 
     @property
     def set_aside(self) -> int:
@@ -193,7 +216,7 @@ class Budget(Purse):
         """Return why the daily limit stops the next report of any feed; None: the report fits."""
         if self.limit is None or self.has_room_for(1):
             return None
-        need, now = self.next_most, self._clock()
+        need, now = self.next_most, self._time()
         free_at = self._window.frees(self.limit - need, now)
         if need > self.limit:
             remedy = "raise [budget] ether_per_day: it is less than one report may cost"

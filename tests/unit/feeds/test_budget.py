@@ -228,6 +228,20 @@ def test_what_is_set_aside_is_replaced_by_what_was_paid_and_counts_for_a_day(boo
     assert budget.spent == Budget(book, None, clock).spent == 6 * 10**15
 
 
+def test_a_clock_that_was_ahead_for_a_while_makes_no_payment_old(book: Bookkeeping, clock: Clock) -> None:
+    budget = Budget(book, 10**16, clock)
+    budget.reserve(expense(0))
+    budget.settle(paid(0, 4 * 10**15))
+    budget.reserve(expense(1))
+    clock.now += 3 * SECONDS_A_DAY
+    budget.settle(paid(1, 5 * 10**15))
+    clock.now = NOON + 3600
+    for each in (budget, Budget(book, 10**16, clock)):
+        assert each.spent == 9 * 10**15
+        with pytest.raises(BudgetSpent):
+            each.reserve(expense(2))
+
+
 def test_a_nonce_counts_once_with_its_dearest_transaction(book: Bookkeeping, clock: Clock) -> None:
     budget = Budget(book, 10**16, clock)
     budget.reserve(expense(0))
