@@ -740,14 +740,10 @@ def test_a_model_without_weights_is_public_and_its_range_is_kept(
 
     def oracle(*words: Any) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["oracle", "model", *map(str, words)])
-        try:
+        with pytest.raises(SystemExit) as ended:
             run_main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        else:
-            code = 0
         out, err = capsys.readouterr()
-        return code, out, err
+        return int(ended.value.code or 0), out, err
 
     from oracle.cli import main as run_main
 

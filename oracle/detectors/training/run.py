@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.config import TrainingConfig
-from oracle.core.errors import DataError
+from oracle.core.errors import DataError, ModelError
 from oracle.detectors.interface import Detector, Lesson, LessonSeries, Trainer
 from oracle.detectors.registry import trainer_class
 from oracle.detectors.training import card_text, model_card, reports
@@ -55,10 +55,12 @@ def trainer(config: TrainingConfig) -> Trainer:
     if kind in ("autoencoder", "imported"):
         options["lower"] = at_scales
     if "onnx" in options:
+        from oracle.proving.lowering.loading import read_file  # onnx takes a quarter of a second
+
         try:
-            options["onnx"] = options["onnx"].read_bytes()
-        except OSError as error:
-            raise DataError(f"{options['onnx']}: can't be read: {error.strerror}") from error
+            options["onnx"] = read_file(options["onnx"])
+        except ModelError as error:
+            raise DataError(str(error)) from error
     return trainer_class(kind)(**options)
 
 

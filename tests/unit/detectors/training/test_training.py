@@ -141,7 +141,7 @@ def test_bad_data_is_one_line(run: Run, damage: Any, says: str) -> None:
         ({"budget": "700"}, r"budget\.false_holds_per_10k"),
         ({"more": "hidden = 3"}, r"a detector of type 'arch\+window' has no 'hidden'; it takes drift"),
         ({"kind": "imported"}, r"needs 'onnx'"),
-        ({"kind": "imported", "more": 'onnx = "none.onnx"'}, r"none\.onnx: can't be read"),
+        ({"kind": "imported", "more": 'onnx = "none.onnx"'}, r"none\.onnx can't be read"),
         ({"kind": "cross-source"}, r"needs several value columns"),
         ({"data": 'file = "other.csv"'}, r"other\.csv: no such file"),
         ({"data": 'journal = "none.db"'}, r"'feed' goes with 'journal'"),
