@@ -88,7 +88,7 @@ class ModelSpec:
     """
 
     name: str
-    onnx: bytes
+    onnx: bytes = field(repr=False)
     features: tuple[ClaimFeature, ...]
     activation: str = ""
     classes: tuple[str, ...] = ()

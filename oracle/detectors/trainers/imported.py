@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import onnx
@@ -30,7 +30,7 @@ class Imported:
     """
 
     lower: Lower
-    onnx: bytes
+    onnx: bytes = field(repr=False)
     input_scale: int = 10
     param_scale: int = 8
 

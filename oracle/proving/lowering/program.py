@@ -105,7 +105,7 @@ class Program:
     output: str
     output_shape: tuple[int, ...]
     ops: tuple[Op, ...]
-    constants: Mapping[str, Any]
+    constants: Mapping[str, Any] = field(repr=False)
     dropped: str = ""
     approximated: tuple[str, ...] = ()
     order_only: str = ""

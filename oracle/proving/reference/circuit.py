@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class Circuit:
     output_scale: int
     clip: int
     steps: tuple[IntegerStep, ...]
-    constants: Mapping[str, Any]
+    constants: Mapping[str, Any] = field(repr=False)
     output: str
     bound: int
     decomposed: int

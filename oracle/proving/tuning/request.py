@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -82,8 +82,8 @@ class Request:
     """
 
     name: str
-    data: bytes
-    samples: Any
+    data: bytes = field(repr=False)
+    samples: Any = field(repr=False)
     verdict: VerdictRule | None = None
     max_flips_per_10k: float = 1.0
     visibility: Visibility = Visibility.PRIVATE
