@@ -45,6 +45,7 @@ from oracle.cli.toolchain import toolchain_group
 from oracle.cli.top import top_command
 from oracle.cli.verify import manifest_group, verify_deployment_command
 from oracle.core.errors import ConfigError, OracleError
+from oracle.core.formats import harmless
 from oracle.core.version import __version__
 
 
@@ -100,7 +101,7 @@ def main() -> NoReturn:
     try:
         oracle.main(standalone_mode=False)
     except OracleError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {harmless(str(error))}", err=True)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)

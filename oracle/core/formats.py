@@ -10,9 +10,12 @@ import datetime as dt
 import re
 from functools import lru_cache
 
-__all__ = ["NOBODY", "checksum_address", "from_hex", "is_address", "keccak", "one_line", "to_hex", "utc"]
+__all__ = ["NOBODY", "checksum_address", "from_hex", "harmless", "is_address", "keccak", "one_line", "to_hex", "utc"]
 
 _HEX_DIGITS = re.compile(r"[0-9a-fA-F]*")
+
+_DOES_SOMETHING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but for tabs and line feeds, and those that turn the direction of a text."""
 
 NOBODY = "0x" + "00" * 20
 """The zero address: nobody has its key."""
@@ -76,6 +79,11 @@ def one_line(text: str, most: int) -> str:
     """Return text of others, cut to so many characters, as one line that does nothing to a terminal."""
     plain = "".join(each if each.isprintable() else " " for each in text[:most])
     return plain.encode("utf-8", "backslashreplace").decode()
+
+
+def harmless(text: str) -> str:
+    """Return text of others with its lines, and without what does something to a terminal."""
+    return text if text.isprintable() else _DOES_SOMETHING.sub("", text)
 
 
 def utc(seconds: int) -> str:

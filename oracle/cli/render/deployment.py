@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
+
 from oracle.chain.deploy import Deployment
 from oracle.cli.render.tables import new_console, new_table
 
@@ -13,11 +15,11 @@ def print_deployment(deployment: Deployment) -> None:
     for number, model in sorted(deployment.models.items()):
         table.add_row(f"model {number}", model.artifact_hash)
     for feed in deployment.feeds.values():
-        table.add_row(feed.description, feed.aggregator)
+        table.add_row(escape(feed.description), feed.aggregator)
         for adapter in feed.adapters:
             bound = f" {adapter.bound} s" if adapter.bound else ""
             guard = ", guarded" if adapter.uptime_feed else ""
-            table.add_row(f"{feed.description}, {adapter.mode}{bound}{guard}", adapter.address)
+            table.add_row(escape(f"{feed.description}, {adapter.mode}{bound}{guard}"), adapter.address)
     if deployment.registry is not None:
         table.add_row("registry of feeds by pair", deployment.registry)
     new_console().print(table)

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from oracle.core.formats import harmless
 
 __all__ = ["new_console", "new_table"]
 
@@ -36,6 +40,11 @@ class _WholeWords(Console):
             elif isinstance(each, str | Text) and max(map(len, _whole_words(str(each))), default=0) > self.width:
                 how |= {"soft_wrap": True}
         super().print(*objects, **{"crop": False} | how)
+
+    def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
+        """Return the pieces of what is printed. Text of others gets through, but nothing that controls a terminal."""
+        for each in super().render(renderable, options):
+            yield each if each.control else Segment(harmless(each.text), each.style)
 
 
 def new_console(*, stderr: bool = False) -> Console:

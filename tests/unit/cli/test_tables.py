@@ -5,11 +5,16 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
+from oracle import cli
+from oracle.cli.render.deployment import print_deployment
 from oracle.cli.render.tables import new_console, new_table
+from oracle.core.errors import ConfigError
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 TX = f"0x{18:064x}"
@@ -81,3 +86,37 @@ def test_every_command_prints_through_this_console(project_root: Path) -> None:
         if re.search(r"(?<!\w)Console\(", path.read_text(encoding="utf-8"))
     }
     assert own == moving
+
+
+@pytest.mark.attack
+def test_what_others_have_written_does_nothing_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    evil = "a\x1b[2J\x1b]0;title\x07\x9b31m\u202eb"
+    console = new_console()
+    console.file = file = io.StringIO()
+    table = new_table("x")
+    table.add_row(evil)
+    for each in (evil, Text(evil), table):
+        console.print(each)
+    console.print("[bold]two\nlines[/]", evil, markup=False)
+    assert [character for character in file.getvalue() if not character.isprintable() and character != "\n"] == []
+    assert "a[2J]0;title31mb" in file.getvalue() and "two\nlines" in file.getvalue()
+
+
+@pytest.mark.attack
+def test_an_error_does_nothing_to_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ConfigError("a\x1b[2J\nb")
+
+    monkeypatch.setattr(cli.oracle, "main", fails)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().err == "error: a[2J\nb\n"
+
+
+def test_a_description_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    feed = SimpleNamespace(description="ETH [spot] [/]", aggregator=ADDRESS, adapters=())
+    deployment = SimpleNamespace(chain_id=1, hub=ADDRESS, models={}, feeds={"eth": feed}, registry=None)
+    print_deployment(deployment)  # type: ignore[arg-type]
+    assert "ETH [spot] [/]" in capsys.readouterr().out
