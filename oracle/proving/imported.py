@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oracle.core import encoding
@@ -224,6 +225,17 @@ def at_scales(
     settings = Settings(input_scale, param_scale, DIGITS, legs_for(DIGITS, circuit.decomposed))
     description = {"source_sha256": hashlib.sha256(onnx).hexdigest()}
     return ImportedModel(name, circuit, settings, description, "verdict" if verdict else "score", salt)
+
+
+def read_onnx(path: Path) -> bytes:
+    """Return an ONNX file with the data that lie beside it; see `lowering.loading.read_file`.
+
+    Raises:
+        ModelError: The file or its data can't be read.
+    """
+    from oracle.proving.lowering.loading import read_file
+
+    return read_file(path)
 
 
 def reference_of(artifact: Artifact) -> Circuit:

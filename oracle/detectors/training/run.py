@@ -19,7 +19,7 @@ from oracle.detectors.training import card_text, model_card, reports
 from oracle.detectors.training.data import TrainingData, beside, check, check_rows, read_file, terms_of
 from oracle.detectors.training.reports import Reports
 from oracle.detectors.training.series import LearntSeries
-from oracle.proving.imported import at_scales
+from oracle.proving.imported import at_scales, read_onnx
 
 Progress = Callable[[str], None]
 
@@ -55,10 +55,8 @@ def trainer(config: TrainingConfig) -> Trainer:
     if kind in ("autoencoder", "imported"):
         options["lower"] = at_scales
     if "onnx" in options:
-        from oracle.proving.lowering.loading import read_file  # onnx takes a quarter of a second
-
         try:
-            options["onnx"] = read_file(options["onnx"])
+            options["onnx"] = read_onnx(options["onnx"])
         except ModelError as error:
             raise DataError(str(error)) from error
     return trainer_class(kind)(**options)
