@@ -14,7 +14,10 @@ from oracle.core.stages import SHADOW
 from oracle.core.types import SECONDS_A_DAY
 from oracle.feeds.observe import due_policy
 
-__all__ = ["Past", "WhatIf", "cost_of"]
+__all__ = ["FEWEST_REPORTS", "Past", "WhatIf", "cost_of"]
+
+FEWEST_REPORTS = 10
+"""Less than a day says nothing of a whole one if it has fewer paid reports of a feed than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,33 +128,43 @@ class _Estimates:
     now: float
 
     def as_it_is(self, feed: FeedConfig) -> Daily:
-        """Return the cost of a day as it is: measured if the feed was reported, or else bound by its heartbeat."""
+        """Return the cost of a day as it is: as was paid if that says enough, or bound by the heartbeat."""
         mine = [(settled, each) for _, settled, each in self.past.settled if feed.name in each.feeds]
-        if not mine or self._days <= 0:
+        if not mine or self._says_nothing(len(mine)):
             return self._bound(feed.heartbeat)
+        basis = Basis.MEASURED if self._days >= 1 else Basis.EXTRAPOLATED
         gas = sum(settled.gas_used / len(each.feeds) for settled, each in mine) / self._days
-        wei = sum(settled.paid / len(each.feeds) for settled, each in mine) / self._days
-        return Daily(len(mine) / self._days, gas, wei, Basis.MEASURED)
+        wei: float | None = sum(settled.paid / len(each.feeds) for settled, each in mine) / self._days
+        if self.price is not None and self.price.basis is Basis.GIVEN:
+            wei = self._wei(gas)
+        return Daily(len(mine) / self._days, gas, wei, basis)
 
     def of_feed(self, feed: FeedConfig, wanted: WhatIf) -> Iterator[CostChange]:
         """Return what other heartbeats and deviations, and pulling, would make of a feed's cost."""
         policy = due_policy(feed)
-        before = self._replayed(feed, feed.heartbeat, policy.deviation, Basis.REPLAYED)
-        is_replayed = before.basis is not Basis.BOUND
+        replayed = self._replayed(feed, feed.heartbeat, policy.deviation, Basis.REPLAYED)
+        is_replayed = replayed.basis is not Basis.BOUND
+        paid = self.as_it_is(feed)
+        before = paid if is_replayed and paid.basis is not Basis.BOUND else replayed
+
+        def changed(after: Daily) -> Daily:
+            return self._as_much(after, replayed, before)
+
         for heartbeat in [wanted.heartbeat] if wanted.heartbeat else [2 * feed.heartbeat, feed.heartbeat // 2]:
             if heartbeat >= 1:
                 after = self._replayed(feed, heartbeat, policy.deviation, Basis.REPLAYED)
-                yield CostChange(feed.name, f"heartbeat = {heartbeat}", before, after, "fixed when the feed is made")
+                yield CostChange(
+                    feed.name, f"heartbeat = {heartbeat}", before, changed(after), "fixed when the feed is made"
+                )
         key = "deviation" if feed.deviation is not None else "deviation_ppm"
         for deviation in [wanted.deviation] if wanted.deviation else [2 * policy.deviation, policy.deviation // 2]:
             if deviation >= 1 and is_replayed:
                 basis = Basis.REPLAYED if deviation >= policy.deviation else Basis.AT_LEAST
-                yield CostChange(
-                    feed.name, f"{key} = {deviation}", before, self._replayed(feed, feed.heartbeat, deviation, basis)
-                )
+                told = changed(self._replayed(feed, feed.heartbeat, deviation, basis))
+                yield CostChange(feed.name, f"{key} = {deviation}", before, told)
         if feed.mode == "push" and is_replayed:
             after = self._replayed(feed, feed.heartbeat, policy.deviation, Basis.REPLAYED, with_moves=False)
-            yield CostChange(feed.name, 'mode = "pull"', before, after, "whoever brings a report pays for it")
+            yield CostChange(feed.name, 'mode = "pull"', before, changed(after), "whoever brings a report pays for it")
 
     def of_window(self, feeds: Sequence[FeedConfig], wanted: WhatIf) -> Iterator[CostChange]:
         """Return what another batch window would make of the cost of all feeds of each committee."""
@@ -164,12 +177,24 @@ class _Estimates:
             policy = due_policy(feed)
             due = due_times(self.past.answers.get(feed.name, ()), policy, self.now)
             times.setdefault(feed.committee, []).extend(due)
-        if sum(map(len, times.values())) < 2 or len(feeds) < 2 or self._days <= 0:
+        count = sum(map(len, times.values()))
+        if count < 2 or len(feeds) < 2 or self._says_nothing(count):
             return
-        before, after = (
+        replayed, after = (
             self._daily([n for each in times.values() for n in grouped(each, window / 1_000, most)])
             for window in (now_ms, tried)
         )
+        paid = [self.as_it_is(feed) for feed in feeds]
+        before = replayed
+        if all(each.basis is not Basis.BOUND for each in paid):
+            wei = [each.wei for each in paid if each.wei is not None]
+            before = Daily(
+                sum(each.reports for each in paid),
+                sum(each.gas for each in paid),
+                sum(wei) if len(wei) == len(paid) else None,
+                paid[0].basis,
+            )
+        after = self._as_much(after, replayed, before)
         note = "" if most > 1 else "no effect: [prover] batch_sizes has no circuit for several feeds"
         yield CostChange("", f"batch_window_ms = {tried}", before, after, note)
 
@@ -181,11 +206,27 @@ class _Estimates:
         self, feed: FeedConfig, heartbeat: int, deviation: int, basis: Basis, *, with_moves: bool = True
     ) -> Daily:
         answers = self.past.answers.get(feed.name, ())
-        if len(answers) < 2 or self._days <= 0:
+        if len(answers) < 2 or self._says_nothing(len(answers)):
             return self._bound(heartbeat)
         policy = replace(due_policy(feed), heartbeat=heartbeat, deviation=deviation)
         due = due_times(answers, policy, self.now, with_moves=with_moves)
         return self._daily([1] * len(due), basis)
+
+    def _says_nothing(self, reports: int) -> bool:
+        """Return True if the period is too short to say anything of a whole day."""
+        return self._days <= 0 or (self._days < 1 and reports < FEWEST_REPORTS)
+
+    @staticmethod
+    def _as_much(after: Daily, replayed: Daily, before: Daily) -> Daily:
+        """Return what `before` becomes if it changes as much as the replay does with a change.
+
+        The replay counts what was due. What was paid is less if reports failed or were overtaken by newer ones.
+        """
+        if before is replayed or not replayed.gas:
+            return after
+        share = after.gas / replayed.gas
+        wei = None if before.wei is None else before.wei * share
+        return Daily(before.reports * after.reports / replayed.reports, before.gas * share, wei, after.basis)
 
     def _bound(self, heartbeat: int) -> Daily:
         reports = SECONDS_A_DAY / heartbeat

@@ -14,7 +14,9 @@ class Basis(StrEnum):
     """The ground on which a figure stands."""
 
     MEASURED = "measured"
-    """Transactions that were paid."""
+    """Transactions that were paid, in a day or more."""
+    EXTRAPOLATED = "extrapolated"
+    """Transactions that were paid in less than a day, as if the whole day were like that."""
     REPLAYED = "replayed"
     """The journal's answers, with other settings: an estimate, as what was seen between two reports is not kept."""
     AT_LEAST = "at least"
@@ -102,8 +104,8 @@ class CostChange:
     Attributes:
         feed: The feed; empty: all.
         setting: The setting, as the configuration has it.
-        before: The cost of a day as it is, on the same basis.
-        after: The cost of a day with the change.
+        before: The cost of a day as it is: that of `CostReport.daily`, unless only heartbeats can be compared.
+        after: The cost of a day with the change: as much less or more than `before` as it is in the replay.
         note: The other things that the change does.
     """
 
@@ -149,7 +151,7 @@ class CostReport:
         feeds: The cost of each feed in the period, as it was paid.
         fillers: Transfers that used nonces up, and what they did cost.
         assumed: The part of it that is the most that it could cost, as nobody could say what was paid.
-        daily: The cost of a day by feed, as it is: measured, or bound by the configuration.
+        daily: The cost of a day by feed, as it is: measured, extrapolated, or bound by the configuration.
         changes: The cost with other settings.
         limit: The daily limit; None: there is no journal.
         ether: The price of an ether in another currency; None: no feed says it.

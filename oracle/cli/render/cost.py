@@ -14,6 +14,7 @@ __all__ = ["cost_document", "print_cost"]
 
 _GROUNDS = {
     Basis.MEASURED: "measured",
+    Basis.EXTRAPOLATED: "extrapolated",
     Basis.REPLAYED: "estimate",
     Basis.AT_LEAST: "estimate, at least",
     Basis.BOUND: "heartbeats alone",
@@ -60,6 +61,8 @@ def print_cost(report: CostReport) -> None:
     for name, daily in report.daily.items():
         table.add_row(name, *_daily(report, daily), _GROUNDS[daily.basis])
     console.print(table)
+    if 0 < report.days < 1:
+        console.print(_short(report), markup=False)
     if report.changes:
         console.print()
         console.print("[bold]What would change[/] (estimates)")
@@ -76,6 +79,14 @@ def print_cost(report: CostReport) -> None:
     if report.ether is not None:
         told = f"1 ether = {report.ether.price:,.8g} {report.ether.currency}, of feed {report.ether.feed}"
         console.print(f"{told}, {readable(report.ether.observed_at)} UTC", markup=False)
+
+
+def _short(report: CostReport) -> str:
+    """Say how far figures of a day from less than a day can be believed."""
+    seen = f"only {span(report.until - report.since)} of a day were seen"
+    if any(each.basis is Basis.EXTRAPOLATED for each in report.daily.values()):
+        return f"{seen}: what is extrapolated takes the rest of it to be the same"
+    return f"{seen}, with too few reports to say more of a whole one"
 
 
 def _print_limit(report: CostReport) -> None:

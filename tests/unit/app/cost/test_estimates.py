@@ -118,6 +118,46 @@ def test_a_price_that_was_said_stays_and_that_of_the_chain_gives_way_to_what_was
     assert cost_of(config, config.feeds, Past(), WhatIf(), chain, 7, NOW).price == chain
 
 
+def test_the_price_that_was_said_is_that_of_a_measured_day_too(config: Config) -> None:
+    past = Past([settled(0, BEGAN, ("eth",), 600_000)])
+    daily = cost_of(config, config.feeds, past, WhatIf(), Price(3 * GWEI, Basis.GIVEN), 7, NOW).daily["eth"]
+    assert daily.wei == 600_000 * 3 * GWEI, "the table's head says 3 gwei"
+
+
+def minutes(reports: int, every: int = 6) -> Past:
+    """The first minutes of a feed that reports moves of 1.1 %; the replay has all, but half of them were overtaken."""
+    began = NOW - reports * every
+    answers = [(began + index * every, 100_000 + 1_100 * (index % 2)) for index in range(reports)]
+    return Past([settled(n, at, ("eth",), 600_000) for n, (at, _) in enumerate(answers[::2])], {"eth": answers})
+
+
+def test_less_than_a_day_is_no_measured_day(config: Config) -> None:
+    first = cost_of(config, config.feeds, minutes(2), WhatIf(), None, 7, NOW)
+    assert first.daily["eth"].basis is Basis.BOUND, "one report in twelve seconds says nothing of a day"
+    assert {each.before.basis for each in first.changes} == {Basis.BOUND}
+    more = cost_of(config, config.feeds, minutes(40), WhatIf(), None, 7, NOW)
+    assert more.daily["eth"].basis is Basis.EXTRAPOLATED and round(more.daily["eth"].reports) == 7_200
+
+
+def test_what_is_told_of_less_than_a_day(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    for past, told in (
+        (minutes(2), "only 12 s of a day were seen, with too few reports"),
+        (minutes(40), "only 4 min of a day were seen: what is extrapolated takes the rest of it to be the same"),
+    ):
+        print_cost(cost_of(config, config.feeds, past, WhatIf(), None, 7, NOW))
+        shown = capsys.readouterr().out
+        assert told in shown and "measured" not in shown
+
+
+def test_changes_begin_with_what_was_paid(config: Config) -> None:
+    """The journal has twice as many answers as were paid for: half of the reports were overtaken."""
+    report = cost_of(config, config.feeds, minutes(40), WhatIf(), None, 7, NOW)
+    daily, found = report.daily["eth"], change(report, "deviation_ppm = 20000")
+    assert found.before == daily
+    assert found.share is not None and found.after.gas == pytest.approx(daily.gas * (1 - found.share))
+    assert found.after.reports < daily.reports
+
+
 def test_without_a_journal_the_heartbeats_bound_the_cost(config: Config) -> None:
     report = cost_of(config, config.feeds, Past(), WhatIf(), Price(10 * GWEI, Basis.GIVEN), 7, NOW)
     daily = report.daily["eth"]
@@ -187,7 +227,10 @@ def test_changes_are_told_with_what_they_stand_on(config: Config) -> None:
     moves = [100_000 + 1_100 * (index % 2) for index in range(48)]
     flat = [100_000] * 24
     past = Past(
-        [settled(0, BEGAN, ("eth",), 600_000), settled(1, BEGAN + 5, ("btc",), 600_000)],
+        [
+            *(settled(n, BEGAN + n * 1_800, ("eth",), 600_000) for n in range(48)),
+            *(settled(n, BEGAN + 5 + n * 3_600, ("btc",), 600_000) for n in range(12)),
+        ],
         {"eth": steady(*moves, every=1_800), "btc": [(at + 5, answer) for at, answer in steady(*flat, every=3_600)]},
     )
     report = cost_of(config, config.feeds, past, WhatIf(), None, 7, NOW)
