@@ -266,8 +266,10 @@ def _utf8(source: str | bytes, charset: str) -> bytes:
             source = decode_text(source, charset)
         except NotText as error:
             raise NotJson(str(error)) from None
+    else:
+        source = source.removeprefix("\ufeff")
     try:
-        return source.encode("utf-8").removeprefix(codecs.BOM_UTF8)
+        return source.encode("utf-8")
     except UnicodeEncodeError:
         raise NotJson("it has half of a character, a lone surrogate") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -16,6 +17,12 @@ log = structlog.get_logger(__name__)
 
 MIN_SECRET = 16
 """The fewest bytes that a key or token may have."""
+
+_LARGEST = 64 << 10
+"""The most bytes of a file that are read."""
+
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0)
+"""The option with which a pipe that nobody writes to does not hold up everything."""
 
 
 class SecretFile:
@@ -51,13 +58,17 @@ class SecretFile:
     def _read(self) -> bytes:
         where = f"{self._name} {self._path}"
         try:
-            mode = self._path.stat().st_mode
-            secret = self._path.read_bytes().strip()
+            # The file that is read is the one that is looked at: meanwhile, another may get its name.
+            with open(os.open(self._path, os.O_RDONLY | _NO_WAITING), "rb") as file:
+                found = os.fstat(file.fileno())
+                if not stat.S_ISREG(found.st_mode):
+                    raise ConfigError(f"{where}: is not a file")
+                secret = file.read(_LARGEST).strip()
         except FileNotFoundError:
             raise ConfigError(f"{where}: no such file; make one with `openssl rand -hex 32`, mode 0600") from None
         except OSError as error:
             raise ConfigError(f"{where}: can't be read: {error.strerror}") from None
-        if stat.S_IMODE(mode) & 0o077:
+        if stat.S_IMODE(found.st_mode) & 0o077:
             raise ConfigError(f"{where}: others may read it; run `chmod 600 {self._path}`, and make a new secret")
         if len(secret) < MIN_SECRET:
             raise ConfigError(f"{where}: has {len(secret)} bytes; a secret has {MIN_SECRET} at least")

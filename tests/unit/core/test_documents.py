@@ -27,6 +27,15 @@ from oracle.proving.samples import load as load_samples
 from oracle.proving.split.proof import read_proof
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-32-be"])
+def test_one_byte_order_mark_is_none_of_the_text_and_a_second_one_is(encoding: str) -> None:
+    assert parse_json("\ufeff[1]".encode(encoding)) == parse_json("\ufeff[1]") == [1]
+    for document in ("\ufeff\ufeff[1]".encode(encoding), "\ufeff\ufeff[1]"):
+        with pytest.raises(NotJson):
+            parse_json(document)
+    assert parse_json('{"\ufeffprice": 1, "price": 2}'.encode(encoding)) == {"\ufeffprice": 1, "price": 2}
+
+
 def test_the_deepest_is_read_and_one_more_is_not() -> None:
     parse_json("[" * DEEPEST + "]" * DEEPEST)
     with pytest.raises(ValueError, match="nested deeper"):
