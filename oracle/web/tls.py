@@ -52,12 +52,14 @@ class Certificate:
         return stamp(self._certificate), stamp(self._key)
 
     def _read(self) -> ssl.SSLContext:
+        mode = 0
         for name, path in (("tls_certificate", self._certificate), ("tls_key", self._key)):
             try:
                 path.read_bytes()
+                mode = path.stat().st_mode
             except OSError as error:
                 raise self._wrong(name, path, f"can't be read: {error.strerror or error}") from None
-        if self._key.stat().st_mode & 0o007:
+        if mode & 0o007:
             raise self._wrong("tls_key", self._key, f"everybody may use it; run `chmod 640 {self._key}`")
 
         def password() -> str:
@@ -67,7 +69,9 @@ class Certificate:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
             context.load_cert_chain(self._certificate, self._key, password)
-        except ssl.SSLError as error:
+        except OSError as error:
+            if not isinstance(error, ssl.SSLError):  # one of them went away meanwhile
+                raise self._wrong("tls_key", self._key, f"can't be read: {error.strerror or error}") from None
             if error.reason == "KEY_VALUES_MISMATCH":
                 raise self._wrong("tls_key", self._key, f"is not the key of {self._certificate}") from None
             raise self._wrong("tls_certificate", self._certificate, "it, or the key, is not a PEM file") from None
