@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -239,8 +242,14 @@ def test_the_page_s_configuration_is_one_that_the_containers_can_use(
     assert str(config.journal.password_file).endswith(Path(composed["secrets"]["journal"]["file"]).name)
 
 
-def test_the_container_s_file_copies_what_is_there_and_runs_the_daemon(project_root: Path) -> None:
+def test_the_container_s_file_copies_what_the_package_is_built_from(project_root: Path, tmp_path: Path) -> None:
     text = (project_root / "packaging/Containerfile").read_text(encoding="utf-8")
-    for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE):
-        assert all((project_root / each).exists() for each in line.split()), line
+    for names, target in re.findall(r"^COPY (?!--from)(.*) (\S+)$", text, re.MULTILINE):
+        for name in names.split():
+            copy = shutil.copytree if (project_root / name).is_dir() else shutil.copy2
+            copy(project_root / name, tmp_path / target / (name if target == "./" else ""))
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "out"]
+    built = subprocess.run(build, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    assert list((tmp_path / "out").glob("*.whl"))
     assert 'CMD ["run", "--config", "/var/lib/oracle/oracle.toml"]' in text and "USER 10001" in text
