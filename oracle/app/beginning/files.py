@@ -73,7 +73,7 @@ class NewFiles:
                     self.kept.append(path)
                     return True
                 self.refuse([path])
-            self._make(path.parent)
+            self._make(path.parent, 0o777 if mode & 0o077 else 0o700)
             self.written.append(path)
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
                 file.write(content)
@@ -98,8 +98,9 @@ class NewFiles:
         self.written.extend(paths)
         yield
 
-    def _make(self, folder: Path) -> None:
+    def _make(self, folder: Path, mode: int = 0o777) -> None:
+        """Make a folder that is missing, and those above it. The mode is that of the last one."""
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
         for each in reversed(missing):
-            each.mkdir()
+            each.mkdir(mode if each == folder else 0o777)
             self._made.append(each)

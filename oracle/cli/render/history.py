@@ -24,8 +24,9 @@ _ROWS_AT_ONCE = 100
 """Rows of a table. A longer history has several, so that no more of it is kept."""
 
 _LONGEST_REASON = 400
+_LONGEST_IN_CSV = 10_000
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """Beginnings of text that a spreadsheet takes for a formula. A reason may have words of others."""
 
 _ENDS = {
@@ -214,8 +215,10 @@ class _CsvPrinter:
             sys.stderr.write(f"not read: {one_line(text, 1_000)}\n")
 
     def _write(self, row: dict[str, Any]) -> None:
-        if str(row.get("reason", ""))[:1] in _FORMULA:
-            row = row | {"reason": f"'{row['reason']}"}
+        reason = one_line(str(row.get("reason") or ""), _LONGEST_IN_CSV)
+        if reason.lstrip().startswith(_FORMULA):
+            reason = f"'{reason}"
+        row = row | {"reason": reason}
         self._writer.writerow({name: "" if value is None else value for name, value in row.items()})
 
 

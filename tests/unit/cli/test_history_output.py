@@ -16,6 +16,7 @@ from oracle.app.history.entries import HoldEnd, Journalled, PastAttempt, PastEnt
 from oracle.app.history.opening import FeedHistory
 from oracle.cli.render import history as rendered
 from oracle.cli.render.history import COLUMNS, printer_of
+from oracle.core.formats import one_line
 
 NOON = 1_700_000_000
 HUB = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -153,7 +154,7 @@ def test_csv_has_a_line_for_each_report_and_each_failure(capsys: pytest.CaptureF
         ("round", "accepted", ""),
         ("round", "accepted", ""),
     ]
-    assert lines[1]["reason"] == FAILURE.reason
+    assert lines[1]["reason"] == one_line(FAILURE.reason, 1_000), "CSV, too, is printed on terminals"
     assert (lines[5]["observed"], lines[5]["observed_at"], lines[5]["tx_hash"]) == (
         "2023-11-14T22:13:20Z",
         str(NOON),
@@ -162,11 +163,17 @@ def test_csv_has_a_line_for_each_report_and_each_failure(capsys: pytest.CaptureF
     assert (lines[5]["gas"], lines[6]["gas"], lines[5]["confirmed"]) == ("480123", "", "True")
 
 
-@pytest.mark.parametrize("reason", ["=1+1", "@x", "+1", "-1"])
+@pytest.mark.parametrize("reason", ["=1+1", "@x", "+1", "-1", " =1", "\uff1d1"])
 def test_a_spreadsheet_takes_no_reason_for_a_formula(capsys: pytest.CaptureFixture[str], reason: str) -> None:
     (line,) = csv.DictReader(io.StringIO(printed(capsys, "csv", [replace(FAILURE, reason=reason, answer="-1.5")])))
     assert line["reason"] == f"'{reason}"
     assert line["answer"] == "-1.5"
+
+
+@pytest.mark.parametrize("reason", ["\t=1", "\r=1", "\x1b[2J=1", "\n=1"])
+def test_a_reason_is_one_line_of_csv_that_does_nothing(capsys: pytest.CaptureFixture[str], reason: str) -> None:
+    (line,) = csv.DictReader(io.StringIO(printed(capsys, "csv", [replace(FAILURE, reason=reason)])))
+    assert line["reason"].isprintable() and line["reason"][:1] in ("'", " ") and not line["reason"].startswith(" =")
 
 
 def test_a_member_of_the_network_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,6 +117,7 @@ def test_keys_of_ones_own(tmp_path: Path, chain: str, arguments: list[str]) -> N
     folder = tmp_path / "new"
     paths = [folder / "keystore" / name for name in ("password", "reporter.json", "submitter.json", "admin.json")]
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in paths)
+    assert {path.parent.stat().st_mode & 0o777 for path in paths} == {0o700}, "nobody else can replace them"
     keys = load(folder / "oracle.toml", {}).keys
     named = {"reporter": keys.reporter, "submitter": keys.submitter, "admin": keys.deployer}
     addresses = {}
