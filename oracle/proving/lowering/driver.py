@@ -19,7 +19,7 @@ from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBui
 from oracle.proving.lowering.operators import OPERATORS
 from oracle.proving.lowering.program import DEFAULT_SEGMENTS, Op, Problem, Program
 from oracle.proving.lowering.table import advice
-from oracle.proving.lowering.types import FLOATS, NUMBERS, refuse_wrapping, type_name, types_of
+from oracle.proving.lowering.types import FLOATS, NUMBERS, largest_result, refuse_wrapping, type_name, types_of
 
 ORDERING = {"Softmax", "LogSoftmax", "Normalizer"}
 """Final activations that change the outputs, but not which of them is the largest."""
@@ -68,6 +68,7 @@ class _Lowering:
         self.notes: list[str] = []
         self.values: dict[str, Any] = {}
         self.types = types_of(model)
+        self._limits: dict[str, float] = {}
 
     def run(self) -> tuple[Program | None, list[Problem]]:
         graph = self.model.graph
@@ -221,6 +222,9 @@ class _Lowering:
         node: onnx.NodeProto | None = next((node for node in graph.node if source in node.output), None)
         if node is None or node.op_type not in MONOTONE or node.domain not in DOMAINS:
             return None
+        if self._before_labels(graph, node.input[0]) in {each.name for each in graph.input}:
+            # Without it, there would be no model.
+            return None
         return node
 
     def _keeps_order(self, dropped: onnx.NodeProto, result: Var) -> bool:
@@ -324,12 +328,31 @@ class _Lowering:
             if handler is None:
                 raise OperatorRefused(f"operator {node.op_type} can't be proven exactly", advice(node.op_type))
             if node.domain != "ai.onnx.ml":
-                refuse_wrapping(node.op_type, self.types.get(node.output[0], 0))
+                limit = self._limit(node, arguments)
+                refuse_wrapping(node.op_type, self.types.get(node.output[0], 0), limit)
             made = handler(self.builder, arguments, attributes)
         if attributes.ignored:
             names = ", ".join(f"{name} = {attributes.shown(name)}" for name in attributes.ignored)
             raise OperatorRefused(f"it has {names}, which is not honoured", "export it with the default")
         return made
+
+    def _limit(self, node: onnx.NodeProto, arguments: Sequence[Any]) -> float | None:
+        """Return a bound on the magnitudes of a node's integers or booleans, and note it for its outputs."""
+        limits = [
+            self._limits.get(name)
+            if isinstance(argument, Var)
+            else None
+            if argument.dtype.kind not in "fiub"
+            else float(np.abs(argument.astype(np.float64)).max(initial=0))
+            for name, argument in zip(node.input, arguments, strict=True)
+            if argument is not None
+        ]
+        limit = largest_result(node.op_type, arguments, limits)
+        for name in node.output:
+            is_bool = self.types.get(name) == TensorProto.BOOL
+            if is_bool or limit is not None:
+                self._limits[name] = 1.0 if is_bool or limit is None else limit
+        return limit
 
     def _fold(self, node: onnx.NodeProto, arguments: Sequence[Any]) -> list[Any]:
         """Compute a node that does not depend on the input."""

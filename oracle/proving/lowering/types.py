@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import onnx
-from onnx import TensorProto, shape_inference
+from onnx import TensorProto, helper, shape_inference
 
 from oracle.proving.lowering.builder import OperatorRefused
 
@@ -29,7 +34,7 @@ _WHOLE = frozenset(
 _UNCHANGED = frozenset(
     {"Abs", "ArgMax", "ArgMin", "ArrayFeatureExtractor", "Cast", "CastLike", "Clip", "Concat", "DepthToSpace"}
     | {"Dropout", "Expand", "Flatten", "Gather", "Identity", "Max", "MaxPool", "Min", "Pad", "ReduceMax", "ReduceMin"}
-    | {"Relu", "Reshape", "Resize", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
+    | {"Relu", "Reshape", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
     | {"Where"}
 )
 """Operators whose results are among their operands, or are computed as the numbers are."""
@@ -52,11 +57,44 @@ def type_name(kind: int) -> str:
     return f"of type {TensorProto.DataType.Name(kind).lower()}" if kind else "not a table of numbers"
 
 
-def refuse_wrapping(operator: str, kind: int) -> None:
+def largest_result(operator: str, arguments: Sequence[Any], limits: Sequence[float | None]) -> float | None:
+    """Return a bound on the magnitudes of an operator's result, given those of its arguments; None if there is none."""
+    known = [limit for limit in limits if limit is not None]
+    if operator in _UNCHANGED:
+        if operator in ("Where", "Max", "Min", "Clip", "Concat", "Pad"):
+            return max(known) if len(known) == len(limits) else None
+        return limits[0]
+    if not known or len(known) != len(limits):
+        return None
+    match operator:
+        case "Neg":
+            return known[0]
+        case "Add" | "Sub" | "Sum":
+            return math.fsum(known)
+        case "Mul":
+            return math.prod(known)
+        case "MatMul":
+            constant = next((each for each in arguments if isinstance(each, np.ndarray)), None)
+            if constant is None or constant.ndim < 2:
+                return float(math.prod(known) * arguments[0].shape[-1])
+            axis = -2 if constant is arguments[1] else -1
+            other = known[0] if constant is arguments[1] else known[1]
+            return other * float(np.abs(constant.astype(np.float64)).sum(axis=axis).max())
+        case "ReduceSum":
+            return float(known[0] * math.prod(arguments[0].shape))
+    return None
+
+
+def refuse_wrapping(operator: str, kind: int, limit: float | None) -> None:
     """Make sure that an operator computes with integers as with numbers.
 
+    Args:
+        operator: Its name in ONNX.
+        kind: The type of its result.
+        limit: A bound on the magnitudes of its result; None if none is known.
+
     Raises:
-        OperatorRefused: Results of this type are rounded, or wrap around.
+        OperatorRefused: Results of this type are rounded, or may wrap around.
     """
     if kind not in INTEGERS or operator in _UNCHANGED:
         return
@@ -64,5 +102,12 @@ def refuse_wrapping(operator: str, kind: int) -> None:
         raise OperatorRefused(
             f"its result is {type_name(kind)}, and rounded", "cast to float before it, or publish the value before it"
         )
-    if kind not in _WIDE:
+    if kind in _WIDE:
+        return
+    if limit is None or limit > np.iinfo(helper.tensor_dtype_to_np_dtype(kind)).max or _is_unsigned(kind, operator):
         raise OperatorRefused(f"its result is {type_name(kind)}, and may wrap around", "cast to float before it")
+
+
+def _is_unsigned(kind: int, operator: str) -> bool:
+    """Return True if a result below 0 would wrap around."""
+    return operator not in ("Add", "Sum") and TensorProto.DataType.Name(kind).startswith("U")

@@ -350,3 +350,25 @@ def test_a_constant_without_effect_keeps_its_shape(kind: str, constant: Any, par
     circuit.to_onnx(1)
     computed = circuit.evaluate([[48], [-16]]) / 2.0**circuit.output_scale
     assert np.abs(computed - float_outputs(data, np.array([[3.0], [-1.0]]))).max() <= 0.2
+
+
+def one_hot(matrix: Any) -> bytes:
+    """Return a model that multiplies answers of comparisons by integers of 8 bits, as some exporters write trees."""
+    nodes = [
+        node("Greater", ["x", "limits"], "b"),
+        node("Cast", ["b"], "i", to=TensorProto.INT8),
+        node("MatMul", ["i", "paths"], "m"),
+        node("Cast", ["m"], to=TensorProto.FLOAT),
+    ]
+    return model(nodes, ["N", 3], [weights("limits", [[0.0, 1, 2]]), weights("paths", matrix, np.int8)])
+
+
+def test_narrow_integers_are_taken_where_they_can_not_wrap_around() -> None:
+    data = one_hot([[1, -1], [100, -1], [26, -1]])
+    assert evaluated(lowered(data), np.array([[1.0, 2, 3]])).tolist() == [127, -3]
+    assert "may wrap around" in refusal(one_hot([[1, -1], [100, -1], [27, -1]]))
+
+
+def test_an_activation_that_is_the_model_is_kept() -> None:
+    program = lowered(model([node("Sigmoid", ["x"])], ["N", 3]), segments=32)
+    assert program.approximated and not program.dropped
