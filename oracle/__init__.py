@@ -19,12 +19,14 @@ if TYPE_CHECKING:
         audit_hub,
         build_model,
         deploy,
+        from_sklearn,
+        from_torch,
         load_config,
         local_chain,
-        prove_model,
+        prove,
         run,
         status,
-        verify_model,
+        verify,
     )
     from oracle.claims import (
         AtLeast,
@@ -59,18 +61,20 @@ __all__ = [
     "audit_hub",
     "build_model",
     "deploy",
+    "from_sklearn",
+    "from_torch",
     "load_config",
     "local_chain",
-    "prove_model",
+    "prove",
     "run",
     "status",
-    "verify_model",
+    "verify",
 ]
 
 _HOMES = {
     "oracle.app.sdk": (
-        "FeedReader", "FeedReading", "FeedRound", "audit_hub", "build_model", "deploy", "load_config", "local_chain",
-        "prove_model", "run", "status", "verify_model",
+        "FeedReader", "FeedReading", "FeedRound", "audit_hub", "build_model", "deploy", "from_sklearn", "from_torch",
+        "load_config", "local_chain", "prove", "run", "status", "verify",
     ),
     "oracle.claims": (
         "AtLeast", "AtMost", "Between", "ClaimProof", "Equals", "ModelSpec", "OneOf", "ZkmlClient", "attest",

@@ -22,6 +22,7 @@ from oracle.core.privacy import PRIVATE_SCORES, ModelPrivacy, privacy_of
 from oracle.proving import artifact, split, tuning
 from oracle.proving.artifact import Artifact
 from oracle.proving.engine.child import EngineProcess
+from oracle.proving.exporting import require_onnx
 from oracle.proving.imported import model_name
 from oracle.proving.inspect.model import GraphReport, inspect_onnx
 from oracle.proving.lowering.loading import read_file
@@ -67,6 +68,9 @@ class ModelOptions:
         split: True to cut the model into several circuits.
         memory_limit: GiB that the proofs of a split model may take together; None: what this machine has.
         cores: Proofs of a split model that are made at once; None: one for each core.
+
+    Raises:
+        ModelError: The file is of another library; the message has the command that exports it.
     """
 
     onnx: Path
@@ -87,6 +91,9 @@ class ModelOptions:
     split: bool = False
     memory_limit: float | None = None
     cores: int | None = None
+
+    def __post_init__(self) -> None:
+        require_onnx(self.onnx)
 
     @property
     def privacy(self) -> ModelPrivacy:

@@ -10,11 +10,14 @@ import asyncio
 import contextlib
 import datetime as dt
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from oracle import config as configuration
 from oracle.app import models
@@ -36,7 +39,8 @@ from oracle.config import Config
 from oracle.core.encoding import decimal_from_answer
 from oracle.core.errors import ConfigError
 from oracle.core.types import HoldReason, Status
-from oracle.proving import split
+from oracle.proving import exporting, split
+from oracle.proving.exporting import ExportedModel
 from oracle.proving.split import ModelProof
 from oracle.proving.verification import Verification
 
@@ -47,12 +51,14 @@ __all__ = [
     "audit_hub",
     "build_model",
     "deploy",
+    "from_sklearn",
+    "from_torch",
     "load_config",
     "local_chain",
-    "prove_model",
+    "prove",
     "run",
     "status",
-    "verify_model",
+    "verify",
 ]
 
 
@@ -287,11 +293,42 @@ def audit_hub(rpc_url: str, hub: str, artifacts: Path | str, *, from_block: int 
     return asyncio.run(audit(hub, rpc_url, folder, from_block))
 
 
+def from_sklearn(estimator: Any, samples: Any, *, name: str | None = None) -> ExportedModel:
+    """Export a fitted estimator or pipeline of scikit-learn to ONNX; needs the extra `sklearn`.
+
+    Args:
+        estimator: Fitted. Its columns have to be numbers.
+        samples: Rows of its features, or a file with them.
+        name: The model's name; None: the estimator's class.
+
+    Raises:
+        ToolMissing: skl2onnx is not installed.
+        ModelError: skl2onnx can't export the estimator.
+    """
+    return exporting.from_sklearn(estimator, samples, name=name)
+
+
+def from_torch(module: Any, samples: Any, *, name: str | None = None) -> ExportedModel:
+    """Export a module of PyTorch to ONNX, in evaluation mode, with the torch that it was made with.
+
+    Args:
+        module: Takes float32 rows, [N, …].
+        samples: Rows of its inputs, or a file with them; the first one is traced.
+        name: The model's name; None: the module's class.
+
+    Raises:
+        ToolMissing: torch, or what its exporter needs, is not installed.
+        ModelError: torch can't export the module.
+    """
+    return exporting.from_torch(module, samples, name=name)
+
+
 def build_model(
-    onnx: Path | str,
-    samples: Path | str,
+    model: ExportedModel | Path | str,
+    samples: Any,
     *,
     out: Path | str | None = None,
+    output: str | None = None,
     rule: Literal["threshold", "argmax", "tolerance"] | None = None,
     value: float = 0.0,
     public: bool = False,
@@ -303,9 +340,11 @@ def build_model(
     """Turn an ONNX model into an artifact: a circuit with its keys and a verifier contract.
 
     Args:
-        onnx: The model's file.
-        samples: Inputs of the model, one row each: .npy, .csv or .json. The more, the better the tuning.
+        model: The ONNX file, or what `from_sklearn` and `from_torch` return.
+        samples: Inputs of the model, one row each: an array, or a file: .npy, .csv or .json. The more, the better the
+            tuning.
         out: The folder of artifacts; None: the project's, or the user's cache.
+        output: The output that is published, by name; None: the model has one, beside labels.
         rule: The definition of a verdict: an output above `value`, the largest output, or an output within `value`.
             None: a threshold for one output, the largest of several.
         value: See `rule`.
@@ -321,41 +360,46 @@ def build_model(
         ModelError: The model can't be proven, or its integers flip too many verdicts.
         DataError: The samples can't be read, or do not fit the model.
     """
-    options = ModelOptions(
-        onnx=Path(onnx),
-        data=Path(samples),
-        out=None if out is None else Path(out),
-        rule=rule,
-        value=value,
-        public_model=public,
-        disclosure=disclosure,
-        objective=objective,
-        srs=srs,
-    )
-    return models.build_model(options, progress)
+    with tempfile.TemporaryDirectory(prefix="oracle-model-") as folder:
+        options = ModelOptions(
+            onnx=_onnx_file(model, Path(folder)),
+            data=_samples_file(samples, Path(folder)),
+            out=None if out is None else Path(out),
+            rule=rule,
+            value=value,
+            output=output,
+            public_model=public,
+            disclosure=disclosure,
+            objective=objective,
+            srs=srs,
+        )
+        return models.build_model(options, progress)
 
 
-def prove_model(artifact: Path | str, inputs: Path | str, *, row: int = 0) -> ModelProof:
+def prove(model: BuiltModel | Path | str, inputs: Any, *, row: int = 0) -> ModelProof:
     """Prove one inference of an imported model. The result has inputs, outputs and the proof.
 
     Args:
-        artifact: The model's artifact, with the prover's files.
-        inputs: Inputs of the model, one row each: .npy, .csv or .json.
+        model: What `build_model` returned, or the folder of the model's artifact, with the prover's files.
+        inputs: Inputs of the model, one row each: an array, or a file: .npy, .csv or .json.
         row: The row's number, from 0.
 
     Raises:
-        DataError: The file has no such row, or it does not fit the model.
+        DataError: There is no such row, or it does not fit the model.
         ArtifactError: The artifact is damaged.
     """
-    _, proof = asyncio.run(models.prove_model(Path(artifact), Path(inputs), row=row))
+    with tempfile.TemporaryDirectory(prefix="oracle-inputs-") as folder:
+        data = _samples_file(inputs, Path(folder))
+        _, proof = asyncio.run(models.prove_model(_artifact_of(model), data, row=row))
     return proof
 
 
-def verify_model(artifact: Path | str, proof: ModelProof) -> Verification:
+def verify(model: BuiltModel | Path | str, proof: ModelProof) -> Verification:
     """Verify one inference against a model's artifact; its public files are enough.
 
     Args:
-        artifact: The model's artifact. The prover's files may be missing.
+        model: What `build_model` returned, or the folder of the model's artifact, of which the prover's files may be
+            missing.
         proof: The proof. Nothing in it is believed.
 
     Returns:
@@ -364,7 +408,27 @@ def verify_model(artifact: Path | str, proof: ModelProof) -> Verification:
     Raises:
         ArtifactError: The artifact is damaged.
     """
-    return split.verify(split.load_chain(Path(artifact), prover=False), proof)
+    return split.verify(split.load_chain(_artifact_of(model), prover=False), proof)
+
+
+def _artifact_of(model: BuiltModel | Path | str) -> Path:
+    return model.artifact.path if isinstance(model, BuiltModel) else Path(model)
+
+
+def _onnx_file(model: ExportedModel | Path | str, folder: Path) -> Path:
+    if not isinstance(model, ExportedModel):
+        return Path(model)
+    path = folder / f"{model.name}.onnx"
+    model.save(path)
+    return path
+
+
+def _samples_file(samples: Any, folder: Path) -> Path:
+    if isinstance(samples, str | Path):
+        return Path(samples)
+    path = folder / "samples.npy"
+    np.save(path, exporting.rows_of(samples))
+    return path
 
 
 def _moment(seconds: int) -> dt.datetime:

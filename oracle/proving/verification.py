@@ -21,10 +21,13 @@ VERIFYING_FILES = (SETTINGS, VK, SRS)
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The result of verifying a proof: `verified`, and the `reason` if it is not."""
+    """The result of verifying a proof: `verified`, which is also its truth, and the `reason` if it is not."""
 
     verified: bool
     reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.verified
 
 
 def verify_in(
