@@ -86,14 +86,13 @@ class ModelComparison:
         return Disagreement(self.reports, len(self.differing))
 
 
-async def compare_models(config: Config, feed: str, number: int, reports: int = REPORTS) -> ModelComparison:
+async def compare_models(config: Config, feed: str, number: int) -> ModelComparison:
     """Judge the latest reports of a feed again, by its active model and by another one.
 
     Args:
         config: The configuration.
         feed: The feed's name.
         number: The other model's number on the hub.
-        reports: How many of the latest reports.
 
     Raises:
         ConfigError: There is no such feed.
@@ -114,7 +113,7 @@ async def compare_models(config: Config, feed: str, number: int, reports: int = 
         except (ArtifactError, DataError):
             active = None  # its verdicts are on the chain
         listed = (*other.features, *(active.features if active else ()))
-        judged = await rebuild_reports(hub, now, listed, since=deployment.block, reports=reports)
+        judged = await rebuild_reports(hub, now, listed, since=deployment.block, reports=REPORTS)
     return _compared(feed, now.model_number, number, terms, active, other, judged)
 
 

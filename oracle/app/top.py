@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from oracle.app.daemon_pages import DaemonPages, ask_daemon
@@ -61,11 +60,11 @@ class Activity:
     failovers: float | None
 
 
-async def look_once(config: Config, env: Mapping[str, str] | None = None) -> TopView:
+async def look_once(config: Config) -> TopView:
     """Look at the chain, the journal and the daemon. What can't be read is said, and the rest is shown."""
     daemon = await ask_daemon(config)
     try:
-        found, problem = await status(config, env, daemon), ""
+        found, problem = await status(config, daemon=daemon), ""
     except OracleError as error:
         found, problem = None, str(error)
     return TopView(time.time(), found, problem, daemon)

@@ -169,14 +169,14 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path}: can't be read: {_why(error)}") from error
 
 
-def read_json(path: Path, *, numbers: NumberType = NumberType.FLOAT) -> Any:
+def read_json(path: Path) -> Any:
     """Return the content of a JSON file: see `parse_json`.
 
     Raises:
         DataError: The file can't be read, or is not JSON.
     """
     try:
-        return parse_json(path.read_bytes(), numbers=numbers)
+        return parse_json(path.read_bytes())
     except (OSError, NotJson) as error:
         raise DataError(f"{path}: can't be read: {_why(error)}") from error
 

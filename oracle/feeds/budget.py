@@ -212,7 +212,7 @@ class Budget(Purse):
         """Return whether so many reports could be paid for now."""
         return self.limit is None or self.spent + reports * self.next_most <= self.limit
 
-    def obstacle(self, feed: str = "") -> Obstacle | None:
+    def obstacle(self) -> Obstacle | None:
         """Return why the daily limit stops the next report of any feed; None: the report fits."""
         if self.limit is None or self.has_room_for(1):
             return None

@@ -17,7 +17,7 @@ from oracle.core.backoff import Backoff
 from oracle.core.errors import OracleError
 from oracle.core.obstacles import Obstacle, ObstacleKind
 
-__all__ = ["FRESH_S", "READ_FIRST_S", "READ_LAST_S", "ObstacleListener", "Outlook", "Outlooks", "ReadOutlook"]
+__all__ = ["FRESH_S", "READ_FIRST_S", "READ_LAST_S", "ObstacleListener", "Outlook", "ReadOutlook"]
 
 log = structlog.get_logger(__name__)
 
@@ -50,29 +50,6 @@ class Outlook:
 
     def doubt(self) -> None:
         """Take note that a report was refused, or that something has changed: the next `renew` reads in any case."""
-
-
-class Outlooks(Outlook):
-    """Several outlooks; the first one that knows an obstacle tells it."""
-
-    def __init__(self, outlooks: Sequence[Outlook]) -> None:
-        """Ask these."""
-        self._outlooks = tuple(outlooks)
-
-    def obstacle(self, feed: str, *, is_offered: bool = False) -> Obstacle | None:
-        """See `Outlook`."""
-        found = (each.obstacle(feed, is_offered=is_offered) for each in self._outlooks)
-        return next((each for each in found if each is not None), None)
-
-    async def renew(self, feeds: Collection[str]) -> None:
-        """See `Outlook`."""
-        for each in self._outlooks:
-            await each.renew(feeds)
-
-    def doubt(self) -> None:
-        """See `Outlook`."""
-        for each in self._outlooks:
-            each.doubt()
 
 
 class ObstacleListener:

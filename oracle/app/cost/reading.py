@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from oracle.app.budget import price_of_next, read_budget
@@ -36,7 +36,6 @@ async def read_cost(
     feeds: Sequence[str] = (),
     wanted: WhatIf | None = None,
     gas_price_gwei: float | None = None,
-    clock: Callable[[], float] = time.time,
 ) -> CostReport:
     """Return what the feeds of a configuration cost.
 
@@ -47,7 +46,6 @@ async def read_cost(
         feeds: The names of the feeds that are estimated; none: all.
         wanted: Settings to try; None: the usual ones.
         gas_price_gwei: The price of gas that estimates take; None: what was paid, or else what the chain asks now.
-        clock: Unix seconds.
 
     Raises:
         ConfigError: There is no such feed.
@@ -61,7 +59,7 @@ async def read_cost(
             price = Price((market.base_fee or 0) + market.price, Basis.CHAIN)
     if gas_price_gwei is not None:
         price = Price(gas_price_gwei * GWEI, Basis.GIVEN)
-    now, past = clock(), Past()
+    now, past = time.time(), Past()
     if config.journal.path is None or config.journal.path.exists():
         with open_journal(config.journal, env, read_only=True) as journal:
             past = read_past(config, journal, days, max_fee, now)

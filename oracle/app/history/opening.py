@@ -121,13 +121,12 @@ class FeedHistory:
 
 
 @asynccontextmanager
-async def history_of(config: Config, feed: str, env: Mapping[str, str] | None = None) -> AsyncIterator[FeedHistory]:
+async def history_of(config: Config, feed: str) -> AsyncIterator[FeedHistory]:
     """Open the history of a deployed feed, from the configured chain and the journal, if it is there.
 
     Args:
         config: The configuration.
         feed: The feed's name there.
-        env: The environment, for the journal's password; None: that of the process.
 
     Raises:
         ConfigError: There is no such feed.
@@ -140,17 +139,16 @@ async def history_of(config: Config, feed: str, env: Mapping[str, str] | None = 
     history = FeedHistory(
         feed, to_hex(deployed.feed_id), deployed.decimals, deployment.hub, deployment.chain_id, _first=deployment.block
     )
-    environment = os.environ if env is None else env
     async with AsyncExitStack() as stack:
-        history._journal = _journal(config, environment, history)
+        history._journal = _journal(config, os.environ, history)
         if history._journal is not None:
             stack.enter_context(history._journal)
-            history._members = _members(config, environment)
+            history._members = _members(config, os.environ)
         rpc = await stack.enter_async_context(connect(config.chain))
         try:
             await _attach(history, Hub(rpc, deployment.hub))
             with contextlib.suppress(KeystoreError):  # the key need not be where one only looks
-                history._own = await address_of(config.keys.submitter, rpc, environment)
+                history._own = await address_of(config.keys.submitter, rpc, os.environ)
         except ChainUnavailable as error:
             if history._journal is None:
                 raise

@@ -20,6 +20,9 @@ __all__ = ["Place", "excerpt", "likely_times", "likely_values", "only_place", "s
 MOST_PLACES = 5_000
 """The most values of a document that are looked at."""
 
+MOST_TOLD = 4
+"""The most places that are told."""
+
 MOST_SHOWN = 400
 """The most characters of an excerpt."""
 
@@ -51,7 +54,7 @@ class Place:
 
 
 def likely_values(
-    document: Any, sought: str, near: Decimal | None, now: int, most: int = 4, *, only_near: bool = False
+    document: Any, sought: str, near: Decimal | None, now: int, *, only_near: bool = False
 ) -> list[Place]:
     """Return the numbers that a JSONPath may have meant, the likeliest first.
 
@@ -60,7 +63,6 @@ def likely_values(
         sought: The JSONPath, which does not lead to a number.
         near: The value that other sources have; None: it is not known.
         now: The present, unix seconds: a time is no price.
-        most: How many places to return.
         only_near: Return none that is far from `near`.
     """
     found: list[Place] = []
@@ -78,10 +80,10 @@ def likely_values(
             if closeness and not is_near:
                 found, is_near = [], True  # those that are not near were kept only as long as none is
         found.append(_place(keys, value, sought, closeness))
-    return _best(found, most)
+    return _best(found)
 
 
-def likely_times(document: Any, sought: str, now: int, most: int = 4) -> list[Place]:
+def likely_times(document: Any, sought: str, now: int) -> list[Place]:
     """Return the times of the last year that a JSONPath may have meant, the likeliest first. See `likely_values`."""
     found = []
     for keys, value in _leaves(document):
@@ -89,7 +91,7 @@ def likely_times(document: Any, sought: str, now: int, most: int = 4) -> list[Pl
         is_time = likely_unit(number, now) is not None if number is not None else bool(_ISO.match(str(value)))
         if is_time:
             found.append(_place(keys, value, sought, 0.0))
-    return _best(found, most)
+    return _best(found)
 
 
 def only_place(document: Any, path: str) -> str | None:
@@ -172,8 +174,8 @@ def _place(keys: Sequence[str | int], value: Any, sought: str, closeness: float)
     return Place(path, value, closeness + same_end + alike)
 
 
-def _best(places: list[Place], most: int) -> list[Place]:
-    return sorted(places, key=lambda each: -each.likeness)[:most]
+def _best(places: list[Place]) -> list[Place]:
+    return sorted(places, key=lambda each: -each.likeness)[:MOST_TOLD]
 
 
 def _words(path: str) -> list[str]:

@@ -299,7 +299,7 @@ def test_reports_pause_before_the_limit_is_spent_and_it_is_said_until_when(book:
         clock.now += 3_600
     for each in (budget, Budget(book, 12 * 10**15, clock)):
         each.priced(10 * GWEI)
-        found = each.obstacle("eth")
+        found = each.obstacle()
         assert found is not None and (found.kind, found.feed) == (ObstacleKind.BUDGET, "")
         assert found.detail == (
             "0.008 of the 0.012 ether that 24 hours may cost are spent or set aside, and the next report may cost 0.005"

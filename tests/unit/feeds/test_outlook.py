@@ -11,7 +11,7 @@ import pytest
 
 from oracle.core.errors import ChainUnavailable
 from oracle.core.obstacles import Obstacle, ObstacleKind
-from oracle.feeds.outlook import FRESH_S, READ_LAST_S, ObstacleListener, Outlook, Outlooks, ReadOutlook
+from oracle.feeds.outlook import FRESH_S, READ_LAST_S, ObstacleListener, ReadOutlook
 
 PAUSED = Obstacle(ObstacleKind.PAUSED, "a", "feed a is paused", "unpause it")
 EMPTY = Obstacle(ObstacleKind.FUNDS, "", "the payer has 0 ether", "send it ether")
@@ -158,9 +158,9 @@ async def test_a_report_that_whoever_wants_it_brings_needs_no_payer() -> None:
     world = World()
     world.there = [EMPTY, PAUSED]
     await world.after(0)
-    both = Outlooks([world.outlook])
-    assert both.obstacle("b") == EMPTY and both.obstacle("b", is_offered=True) is None
-    assert both.obstacle("a", is_offered=True) == PAUSED, "everything else stands in its way as well"
+    outlook = world.outlook
+    assert outlook.obstacle("b") == EMPTY and outlook.obstacle("b", is_offered=True) is None
+    assert outlook.obstacle("a", is_offered=True) == PAUSED, "everything else stands in its way as well"
 
 
 async def test_what_others_have_read_counts_as_well() -> None:
@@ -192,25 +192,6 @@ async def test_callers_share_a_reading_and_one_that_is_cancelled_does_not_stop_i
     tasks[0].cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert world.reads == 1 and len(world.told.readings) == 1
-
-
-async def test_several_outlooks_are_one() -> None:
-    class Spent(Outlook):
-        doubts = 0
-
-        def obstacle(self, feed: str, *, is_offered: bool = False) -> Obstacle | None:
-            return Obstacle(ObstacleKind.BUDGET, "", "spent", "")
-
-        def doubt(self) -> None:
-            self.doubts += 1
-
-    world, spent = World(), Spent()
-    world.there = [PAUSED]
-    both = Outlooks([world.outlook, spent])
-    await both.renew(["a"])
-    assert [both.obstacle(feed) for feed in "ab"] == [PAUSED, spent.obstacle("b")]
-    both.doubt()
-    assert spent.doubts == 1
 
 
 async def test_a_reading_ends_with_the_outlook() -> None:
