@@ -260,17 +260,66 @@ def test_what_a_rebase_can_not_divide_exactly_is_refused() -> None:
         circuit_of(models.mlp()[0], 4, 3, rebase=1)
 
 
-def test_a_graph_without_a_witness_is_refused_before_any_key(folder: Path) -> None:
-    """Two branches with one bias, joined, then a layer: ezkl moves the bias behind the join, and then fails."""
+def joined() -> bytes:
+    """Return two branches with one bias, joined, then a layer: ezkl moves the bias behind the join."""
     nodes = [node("MatMul", ["x", "a"], "p"), node("MatMul", ["x", "b"], "q")]
     nodes += [node("Add", ["p", "e"], "p2"), node("Add", ["q", "e"], "q2")]
     nodes += [node("Concat", ["q2", "p2"], "r", axis=1), node("MatMul", ["r", "c"])]
     rng = np.random.default_rng(15)
     shapes = {"a": (3, 2), "b": (3, 2), "c": (4, 1), "e": (1, 2)}
-    data = model(nodes, ["N", 3], [weights(name, rng.normal(size=shape)) for name, shape in shapes.items()])
-    source = circuits.srs()
+    return model(nodes, ["N", 3], [weights(name, rng.normal(size=shape)) for name, shape in shapes.items()])
+
+
+def test_a_graph_without_a_witness_is_refused_before_any_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oracle.proving.reference.instantiate.fingerprints", lambda constants: {})
+    asked = tuning.Request("joined", joined(), models.points(50, 3), visibility=Visibility.PUBLIC)
     with pytest.raises(ModelError, match=r"no settings of joined can be proven: ezkl refused witness"):
-        tuning.tune(tuning.Request("joined", data, models.points(50, 3), visibility=Visibility.PUBLIC), source)
+        tuning.tune(asked, circuits.srs())
+
+
+def means_of_squares(size: int, kind: str) -> bytes:
+    """Return a mean of squares, in several ways; the variance is one of the values less their mean."""
+    constants = [weights("axis", [1], np.int64), weights("share", [1 / size])] if kind == "by hand" else []
+    nodes, value = [], "x"
+    if kind == "variance":
+        nodes = [node("ReduceMean", ["x"], "middle", axes=[1]), node("Sub", ["x", "middle"], "away")]
+        value = "away"
+    nodes.append(node("Mul", [value, value], "squares"))
+    if kind == "by hand":
+        nodes += [node("ReduceSum", ["squares", "axis"], "total", keepdims=0), node("Mul", ["total", "share"], "y")]
+    else:
+        nodes.append(node("ReduceMean", ["squares"], "y", axes=[1], keepdims=int(kind == "variance")))
+    return model(nodes, ["N", size], constants)
+
+
+TIED = [node("MatMul", ["x", "w"], "once"), node("MatMul", ["once", "w"])]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "features"),
+    [
+        *(
+            (f"{kind} of {n}", means_of_squares(n, kind), n)
+            for kind in ("plain", "by hand", "variance")
+            for n in (3, 4)
+        ),
+        ("variance of 9", means_of_squares(9, "variance"), 9),
+        ("plain of 16", means_of_squares(16, "plain"), 16),
+        ("one bias in two branches", joined(), 3),
+        ("one matrix in two layers", model(TIED, ["N", 3], [weights("w", np.arange(9).reshape(3, 3) / 7)]), 3),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_ezkls_reader_fuses_or_shares_has_a_witness(
+    engine: EngineProcess, tmp_path: Path, name: str, data: bytes, features: int
+) -> None:
+    """A mean of squares is fused into one operation, and constants that are used twice are taken apart into digits."""
+    for scales, batch in (((0, 6), 1), ((4, 18), 2)):
+        circuit = circuit_of(data, *scales, clip=100)
+        written = compiled(engine, imported(circuit), tmp_path, batch)
+        windows = np.random.default_rng(16).integers(-100, 101, size=(batch, features))
+        assert written["model_output_scales"] == [circuit.output_scale]
+        assert witnessed(engine, tmp_path, windows) == [int(v) for v in circuit.evaluate_exactly(windows).ravel()]
 
 
 @pytest.mark.parametrize("name", models.ALL)

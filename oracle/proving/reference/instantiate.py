@@ -13,12 +13,14 @@ from oracle.core.errors import ModelError
 from oracle.proving.lowering.program import COMPARISONS, Op, Program
 from oracle.proving.reference.bounds import bounds, slack_of
 from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.reordered import reordered
 from oracle.proving.reference.steps import (
     EXACT_QUOTIENT_BITS,
     MAX_BITS,
     IntegerStep,
     decomposed,
     decompositions,
+    fingerprints,
 )
 
 _ALIGNED = COMPARISONS | {"Add", "Sub", "Concat"}
@@ -47,6 +49,7 @@ def instantiate(
         )
     if rebase and not (1 <= rebase <= MAX_BITS and rebase * param_scale >= input_scale):
         raise ModelError(f"a rebase to {rebase} times parameter scale {param_scale} is below input scale {input_scale}")
+    program = reordered(program, param_scale)
     integers = {name: _round(constant, param_scale) for name, constant in program.constants.items()}
     aliases: dict[str, str] = {}
     scales = {program.input: input_scale, **dict.fromkeys(integers, param_scale)}
@@ -108,7 +111,7 @@ def instantiate(
         integers,
         output,
         int(bound),
-        decomposed(steps),
+        decomposed(steps, fingerprints(integers)),
         decompositions(steps),
         rebase,
         int(slacks[output].max()),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from oracle.proving.lowering.program import DECOMPOSED, Op
 
@@ -38,9 +40,24 @@ class IntegerStep:
     apart: int = 0
 
 
-def decomposed(steps: Sequence[IntegerStep]) -> int:
-    """Return a bound on what these steps take apart; 0 if nothing is."""
-    return max((step.apart for step in steps), default=0)
+def fingerprints(constants: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Return for each constant a number that equal constants share, and its largest magnitude."""
+    flat = {name: tuple(constant.ravel()) for name, constant in constants.items()}
+    return {name: (hash(numbers), int(max(map(abs, numbers), default=0))) for name, numbers in flat.items()}
+
+
+def decomposed(steps: Sequence[IntegerStep], constants: Mapping[str, tuple[int, int]]) -> int:
+    """Return a bound on what these steps take apart; 0 if nothing is.
+
+    ezkl takes apart each constant that is used more than once, too. Its reader makes one constant of equal ones.
+
+    Args:
+        steps: The steps.
+        constants: The fingerprints of their constants.
+    """
+    uses = Counter(constants[name] for step in steps for name in step.op.inputs if name in constants)
+    shared = [largest for (_, largest), count in uses.items() if count > 1]
+    return max([*shared, *(step.apart for step in steps)], default=0)
 
 
 def decompositions(steps: Sequence[IntegerStep]) -> int:

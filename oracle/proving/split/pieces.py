@@ -15,7 +15,7 @@ from oracle.proving.cost import Estimate
 from oracle.proving.imported import ImportedModel, Settings
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import Circuit
-from oracle.proving.reference.steps import decomposed, decompositions
+from oracle.proving.reference.steps import decomposed, decompositions, fingerprints
 
 
 def cuts(circuit: Circuit) -> list[int]:
@@ -59,6 +59,7 @@ def piece(circuit: Circuit, start: int, end: int) -> Circuit:
     first = program.input if start == 0 else crossing(circuit, start)
     last = circuit.output if end == len(circuit.steps) else crossing(circuit, end)
     constants = {name for step in steps for name in step.op.inputs if name in circuit.constants}
+    integers = {name: circuit.constants[name] for name in sorted(constants)}
     part = Program(
         input=first,
         input_shape=shapes[first],
@@ -74,10 +75,10 @@ def piece(circuit: Circuit, start: int, end: int) -> Circuit:
         output_scale=scales[last],
         clip=reaches[first],
         steps=steps,
-        constants={name: circuit.constants[name] for name in sorted(constants)},
+        constants=integers,
         output=last,
         bound=max(reaches[first], *(step.largest for step in steps)),
-        decomposed=decomposed(steps),
+        decomposed=decomposed(steps, fingerprints(integers)),
         decompositions=decompositions(steps),
     )
 

@@ -16,7 +16,7 @@ from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import Settings, legs_for
 from oracle.proving.interface import Progress
 from oracle.proving.reference.circuit import Circuit
-from oracle.proving.reference.steps import decomposed
+from oracle.proving.reference.steps import decomposed, fingerprints
 from oracle.proving.split.pieces import Plan, Segment, SegmentModel, crossing, cuts, piece, piece_scale
 from oracle.proving.split.schedule import START_SECONDS, lanes_within, makespan
 from oracle.proving.tuning.request import BASES, COLUMNS, Objective
@@ -103,6 +103,7 @@ class _Planner:
             self.rows.append(op_rows(step.op, shapes))
         self.width = {0: circuit.features, len(circuit.steps): circuit.outputs}
         self.width |= {at: math.prod(shapes[crossing(circuit, at)]) for at in self.places[1:-1]}
+        self.fingerprints = fingerprints(circuit.constants)
         self.factor = 1.0
         self.estimates: dict[tuple[int, int], tuple[Settings, Estimate] | None] = {}
 
@@ -126,7 +127,7 @@ class _Planner:
             return []
         arithmetic = sum(each[0] for each in self.rows[start:end])
         count = sum(each[1] for each in self.rows[start:end])
-        apart = decomposed(steps)
+        apart = decomposed(steps, self.fingerprints)
         scale = self.circuit.input_scale if start == 0 else piece_scale(self.circuit, start)
         found = []
         for base in BASES if apart else (2,):
@@ -142,7 +143,7 @@ class _Planner:
         """Estimate a range with this many rows. `hashed` counts weights whose hash's rows `rows` does not have."""
         ends = self.ends(start, end)
         hashed += self.width[start] * ("input" in ends) + self.width[end] * ("output" in ends)
-        apart = decomposed(self.circuit.steps[start:end])
+        apart = decomposed(self.circuit.steps[start:end], self.fingerprints)
         private = self.visibility is Visibility.PRIVATE
         public = self.width[start] * ("input" not in ends) + self.width[end] * ("output" not in ends)
         return estimate(
