@@ -28,7 +28,7 @@ from aiohttp.tracing import Trace
 
 from oracle.core.documents import NumberType, decode_text, parse_json
 from oracle.core.formats import one_line
-from oracle.core.packing import ACCEPTED, PackedTooLarge, PackedWrong, unpacker
+from oracle.core.packing import ACCEPTED, PackedTooLarge, PackedWrong, unpacked
 from oracle.core.trust import Trust
 
 __all__ = [
@@ -273,26 +273,14 @@ async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
         BodyTooLarge: There are more. Reading stops at once.
         BodyUnreadable: It is compressed in a way that can't be read.
     """
-    body, came = bytearray(), 0
     try:
-        unpack = unpacker(response.headers.get("Content-Encoding", ""))
-        async for chunk in response.content.iter_any():
-            came += len(chunk)
-            body += chunk if unpack is None else unpack.feed(chunk, most - len(body))
-            if max(came, len(body)) > most:
-                raise BodyTooLarge
-        if unpack is not None:
-            unpack.end()
+        return await unpacked(response.content.iter_any(), response.headers.get("Content-Encoding", ""), most)
     except PackedTooLarge:
         response.close()
         raise BodyTooLarge from None
     except PackedWrong as error:
         response.close()
         raise BodyUnreadable(f"the answer is {error}") from None
-    except BodyTooLarge:
-        response.close()
-        raise
-    return bytes(body)
 
 
 def charset_of(content_type: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import AsyncIterable
 from typing import Protocol
 
 import brotli
 
-__all__ = ["ACCEPTED", "PackedTooLarge", "PackedWrong", "Unpacker", "unpacker"]
+__all__ = ["ACCEPTED", "PackedTooLarge", "PackedWrong", "Unpacker", "unpacked", "unpacker"]
 
 ACCEPTED = "gzip, deflate"
 """The encodings that requests ask for. Brotli is read, too, from servers that ask nobody."""
@@ -24,6 +25,30 @@ class PackedTooLarge(Exception):
 
 class PackedWrong(Exception):
     """The bytes are not what their encoding says. The message says what they are instead."""
+
+
+async def unpacked(pieces: AsyncIterable[bytes], encoding: str, most: int) -> bytes:
+    """Return a body, unpacked.
+
+    Args:
+        pieces: The body, as it comes.
+        encoding: The header Content-Encoding; empty if there is none.
+        most: The most bytes, as they come and unpacked.
+
+    Raises:
+        PackedTooLarge: There are more. Reading stops at once.
+        PackedWrong: It is compressed in a way that can't be read.
+    """
+    unpack = unpacker(encoding)
+    body, came = bytearray(), 0
+    async for piece in pieces:
+        came += len(piece)
+        body += piece if unpack is None else unpack.feed(piece, most - len(body))
+        if max(came, len(body)) > most:
+            raise PackedTooLarge
+    if unpack is not None:
+        unpack.end()
+    return bytes(body)
 
 
 class Unpacker(Protocol):

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from oracle.core.errors import DataError
-from oracle.core.packing import PackedTooLarge, PackedWrong, unpacker
+from oracle.core.packing import PackedTooLarge, PackedWrong, unpacked
 from oracle.web.listener import LOGGED_EACH_S
 
 __all__ = ["BODY_DEADLINE_S", "LINES_AT_ONCE", "BodyLarge", "RefusalLog", "read_request"]
@@ -32,37 +32,27 @@ class BodyLarge(Exception):
     """The body is larger than allowed."""
 
 
-async def read_request(request: web.Request, limit: int, deadline_s: float | None = None) -> bytes:
+async def read_request(request: web.Request, limit: int) -> bytes:
     """Return the body of a request, unpacked. There is a limit and a deadline: nobody knows yet who its sender is.
 
     Args:
         request: The request.
         limit: The most bytes, as they come and unpacked.
-        deadline_s: Seconds within which it has to arrive; None: `BODY_DEADLINE_S`.
 
     Raises:
         BodyLarge: It has more bytes.
         DataError: It is compressed in a way that can't be read.
-        TimeoutError: It did not arrive in time.
+        TimeoutError: It did not arrive within `BODY_DEADLINE_S`.
     """
     if (request.content_length or 0) > limit:
         raise BodyLarge
-    body, came = bytearray(), 0
     try:
-        unpack = unpacker(request.headers.get("Content-Encoding", ""))
-        async with asyncio.timeout(BODY_DEADLINE_S if deadline_s is None else deadline_s):
-            async for chunk in request.content.iter_any():
-                came += len(chunk)
-                body += chunk if unpack is None else unpack.feed(chunk, limit - len(body))
-                if max(came, len(body)) > limit:
-                    raise BodyLarge
-        if unpack is not None:
-            unpack.end()
+        async with asyncio.timeout(BODY_DEADLINE_S):
+            return await unpacked(request.content.iter_any(), request.headers.get("Content-Encoding", ""), limit)
     except PackedTooLarge:
         raise BodyLarge from None
     except PackedWrong as error:
         raise DataError(f"the body is {error}") from None
-    return bytes(body)
 
 
 class RefusalLog:
