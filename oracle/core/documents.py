@@ -44,6 +44,9 @@ DEEPEST = 201
 _SHOWN = 60
 """The most characters of a document that a message repeats."""
 
+_WIDEST = 1_023
+"""The most bits of an integer where numbers are floats: all such integers are within their range."""
+
 _SOUGHT = 10_000
 """The most lines in which a number that is none is looked for."""
 
@@ -96,7 +99,7 @@ class NumberType(StrEnum):
     """The types that numbers in JSON get."""
 
     FLOAT = "float"
-    """`int`, and `float` if there is a point or an exponent."""
+    """`int`, and `float` if there is a point or an exponent. Each integer is within the range of floats, too."""
     EXACT = "decimal"
     """`int`, and `Decimal` if there is a point or an exponent: no digit is lost."""
     TEXT = "lossless-float"
@@ -320,6 +323,9 @@ def _unescaped(found: re.Match[str]) -> str:
 def _refuse_infinite(value: Any) -> None:
     if isinstance(value, float):
         if math.isinf(value):
+            raise AmbiguousJson("it has a number that is out of any range")
+    elif isinstance(value, int):
+        if value.bit_length() > _WIDEST:  # whoever makes a float of it would fail
             raise AmbiguousJson("it has a number that is out of any range")
     elif isinstance(value, dict):
         for each in value.values():

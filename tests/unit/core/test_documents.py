@@ -80,6 +80,17 @@ def test_no_reader_takes_what_is_no_number(read: Callable[[Path], Any], tmp_path
         read(path)
 
 
+def test_where_numbers_are_floats_each_integer_can_be_one(tmp_path: Path) -> None:
+    assert float(parse_json(str(2**1_023 - 1))) > 8e307
+    for digits in (str(-(2**1_024)), "9" * 4_200):
+        with pytest.raises(NotJson, match="out of any range"):
+            parse_json(f"[[{digits}]]")
+        assert parse_json(digits, numbers=NumberType.EXACT) == int(digits)
+    (tmp_path / "samples.json").write_text(f"[[{'9' * 4_200}]]")
+    with pytest.raises(OracleError, match="out of any range"):
+        load_samples(tmp_path / "samples.json")
+
+
 @pytest.mark.parametrize("read", READERS)
 def test_no_reader_parses_what_is_nested_too_deep(read: Callable[[Path], Any], tmp_path: Path) -> None:
     """Python's own parser would recurse: where a library raised the limit on recursion, it would end the process."""
