@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from oracle.app.detectors import configured_detector
+from oracle.app.keys import password_of
 from oracle.app.network_checks import own_member
 from oracle.app.sources import make_source
 from oracle.chain.deploy import load_deployment
 from oracle.chain.keys import keystore
+from oracle.chain.rpc import LOCAL_CHAIN_IDS
 from oracle.config import Config, FeedConfig, KeyConfig, MemberConfig, load_part
-from oracle.core.errors import KeystoreError, OracleError
+from oracle.core.errors import ConfigError, KeystoreError, OracleError
 from oracle.core.secrets import SecretFile
 from oracle.core.settings import Unreadable, gathered
 from oracle.network.asking import trusted
@@ -70,7 +72,9 @@ def check_config(path: Path, env: Mapping[str, str]) -> CheckedConfig:
     """
     config, problems = load_part(path, env)
     feeds, is_whole = _whole_feeds(config, problems), not problems
-    for where, check in gathered(_models(config), _keys(config), _sources(config), _servers(config), _deployed(config)):
+    for where, check in gathered(
+        _chain(config), _models(config), _keys(config, env), _sources(config), _servers(config), _deployed(config)
+    ):
         problems += _told(where, check)
     return CheckedConfig(config, is_whole, tuple(dict.fromkeys(problems)), tuple(gathered(_notes(config))), feeds)
 
@@ -106,7 +110,29 @@ def _models(config: Config) -> Iterator[Named]:
         yield "[prover] model", lambda: configured_detector(config)
 
 
-def _keys(config: Config) -> Iterator[Named]:
+def _chain(config: Config) -> Iterator[Named]:
+    """Check that a live chain gets nothing that only a local one allows."""
+    if config.chain.chain_id in LOCAL_CHAIN_IDS:
+        return
+    if _proves(config) and config.prover.srs == "insecure-local":
+        yield "[prover] srs", _refusal('"insecure-local" is for a local chain only: run `oracle srs fetch`, remove it')
+    seen: list[object] = []
+    for name in ("reporter", "submitter", "shadow", "deployer"):
+        key = _readable(config.keys, name)
+        if getattr(key, "anvil_account", None) is not None and key not in seen:
+            seen.append(key)
+            what = "an anvil_account is for a local chain only, as everybody has its key: name a keystore"
+            yield f"[keys] {name}", _refusal(what)
+
+
+def _refusal(text: str) -> FileCheck:
+    def refuse() -> None:
+        raise ConfigError(text)
+
+    return refuse
+
+
+def _keys(config: Config, env: Mapping[str, str]) -> Iterator[Named]:
     yield "[keys] reporter", lambda: own_member(config)
     seen: list[KeyConfig] = []
     for name in ("reporter", "submitter", "shadow", "deployer"):
@@ -116,14 +142,23 @@ def _keys(config: Config) -> Iterator[Named]:
         seen.append(key)
         if key.keystore is not None:
             yield f"[keys] {name}", partial(_check_keystore, key.keystore)
-        if key.password_file is not None:
-            yield f"[keys] {name}", partial(keystore.password_from_file, key.password_file)
+            if not key.password_prompt and key.password_keyring is None:  # nobody is asked
+                yield f"[keys] {name}", partial(password_of, key, env)
+                # What is wrong with one of the two files is told once, as equal lines are.
+                yield f"[keys] {name}", partial(_open, key, env)
 
 
 def _check_keystore(path: Path) -> None:
     keystore.require_keystore(path)
     if (problem := keystore.open_to_others(path)) is not None:
         raise KeystoreError(problem)
+
+
+def _open(key: KeyConfig, env: Mapping[str, str]) -> None:
+    """Try the password of a keystore, which takes a second on purpose."""
+    assert key.keystore is not None
+    _check_keystore(key.keystore)
+    keystore.load(key.keystore, password_of(key, env))
 
 
 def _is_elsewhere(config: Config, name: str, key: KeyConfig) -> bool:

@@ -17,7 +17,7 @@ from oracle.chain.deploy.create2 import NO_SALT
 from oracle.chain.hub import HubFeedConfig
 from oracle.chain.reach import out_of_reach, own_problem
 from oracle.config import Config, FeedConfig
-from oracle.core.errors import ConfigError, DeploymentError, PayerEmpty
+from oracle.core.errors import ConfigError, DeploymentError, InsecureSetup, PayerEmpty
 from oracle.core.formats import from_hex
 
 __all__ = ["deploy", "terms"]
@@ -44,6 +44,10 @@ async def deploy(
             raise PayerEmpty(f"{payer.address}, which deploys ([keys] deployer), has no ether: send it some")
         if problem := own_problem(config, reporter):
             raise ConfigError(problem)
+        if config.prover.srs == "insecure-local" and not await rpc.is_local():
+            raise InsecureSetup(
+                '[prover] srs = "insecure-local" is for a local chain only: run `oracle srs fetch`, and remove it'
+            )
         committees = tuple(
             CommitteePlan(each.name, each.reporters or (reporter,), each.quorum) for each in config.committees
         )

@@ -16,7 +16,7 @@ from oracle.chain.rpc import Rpc
 from oracle.config import Config, KeyConfig
 from oracle.core.errors import KeystoreError
 
-__all__ = ["address_of", "known_address", "open_key", "rotation_steps"]
+__all__ = ["address_of", "known_address", "open_key", "password_of", "rotation_steps"]
 
 
 async def open_key(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> AnyKey:
@@ -33,12 +33,13 @@ async def open_key(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> AnyKey:
         assert key.address is not None
         return RemoteKey(key.remote, key.address, key.timeout_s)
     assert key.keystore is not None
-    password = await asyncio.to_thread(_password, key, env)
+    password = await asyncio.to_thread(password_of, key, env)
     # Decrypting takes a second on purpose.
     return await asyncio.to_thread(keystore.load, key.keystore, password)
 
 
-def _password(key: KeyConfig, env: Mapping[str, str]) -> str:
+def password_of(key: KeyConfig, env: Mapping[str, str]) -> str:
+    """Return the password of a key's keystore, from the place that the configuration names."""
     assert key.keystore is not None
     if key.password_file is not None:
         return keystore.password_from_file(key.password_file)

@@ -9,6 +9,8 @@ Each command, or group of commands, has a module here. What it prints, beyond a 
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import NoReturn
 
@@ -47,6 +49,9 @@ from oracle.cli.verify import manifest_group, verify_deployment_command
 from oracle.core.errors import ConfigError, OracleError
 from oracle.core.formats import harmless
 from oracle.core.version import __version__
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of a standard output that takes no more. `click` ends in silence if a pipe's reader has gone."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -116,4 +121,11 @@ def main() -> NoReturn:
             sys.exit(ConfigError.exit_code)
         click.echo("interrupted", err=True)
         sys.exit(130)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        # What is still in the buffer can't be written either: nothing may try when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(f"error: the output can't be written: {error.strerror}", err=True)
+        sys.exit(OracleError.exit_code)
     sys.exit(0)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
+import os
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -132,6 +134,15 @@ class _RequestFailures(logging.Handler):
             log.error("a request failed", listener=self._section, times=times + 1, exc_info=record.exc_info)
 
 
+def _why(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            "another program listens there, maybe another daemon (`oracle status` names it); stop it, or choose another"
+        )
+    # asyncio puts the address into the text once more.
+    return (os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror) or str(error)
+
+
 async def _bind(host: str, port: int, section: str) -> list[socket.socket]:
     """Return a socket for each of the host's addresses; with port 0, for the first one only."""
     bound: list[socket.socket] = []
@@ -144,7 +155,7 @@ async def _bind(host: str, port: int, section: str) -> list[socket.socket]:
     except OSError as error:
         for each in bound:
             each.close()
-        raise ConfigError(f"[{section}] listen: {host}:{port} can't be bound: {error.strerror or error}") from None
+        raise ConfigError(f"[{section}] listen: {host}:{port} can't be bound: {_why(error)}") from None
     return bound
 
 

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +84,17 @@ def test_an_unreachable_endpoint(workspace: Workspace) -> None:
 def test_a_wrong_chain(workspace: Workspace) -> None:
     workspace.configure(feed("one", workspace.recording("one", [1, 2])), chain_id=1)
     refused(workspace, "deploy", code=1, says=r"31337.*\b1\b|\b1\b.*31337")
+    told = workspace.run("config", "check")
+    assert told.returncode == 2 and told.stderr.startswith("error: oracle.toml: 3 problems:")
+    for key in ("[prover] srs:", "[keys] reporter:", "[keys] submitter:"):
+        assert f"{key} " in told.stderr and "for a local chain only" in told.stderr
+
+
+def test_an_output_that_takes_no_more(workspace: Workspace) -> None:
+    program = [sys.executable, "-c", "from oracle.cli import main; main()", "packaging", "alerts.yml"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: the output can't be written: No space left on device\n")
 
 
 def test_a_missing_keystore_and_a_wrong_password(workspace: Workspace) -> None:
@@ -96,6 +109,7 @@ def test_a_missing_keystore_and_a_wrong_password(workspace: Workspace) -> None:
     assert made.returncode == 0 and re.fullmatch(r"0x[0-9a-fA-F]{40}\n", made.stdout), made.stderr
     assert workspace.run("key", "show-address", "key.json").stdout == made.stdout
     refused(workspace, "deploy", code=2, says=r"key\.json: wrong password")
+    refused(workspace, "config", "check", code=2, says=r"\[keys\] submitter: keystore .*key\.json: wrong password")
 
 
 @pytest.mark.parametrize(
