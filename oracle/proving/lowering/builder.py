@@ -96,8 +96,10 @@ class ProgramBuilder:
             OperatorRefused: It has numbers that are not finite.
         """
         array = np.asarray(value, dtype=np.float64)
-        if not np.isfinite(array).all():
-            raise OperatorRefused("it has NaN or infinite constants", "train or export the model again")
+        if not (np.abs(array) <= np.finfo(np.float32).max).all():
+            raise OperatorRefused(
+                "it has constants that are NaN, infinite, or too large for 32 bits", "train or export the model again"
+            )
         key = (array.shape, array.tobytes())
         if key not in self._names:
             self._names[key] = f"c{len(self.constants)}"

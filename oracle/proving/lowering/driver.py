@@ -74,8 +74,15 @@ class _Lowering:
         graph = self.model.graph
         # 1 Weights.
         for initializer in graph.initializer:
-            array: Any = numpy_helper.to_array(initializer)
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
+            try:
+                array: Any = numpy_helper.to_array(initializer)
+            except Exception as error:  # types or sizes that are none; onnx checks them when it reads
+                words = f"{type(error).__name__}: {error}"
+                self._problem(
+                    f"weights {initializer.name!r}", f"they can't be read ({words})", "export the model again"
+                )
+                array = UNKNOWN
+            if array is not UNKNOWN and array.dtype.kind == "f" and not np.isfinite(array).all():
                 at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
                 self._problem(
                     f"weights {initializer.name!r}",
@@ -153,7 +160,7 @@ class _Lowering:
             return None
         info = inputs[0].type.tensor_type
         dims: list[int | str] = [
-            each.dim_value if each.HasField("dim_value") else (each.dim_param or "?") for each in info.shape.dim
+            each.dim_value if each.HasField("dim_value") else str(each.dim_param or "?") for each in info.shape.dim
         ]
         where, text = f"input {inputs[0].name!r}", "×".join(map(str, dims))
         if not dims:

@@ -75,7 +75,7 @@ def read_model(data: bytes, name: str = "the model") -> onnx.ModelProto:
         if model.functions:
             model = inliner.inline_local_functions(model)
         _make_dense(model.graph)
-    except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
+    except (onnx.checker.ValidationError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
         words = " ".join(str(error).split())[:300]
         raise ModelError(f"{name} is not a valid ONNX model: {words}. Export it again") from error
     return model

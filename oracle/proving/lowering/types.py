@@ -54,6 +54,8 @@ def types_of(model: onnx.ModelProto) -> dict[str, int]:
 
 def type_name(kind: int) -> str:
     """Return a type's name as a message says it."""
+    if kind not in TensorProto.DataType.values():
+        return f"of an unknown type, {kind}"
     return f"of type {TensorProto.DataType.Name(kind).lower()}" if kind else "not a table of numbers"
 
 

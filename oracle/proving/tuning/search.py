@@ -63,6 +63,8 @@ class Search:
         self._verdicts: dict[int, Program] = {}
         progress("checking the model")
         program = self._scores(SEGMENTS[-1])
+        for note in program.notes:
+            progress(note)
         self.samples = self._samples(program)
         self.verdict = request.verdict or VerdictRule(
             Rule.ARGMAX if program.outputs > 1 else Rule.THRESHOLD, MIDDLES.get(program.dropped, 0.0)

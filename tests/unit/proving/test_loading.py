@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from oracle.proving.lowering.program import Program
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.float_model import float_outputs, scored_outputs
 from oracle.proving.tuning.request import Request
+from tests import models
 from tests.models import model, node, weights
 from tests.unit.proving.test_node_cases import evaluated
 
@@ -372,3 +375,39 @@ def test_narrow_integers_are_taken_where_they_can_not_wrap_around() -> None:
 def test_an_activation_that_is_the_model_is_kept() -> None:
     program = lowered(model([node("Sigmoid", ["x"])], ["N", 3]), segments=32)
     assert program.approximated and not program.dropped
+
+
+def test_damaged_files_are_refused_in_words() -> None:
+    """Whatever bytes are changed: the file is refused, its graph is refused with reasons, or it is another model."""
+    draw, outcomes = random.Random(19), collections.Counter[str]()
+    files = [models.cnn()[0], models.trees()[0], zipped(), one_hot([[1, -1], [100, -1], [26, -1]])]
+    for _ in range(3_000):
+        data = bytearray(draw.choice(files))
+        for _ in range(draw.choice((1, 1, 2, 4))):
+            at = draw.randrange(len(data))
+            match draw.randrange(3):
+                case 0:
+                    data[at] = draw.randrange(256)
+                case 1:
+                    del data[at : at + 2]
+                case 2:
+                    data[at:at] = bytes([draw.randrange(256)])
+        try:
+            program, problems = lower(read_model(bytes(data), "damaged.onnx"))
+        except ModelError:
+            outcomes["no model"] += 1
+            continue
+        assert (program is None) == bool(problems)
+        outcomes["refused" if problems else "another model"] += 1
+    assert min(outcomes.values()) > 10 and len(outcomes) == 3, outcomes
+
+
+@pytest.mark.parametrize("change", ["type", "size"])
+def test_types_and_sizes_that_are_none(change: str) -> None:
+    proto = onnx.load_model_from_string(model([node("MatMul", ["x", "w"])], ["N", 3], [weights("w", [[1], [2], [3]])]))
+    if change == "type":
+        proto.graph.input[0].type.tensor_type.elem_type = 99
+        assert "it is of an unknown type, 99" in refusal(proto.SerializeToString())
+    else:
+        proto.graph.initializer[0].raw_data += b"\0"
+        assert "they can't be read" in refusal(proto.SerializeToString())
