@@ -5,13 +5,13 @@ It is for an operator at night. Everything here is pure: `oracle.app.explain` re
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from oracle.core import encoding, gate
 from oracle.core.encoding import Feature, PeerAnswer
 from oracle.core.gate import HoldPolicy
+from oracle.core.times import readable, span
 from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind
 from oracle.detectors.interface import Detector, Disclosure, Explanation
 
@@ -219,7 +219,7 @@ def _headline(
     round_id: int,
     held: HeldAnswer | None,
 ) -> str:
-    what = f"{feed.name}: {_value(feed, answer)} of {_moment(observed_at)} is {outcome}"
+    what = f"{feed.name}: {_value(feed, answer)} of {readable(observed_at)} UTC is {outcome}"
     what += f", instead of becoming round {round_id}" if outcome == "held" else f" as round {round_id}"
     if state.round_id == 0:
         return f"{what}: the feed's first, so there is no move to judge"
@@ -233,7 +233,7 @@ def _headline(
     elapsed = observed_at - state.observed_at
     return (
         f"{what}: moved {_change(feed, state, answer)} ({_sigmas(move / 1_000, signed=True)}) "
-        f"in {_elapsed(elapsed)} ({_beats(elapsed, feed.heartbeat)}), from {_value(feed, state.answer)}"
+        f"in {span(elapsed)} ({_beats(elapsed, feed.heartbeat)}), from {_value(feed, state.answer)}"
     )
 
 
@@ -308,11 +308,11 @@ def _next_lines(feed: ExplainedFeed, state: FeedState, held: HeldAnswer, bounds:
     outlasted = max(held.anomalous_since, held.anomalous_seen_at) + gate.PATIENCE * policy.confirm_delay
     lines.append(
         f"to confirm it as the new level: {missing} more report{'s' if missing != 1 else ''} from {low} to {high} "
-        f"({held.confirmations} of {needed} so far), the last observed and mined at {_moment(since)} or later"
+        f"({held.confirmations} of {needed} so far), the last observed and mined at {readable(since)} UTC or later"
     )
     lines.append(
         f"if reports agree on no level: it ends with the {gate.PATIENCE * (needed + 1)}th anomalous report in a row "
-        f"({held.anomalies} so far), observed and mined at {_moment(outlasted)} or later"
+        f"({held.anomalies} so far), observed and mined at {readable(outlasted)} UTC or later"
     )
     return lines
 
@@ -337,13 +337,6 @@ def _sigmas(value: float, *, signed: bool = False) -> str:
     return f"{value:+.1f} σ" if signed else f"{value:.1f} σ"
 
 
-def _elapsed(seconds: int) -> str:
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds} s"
-
-
 def _beats(seconds: int, heartbeat: int) -> str:
     beats = seconds / heartbeat
     return "less than one heartbeat" if beats < 1 else f"{beats:.3g} heartbeat{'s' if beats != 1 else ''}"
@@ -352,7 +345,3 @@ def _beats(seconds: int, heartbeat: int) -> str:
 def _value(feed: ExplainedFeed, answer: int) -> str:
     text = f"{encoding.decimal_from_answer(answer, feed.decimals):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _moment(seconds: int) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

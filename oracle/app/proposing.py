@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from oracle.app.comparing import ModelComparison, compare_models
-from oracle.chain.activation import moment
 from oracle.chain.connect import connect
 from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import CHANGE_WINDOW, Hub, ShadowTally
@@ -13,6 +12,7 @@ from oracle.chain.overview import FeedOverview, overview
 from oracle.config import Config
 from oracle.core.disagreement import LIKELY, Disagreement
 from oracle.core.errors import DataError, OracleError
+from oracle.core.times import utc
 from oracle.core.types import SECONDS_A_DAY
 
 __all__ = ["ProposalTerms", "prepare_proposal", "require_terms", "terms_of"]
@@ -187,7 +187,7 @@ def _expected(found: FeedOverview, compared: int, pace_s: float | None) -> tuple
     most = int((until - found.now) / pace_s)
     return None, [
         f"{compared:,} reports take {(ready - found.now) / SECONDS_A_DAY:,.0f} days at the feed's pace, and the "
-        f"proposal expires at {moment(until)}: demand {most:,} at most"
+        f"proposal expires at {utc(until)}: demand {most:,} at most"
     ]
 
 

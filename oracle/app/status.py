@@ -18,7 +18,7 @@ from oracle.chain.connect import connect
 from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import CHANGE_WINDOW, Committee, Hub, ShadowTally
 from oracle.chain.obstacles import NOT_DEPLOYED
-from oracle.chain.overview import FeedView, HoldProgress, look, moment, proposed_reporters
+from oracle.chain.overview import FeedView, HoldProgress, look, proposed_reporters
 from oracle.chain.reach import Reach, reach_of
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.interface import EndpointState
@@ -26,6 +26,7 @@ from oracle.config import Config
 from oracle.core.errors import KeystoreError
 from oracle.core.obstacles import Obstacle
 from oracle.core.privacy import ModelPrivacy
+from oracle.core.times import utc
 from oracle.feeds.journal import open_journal
 
 __all__ = ["CommitteeStatus", "FeedStatus", "OracleStatus", "status"]
@@ -181,7 +182,7 @@ async def status(
                 chain_id=deployment.chain_id,
                 hub=deployment.hub,
                 head=head.number,
-                head_at=moment(head.timestamp),
+                head_at=utc(head.timestamp),
                 payer=payer,
                 balance=f"{Decimal(balance).scaleb(-18).normalize():f}",
                 reports_left=left,
@@ -232,7 +233,7 @@ def _feed_status(
         peers=found.peers,
         round_id=last.round_id if last else 0,
         answer=last.answer if last else "",
-        observed_at=moment(last.observed_at) if last else "",
+        observed_at=utc(last.observed_at) if last else "",
         age_s=max(0, found.now - last.observed_at) if last else None,
         count=last.count if last else None,
         spread=last.spread if last else None,
@@ -256,8 +257,8 @@ def _committee_status(
         quorum=committee.quorum,
         reporters=committee.reporters,
         proposed=proposed_reporters(committee, now),
-        active_from=moment(since) if since is not None else "",
-        active_until=moment(since + CHANGE_WINDOW) if since is not None else "",
+        active_from=utc(since) if since is not None else "",
+        active_until=utc(since + CHANGE_WINDOW) if since is not None else "",
         problem=reach.problem,
         later=reach.later,
     )

@@ -10,7 +10,8 @@ from typing import Self
 from oracle.audit.history import AuditedFeed
 from oracle.audit.report import Finding
 from oracle.core.errors import DataError
-from oracle.core.formats import to_hex, utc
+from oracle.core.formats import to_hex
+from oracle.core.times import utc
 
 __all__ = ["Choice", "Span"]
 

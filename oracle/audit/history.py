@@ -10,9 +10,10 @@ from oracle.audit.calls import JudgedEvent, TransactionCalls
 from oracle.audit.report import FindingKind
 from oracle.chain.hub import RoundAccepted, RoundEvent, ShadowScored, Submission
 from oracle.core.encoding import Feature, answer_text
-from oracle.core.formats import to_hex, utc
+from oracle.core.formats import to_hex
 from oracle.core.gate import HoldPolicy
 from oracle.core.report import SignedReport
+from oracle.core.times import utc
 from oracle.core.types import HoldReason, Kind, Outcome, Round
 
 

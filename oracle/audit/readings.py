@@ -17,8 +17,9 @@ from oracle.chain.keys.typed import readings_hash
 from oracle.core.documents import NotJson, canonical_json, parse_json
 from oracle.core.encoding import NO_ANSWER, answer_text
 from oracle.core.errors import DataError
-from oracle.core.formats import keccak, to_hex, utc
+from oracle.core.formats import keccak, to_hex
 from oracle.core.report import NO_READINGS, Report, ReporterSignature
+from oracle.core.times import utc
 from oracle.core.types import Kind
 from oracle.sources.readings import MAX_DOCUMENT, ReadingsDocument, SourceOutcome, parse
 

@@ -6,7 +6,6 @@ and tallies, and is an estimate.
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,8 +14,9 @@ from oracle.chain.hub import CHANGE_WINDOW, Hub, ShadowTally, hub_interface
 from oracle.core.disagreement import Disagreement
 from oracle.core.errors import ChainUnavailable, ContractRejected
 from oracle.core.formats import NOBODY
+from oracle.core.times import utc
 
-__all__ = ["Activation", "Change", "TriedCall", "activation", "moment", "try_change"]
+__all__ = ["Activation", "Change", "TriedCall", "activation", "try_change"]
 
 
 class Change(StrEnum):
@@ -62,9 +62,9 @@ class Activation:
 
     def __str__(self) -> str:
         if self.is_possible:
-            return f"can be activated now, until {moment(self.until)}"
+            return f"can be activated now, until {utc(self.until)}"
         if self.expected_at is not None:
-            return f"can't be activated yet: {self.missing}; expected at {moment(self.expected_at)}"
+            return f"can't be activated yet: {self.missing}; expected at {utc(self.expected_at)}"
         return f"can't be activated: {self.missing}"
 
 
@@ -106,7 +106,7 @@ def activation(
     if tried.succeeds:
         return Activation(since, until, is_possible=True)
     if now > until:
-        return Activation(since, until, False, f"it has expired at {moment(until)}: propose it again")
+        return Activation(since, until, False, f"it has expired at {utc(until)}: propose it again")
     if tally is not None and (found := _too_far(tally)):
         return Activation(since, until, False, found)
     missing: list[str] = []
@@ -122,7 +122,7 @@ def activation(
             told += ", and the feed makes no reports now"
         elif ready > until:
             expected = None
-            told += f", more than come until it expires at {moment(until)}: propose it again with fewer"
+            told += f", more than come until it expires at {utc(until)}: propose it again with fewer"
         else:
             expected = max(ready, expected or 0)
         missing.append(told)
@@ -141,8 +141,3 @@ def _too_far(tally: ShadowTally) -> str:
         f"--min-compared {tally.min_compared} --max-disagreements {allowed}, as measured; else "
         "take it back (`oracle feed cancel-model`)"
     )
-
-
-def moment(seconds: int) -> str:
-    """Return unix seconds as text for people."""
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="seconds")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from oracle.chain.activation import Activation, Change, activation, moment, try_change
+from oracle.chain.activation import Activation, Change, activation, try_change
 from oracle.chain.admin import committee_number, feed_id
 from oracle.chain.deploy import Deployment
 from oracle.chain.hub import CHANGE_WINDOW, Committee, Hub, HubFeedConfig, Proposals, ShadowTally
 from oracle.core import encoding
 from oracle.core.formats import to_hex
+from oracle.core.times import utc
 from oracle.core.types import FeedState
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "committee_overview",
     "lines",
     "look",
-    "moment",
     "overview",
     "pace",
     "proposal_window",
@@ -276,7 +276,7 @@ def lines(found: FeedOverview) -> Mapping[str, str]:
     }
     if last is not None:
         told["latest round"] = (
-            f"{last.round_id}: {last.answer}, observed at {moment(last.observed_at)} by {last.count} "
+            f"{last.round_id}: {last.answer}, observed at {utc(last.observed_at)} by {last.count} "
             f"reporter{'' if last.count == 1 else 's'}, {last.spread / 1_000:.3g} σ apart"
         )
     if found.stale:
@@ -326,10 +326,10 @@ def proposal_window(since: int | None, now: int) -> str:
     since = since or 0
     until = since + CHANGE_WINDOW
     if since > now:
-        return f"can be activated in {since - now:,} s, until {moment(until)}"
+        return f"can be activated in {since - now:,} s, until {utc(until)}"
     if now <= until:
-        return f"has passed its delay, and has to be activated until {moment(until)}"
-    return f"has expired at {moment(until)}: propose it again"
+        return f"has passed its delay, and has to be activated until {utc(until)}"
+    return f"has expired at {utc(until)}: propose it again"
 
 
 def _before(proposed: Proposals, now: int) -> str:
@@ -338,6 +338,4 @@ def _before(proposed: Proposals, now: int) -> str:
         return ""
     if proposed.previous_until < now:
         return f", before it {proposed.previous_model}; the time for a rollback is over"
-    return (
-        f", before it {proposed.previous_model}, to which it can be rolled back until {moment(proposed.previous_until)}"
-    )
+    return f", before it {proposed.previous_model}, to which it can be rolled back until {utc(proposed.previous_until)}"

@@ -15,7 +15,7 @@ from oracle.claims.constraints import Between
 from oracle.claims.models import ModelSpec
 from oracle.claims.onchain import Registry
 from oracle.core.errors import DataError
-from oracle.core.formats import utc
+from oracle.core.times import utc
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

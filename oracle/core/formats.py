@@ -6,11 +6,10 @@ pydantic: `oracle --help` and modules that only might need an address must not w
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from functools import lru_cache
 
-__all__ = ["NOBODY", "checksum_address", "from_hex", "harmless", "is_address", "keccak", "one_line", "to_hex", "utc"]
+__all__ = ["NOBODY", "checksum_address", "from_hex", "harmless", "is_address", "keccak", "one_line", "to_hex"]
 
 _HEX_DIGITS = re.compile(r"[0-9a-fA-F]*")
 
@@ -84,11 +83,3 @@ def one_line(text: str, most: int) -> str:
 def harmless(text: str) -> str:
     """Return text of others with its lines, and without what does something to a terminal."""
     return text if text.isprintable() else _DOES_SOMETHING.sub("", text)
-
-
-def utc(seconds: int) -> str:
-    """Return a time in unix seconds as ISO 8601 has it, in UTC: 2026-11-30T07:41:00Z. Beyond the year 9999: digits."""
-    try:
-        return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat().replace("+00:00", "Z")
-    except (OverflowError, OSError, ValueError):
-        return str(seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-__all__ = ["parse_since", "readable", "span", "zone_name"]
+__all__ = ["parse_since", "readable", "span", "utc", "zone_name"]
 
 _UNITS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?(s|min|h|d|w)", re.ASCII)
@@ -20,6 +20,14 @@ def readable(seconds: float, *, is_utc: bool = True) -> str:
     """
     try:
         return dt.datetime.fromtimestamp(int(seconds), _zone(is_utc)).strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, OSError, ValueError):
+        return str(int(seconds))
+
+
+def utc(seconds: float) -> str:
+    """Return unix seconds as ISO 8601 has them, in UTC: 2026-11-30T07:41:00Z. Beyond the year 9999: the digits."""
+    try:
+        return dt.datetime.fromtimestamp(int(seconds), dt.UTC).isoformat().replace("+00:00", "Z")
     except (OverflowError, OSError, ValueError):
         return str(int(seconds))
 

@@ -19,7 +19,7 @@ from tenacity import retry_if_exception_type
 
 from oracle.core.backoff import attempts
 from oracle.core.errors import DataError, SourceSuspended, SourceUnavailable
-from oracle.core.formats import utc
+from oracle.core.times import utc
 from oracle.sources.config import LiveSourceConfig
 from oracle.sources.interface import Reading, Source, closed
 from oracle.sources.trace import Trace, Traceable

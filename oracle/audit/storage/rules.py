@@ -14,7 +14,8 @@ from oracle.audit.history import AdminEvent, AuditedFeed
 from oracle.audit.storage.stored import MOST_CIRCUITS, StoredHub
 from oracle.chain.hub.types import CHANGE_WINDOW
 from oracle.core.encoding import CLIP, FIELD_MODULUS, MAX_FEATURES, Feature, is_score_unit
-from oracle.core.formats import NOBODY, keccak, utc
+from oracle.core.formats import NOBODY, keccak
+from oracle.core.times import utc
 from oracle.core.types import SECONDS_A_DAY
 
 MOST_REPORTERS = 31

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from oracle.chain.hub import CHANGE_WINDOW, Committee
 from oracle.core.errors import DataError
+from oracle.core.times import utc
 
 
 class CommitteeReader(Protocol):
@@ -47,8 +47,8 @@ async def steps(
         concerned, waiting = concerned + 1, waiting + 1
         if found.active_from is not None and new in found.proposed:
             lines.append(
-                f"committee {name}: proposed; from {_moment(found.active_from)} on, and until "
-                f"{_moment(found.active_from + CHANGE_WINDOW)}, {admin} activates it: "
+                f"committee {name}: proposed; from {utc(found.active_from)} on, and until "
+                f"{utc(found.active_from + CHANGE_WINDOW)}, {admin} activates it: "
                 f"`oracle committee activate-reporters --committee {name}`"
             )
             continue
@@ -88,7 +88,3 @@ def _in_network(old: str, new: str, members: Collection[str], *, is_waiting: boo
     else:
         lines.append(f"stop the node of {old}, and take its entry out of [[network.members]] with the next restart")
     return lines
-
-
-def _moment(seconds: int) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="seconds")

@@ -25,7 +25,7 @@ from oracle.cli.claim.options import (
 from oracle.cli.options import FILE, FOLDER, json_option, key_options, srs_option, unlock
 from oracle.cli.render.json_output import print_done
 from oracle.core.errors import DataError, ProofInvalid
-from oracle.core.formats import utc
+from oracle.core.times import utc
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 

@@ -24,7 +24,7 @@ from oracle.audit.report import (
 from oracle.cli.render.audit_document import audit_document, value_of
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_console, new_table
-from oracle.core.formats import utc
+from oracle.core.times import utc
 from oracle.core.types import Outcome
 
 __all__ = ["print_audit"]

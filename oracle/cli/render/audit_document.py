@@ -7,7 +7,7 @@ from typing import Any
 
 from oracle.audit.report import AuditReport, Finding
 from oracle.core.encoding import answer_text
-from oracle.core.formats import utc
+from oracle.core.times import utc
 from oracle.core.version import __version__
 
 __all__ = ["SCHEMA", "audit_document", "value_of"]

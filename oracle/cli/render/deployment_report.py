@@ -14,7 +14,8 @@ from oracle.audit.deployment.report import DeploymentReport, Difference, Severit
 from oracle.audit.deployment.statement import DeploymentStatement
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_console, new_table
-from oracle.core.formats import one_line, utc
+from oracle.core.formats import one_line
+from oracle.core.times import utc
 from oracle.core.version import __version__
 
 SCHEMA = 1

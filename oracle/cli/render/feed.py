@@ -8,11 +8,11 @@ from dataclasses import asdict
 import click
 
 from oracle.app.proposing import ProposalTerms
-from oracle.chain.activation import moment
 from oracle.chain.overview import CommitteeOverview, FeedOverview, committee_lines, lines
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.marks import fact_mark
 from oracle.cli.render.tables import new_console
+from oracle.core.times import utc
 
 
 def print_feeds(found: Sequence[FeedOverview], *, as_json: bool) -> None:
@@ -44,7 +44,7 @@ def print_terms(terms: ProposalTerms, *, as_json: bool) -> None:
     for problem in terms.problems:
         click.echo(f"can't be met: {problem}", err=True)
     for each in () if terms.comparison is None else terms.comparison.differing:
-        print(f"round {each.round_id}, {each.answer} of {moment(each.observed_at)}: held by model {each.held_by} alone")
+        print(f"round {each.round_id}, {each.answer} of {utc(each.observed_at)}: held by model {each.held_by} alone")
     if terms.min_compared:
         print(f"--min-compared {terms.min_compared} --max-disagreements {terms.max_disagreements}")
 
@@ -54,7 +54,7 @@ def print_notes(terms: ProposalTerms) -> None:
     for each in terms.notes:
         click.echo(each, err=True)
     if terms.min_compared and terms.expected_at is not None:
-        click.echo(f"the proposal can be activated at about {moment(terms.expected_at)}", err=True)
+        click.echo(f"the proposal can be activated at about {utc(terms.expected_at)}", err=True)
 
 
 def _print(told: Mapping[str, str]) -> None:

@@ -15,8 +15,8 @@ from rich.table import Table
 from oracle.app.history.entries import HoldEnd, PastAttempt, PastEntry, PastHold, PastReport, PastRound
 from oracle.app.history.opening import FeedHistory
 from oracle.cli.render.tables import new_console
-from oracle.core.formats import one_line, utc
-from oracle.core.times import readable, span, zone_name
+from oracle.core.formats import one_line
+from oracle.core.times import readable, span, utc, zone_name
 
 __all__ = ["COLUMNS", "HistoryPrinter", "printer_of"]
 
@@ -104,11 +104,11 @@ class _TextPrinter:
         if not self._rows:
             return
         table = Table(box=None, pad_edge=False, header_style="bold", show_header=not self._tables)
-        table.add_column(f"observed ({zone_name(is_utc=self._is_utc)})", no_wrap=True, min_width=19)
-        table.add_column("round", justify="right", no_wrap=True, min_width=5)
-        table.add_column("answer", justify="right", no_wrap=True, min_width=6)
-        table.add_column("by", no_wrap=True, min_width=2)
-        table.add_column("gas", justify="right", no_wrap=True, min_width=7)
+        table.add_column(f"observed ({zone_name(is_utc=self._is_utc)})", min_width=19)
+        table.add_column("round", justify="right", min_width=5)
+        table.add_column("answer", justify="right", min_width=6)
+        table.add_column("by", min_width=2)
+        table.add_column("gas", justify="right", min_width=7)
         table.add_column("what became of it", overflow="fold", min_width=17)
         for row in self._rows:
             table.add_row(*row)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_console, new_table
 from oracle.config import Config
 from oracle.core.formats import to_hex
+from oracle.core.times import utc
 from oracle.network.casebook import Case
 from oracle.network.overview import NetworkView
 from oracle.network.proofs import CaseFinding
@@ -39,7 +39,7 @@ def print_network(view: NetworkView, *, as_json: bool) -> None:
         soft_wrap=True,
     )
     console.print(
-        f"turn {turn.number} is {turn.holder or 'nobody'}'s since {_time(turn.since)}, until {_time(turn.until)}; then "
+        f"turn {turn.number} is {turn.holder or 'nobody'}'s since {utc(turn.since)}, until {utc(turn.until)}; then "
         f"it is {turn.following or 'nobody'}'s",
         highlight=False,
     )
@@ -66,7 +66,7 @@ def print_evidence(config: Config, cases: Sequence[Case], exported: Path | None,
         for each in cases:
             member = names.get(each.member, each.member)
             table.add_row(
-                str(each.number), _time(each.at), escape(member), str(each.kind), str(each.turn), escape(each.summary)
+                str(each.number), utc(each.at), escape(member), str(each.kind), str(each.turn), escape(each.summary)
             )
         console.print(table)
     console.print(f"{len(cases)} faults" if len(cases) != 1 else "1 fault", highlight=False)
@@ -106,7 +106,7 @@ def print_checked(found: CheckedEvidence, *, as_json: bool) -> None:
     )
     by = f"signatures, and what {found.asked} says" if found.asked else "signatures alone: no endpoint is configured"
     console.print(
-        f"written by {file.exported_by or 'nobody known'} at {_time(file.exported_at)}; judged by {by}",
+        f"written by {file.exported_by or 'nobody known'} at {utc(file.exported_at)}; judged by {by}",
         highlight=False,
         soft_wrap=True,
     )
@@ -160,7 +160,3 @@ def _seconds(value: float) -> str:
 
 def _sigma(value: float | None, *, signed: bool = False) -> str:
     return "" if value is None else f"{value / 1_000:{'+' if signed else ''}.3g} σ"
-
-
-def _time(at: float) -> str:
-    return dt.datetime.fromtimestamp(at, dt.UTC).isoformat(sep=" ", timespec="seconds")

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from oracle.core.statistics import Rate
+from oracle.core.times import utc
 from oracle.detectors.evaluation import nab
 from oracle.detectors.evaluation.results import PER, Comparison, Evaluation, FaultRate
 from oracle.detectors.evaluation.trials import Lie
-from oracle.detectors.evaluation.wording import moment
 
 __all__ = ["document", "nab_document"]
 
@@ -29,8 +29,8 @@ def document(comparison: Comparison) -> dict[str, Any]:
             "venues": list(recording.venues),
             "ticks": len(recording),
             "evaluated": prepared.evaluated,
-            "first": moment(recording.times[prepared.begin]),
-            "last": moment(recording.times[-1]),
+            "first": utc(recording.times[prepared.begin]),
+            "last": utc(recording.times[-1]),
         },
         "feed": {
             "kind": feed.kind.name.lower(),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from oracle.core.times import utc
 from oracle.core.types import Kind
 from oracle.detectors.evaluation.results import PER, Comparison, Evaluation, FaultRate
 from oracle.detectors.evaluation.trials import Lie
-from oracle.detectors.evaluation.wording import duration, moment, recall_text, rounds
+from oracle.detectors.evaluation.wording import duration, recall_text, rounds
 
 __all__ = [
     "FACTS",
@@ -214,8 +215,8 @@ def headline(comparison: Comparison) -> str:
     policy = feed.policy
     repeats = f"at most {policy.max_repeats} repeats" if policy.max_repeats else "no repeat rule"
     return (
-        f"{prepared.evaluated:,} of {len(recording):,} ticks, {moment(recording.times[prepared.begin])[:10]} to "
-        f"{moment(recording.times[-1])[:10]}; sigma {feed.sigma:,} {unit} per {duration(feed.heartbeat)}; "
+        f"{prepared.evaluated:,} of {len(recording):,} ticks, {utc(recording.times[prepared.begin])[:10]} to "
+        f"{utc(recording.times[-1])[:10]}; sigma {feed.sigma:,} {unit} per {duration(feed.heartbeat)}; "
         f"{policy.confirmations} confirmations over {duration(policy.confirm_delay)}, tolerance "
         f"{policy.tolerance / 1000:g} σ, {repeats}; {_venues(comparison)}"
         f"{_peers(comparison)}; seed {comparison.seed}"
@@ -253,7 +254,7 @@ def shock_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     rows = []
     for rank, shock in enumerate(comparison.evaluations[0].shocks):
         row = [
-            moment(shock.time).replace("T", " ").replace("Z", ""),
+            utc(shock.time).replace("T", " ").replace("Z", ""),
             f"{shock.move:+.2%}" if relative else f"{shock.move:+.1f} σ",
             f"{shock.sigmas:.1f}",
         ]

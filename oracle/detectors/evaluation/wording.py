@@ -1,18 +1,12 @@
-"""Times, durations and shares as people read them."""
+"""Durations and shares as people read them."""
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 
 from oracle.core.statistics import Rate
 
-__all__ = ["duration", "moment", "recall_text", "rounds"]
-
-
-def moment(time: int) -> str:
-    """Return unix seconds as a time of ISO 8601, in UTC."""
-    return dt.datetime.fromtimestamp(time, dt.UTC).isoformat().replace("+00:00", "Z")
+__all__ = ["duration", "recall_text", "rounds"]
 
 
 def duration(seconds: float) -> str:

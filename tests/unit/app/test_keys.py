@@ -152,7 +152,7 @@ async def test_rotation_says_what_the_admin_has_to_do() -> None:
     assert f"3600 s later: {command}" in first[0]
     assert first[1].startswith(f"keep {old}")
     second = await rotation.steps(FakeHub((third, old), (third, new)), committees, old, new)
-    assert "from 2023-11-14T22:13:20+00:00 on, and until 2023-12-14T22:13:20+00:00, 0xAdmin activates" in second[0]
+    assert "from 2023-11-14T22:13:20Z on, and until 2023-12-14T22:13:20Z, 0xAdmin activates" in second[0]
     assert second[0].endswith("`oracle committee activate-reporters --committee default`")
     last = await rotation.steps(FakeHub((third, new)), committees, old, new)
     assert last[0].endswith(f"done, {new} reports") and "the old one can go" in last[1]

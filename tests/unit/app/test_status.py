@@ -19,7 +19,7 @@ STATUS = OracleStatus(
     chain_id=1,
     hub="0x5FbDB2315678afecb367f032d93F642f64180aa3",
     head=100,
-    head_at="2026-01-01T00:00:00+00:00",
+    head_at="2026-01-01T00:00:00Z",
     payer="0x5FbDB2315678afecb367f032d93F642f64180aa3",
     balance="0.1",
     reports_left=7,
@@ -52,7 +52,7 @@ def test_a_script_is_told_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 COMMITTEE = CommitteeStatus("default", 1, 2, 1, ("0xA", "0xB"), "", "", "", "", "")
-FEED = FeedStatus("eth", "OK", "default", (), 7, "2000.00", "2026-01-01T00:00:00+00:00", 12, 2, 450, None, 0)
+FEED = FeedStatus("eth", "OK", "default", (), 7, "2000.00", "2026-01-01T00:00:00Z", 12, 2, 450, None, 0)
 
 
 def said(capsys: pytest.CaptureFixture[str], status: OracleStatus) -> str:

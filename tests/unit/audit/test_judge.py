@@ -10,8 +10,8 @@ from oracle.audit.history import AuditedFeed, ReportOutcome
 from oracle.audit.judge import JudgedAnswer, Judgement, follow, outcome_problem
 from oracle.core import encoding
 from oracle.core.encoding import answer_text
-from oracle.core.formats import utc
 from oracle.core.gate import HoldPolicy, empty_feed
+from oracle.core.times import utc
 from oracle.core.types import HeldAnswer, HoldReason, Kind, Outcome, Round, Status
 
 FEED_ID = (1).to_bytes(32)

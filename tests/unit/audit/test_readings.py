@@ -15,9 +15,10 @@ from oracle.audit.report import ReadingsFault, ReadingsReport
 from oracle.chain.keys.typed import readings_hash
 from oracle.core.documents import canonical_json
 from oracle.core.encoding import NO_ANSWER
-from oracle.core.formats import keccak, utc
+from oracle.core.formats import keccak
 from oracle.core.gate import HoldPolicy
 from oracle.core.report import NO_READINGS, Report, ReporterSignature, SignedReport
+from oracle.core.times import utc
 from oracle.core.types import Kind
 from oracle.sources.aggregate import AggregationPolicy, aggregate
 from oracle.sources.interface import Collected, Reading

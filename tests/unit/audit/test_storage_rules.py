@@ -14,7 +14,8 @@ from oracle.audit.storage.rules import impossible_events
 from oracle.audit.storage.words import entry
 from oracle.chain.hub.types import CHANGE_WINDOW
 from oracle.core.encoding import FIELD_MODULUS, MAX_FEATURES, Feature
-from oracle.core.formats import keccak, utc
+from oracle.core.formats import keccak
+from oracle.core.times import utc
 
 ADMIN, GUARDIAN, HEIR = (f"0x{digit * 40}" for digit in "123")
 NOW, DELAY, DAY = 1_000_000, 100, 86_400

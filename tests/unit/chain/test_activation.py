@@ -21,7 +21,7 @@ TALLY = ShadowTally(2, 6, 5, 0, 8, 1)
 
 
 def test_now_is_said_of_a_call_that_succeeds() -> None:
-    assert str(activation(NOW - 1, NOW, PASSED)) == "can be activated now, until 2027-02-14T07:59:59+00:00"
+    assert str(activation(NOW - 1, NOW, PASSED)) == "can be activated now, until 2027-02-14T07:59:59Z"
     # The tally lags behind by a report: the activation compares it. The hub's own answer counts.
     assert activation(NOW, NOW, PASSED, TALLY, 60).is_possible
 
@@ -46,11 +46,11 @@ def test_a_refusal_is_never_now_whatever_times_and_tallies_say() -> None:
             NOW - CHANGE_WINDOW + 100,
             TALLY,
             40.0,
-            "3 more of 8 reports have to be compared, more than come until it expires at 2027-01-15T08:01:40+00:00: "
+            "3 more of 8 reports have to be compared, more than come until it expires at 2027-01-15T08:01:40Z: "
             "propose it again with fewer",
             None,
         ),
-        (NOW - CHANGE_WINDOW - 1, TALLY, 40.0, "it has expired at 2027-01-15T07:59:59+00:00: propose it again", None),
+        (NOW - CHANGE_WINDOW - 1, TALLY, 40.0, "it has expired at 2027-01-15T07:59:59Z: propose it again", None),
     ],
 )
 def test_it_is_told_what_is_missing_and_when_it_comes(

@@ -26,7 +26,7 @@ STATUS = OracleStatus(
     chain_id=1,
     hub=PAYER,
     head=123_456,
-    head_at="2023-11-14T22:13:20+00:00",
+    head_at="2023-11-14T22:13:20Z",
     payer=PAYER,
     balance="0.5",
     reports_left=7,
@@ -77,7 +77,7 @@ def test_the_page_fits_into_eighty_columns_and_says_everything() -> None:
     flat = " ".join(" ".join(lines).split())
     for words in (
         "oracle top 2023-11-14 22:13:20 UTC NOT READY",
-        "chain 1, block 123,456 of 2023-11-14T22:13:20+00:00",
+        "chain 1, block 123,456 of 2023-11-14T22:13:20Z",
         f"payer {PAYER} has 0.5 ether, enough for 7 reports it runs dry",
         "endpoint https://a.example is left alone: it is silent",
         "journal: 1 open, 12 accepted; written by host:12",
