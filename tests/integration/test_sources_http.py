@@ -657,3 +657,33 @@ async def test_a_missing_time_is_told(httpserver: HTTPServer, make: Make) -> Non
     answer(httpserver, '{"data": {"price": 1.5}}')
     caught = await failure(make(timestamp_path="$.data.time"))
     assert "$.data.time: there is no such value" in str(caught)
+
+
+@pytest.mark.attack
+async def test_a_key_that_the_server_repeats_is_not_shown(httpserver: HTTPServer, make: Make) -> None:
+    """Many say which key is wrong. What a trial shows, and an error says, gets into logs and onto pages."""
+    key, token = "s3cr3t-key-0123456789", "T0k3n.of.the-header"
+    said = {"data": {"price": f"wrong: {key}", token: [f"{key[:30]} and {token}"]}, "ethereum": {"usd": 3}}
+    httpserver.expect_request("/price").respond_with_json(said)
+    options = {
+        "url": httpserver.url_for("/price") + f"?api_key={key}&token=ethereum&key=123456",
+        "headers": {"Authorization": f"Bearer {token}", "Accept": "application/json; version=1"},
+    }
+    for path in ("$.data.price", "$.data.cost"):
+        source, trace = make(path=path, **options), Trace()
+        with pytest.raises(DataError) as told:
+            await source.read_traced(trace)
+        await source.close()
+        for shown in (str(told.value), repr(trace)):
+            assert not any(part in shown for part in (key, key[:12], token))
+        assert "wrong: ***" in repr(trace)
+    source = make(path="$.ethereum.usd", **options)
+    assert (await source.read()).value == 3, "what is asked for is found"
+    await source.close()
+
+
+@pytest.mark.attack
+async def test_a_key_that_the_server_repeats_in_its_status_is_not_shown(httpserver: HTTPServer, make: Make) -> None:
+    key = "s3cr3t-key-0123456789"
+    httpserver.expect_request("/price").respond_with_response(Response("", status=f"401 key {key} is wrong"))
+    assert key not in str(await failure(make(headers={"X-Key": key})))

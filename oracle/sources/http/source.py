@@ -17,6 +17,7 @@ from oracle.core.documents import AmbiguousJson, NotJson, NumberType
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.types import Kind
 from oracle.sources.http.config import HttpSourceConfig
+from oracle.sources.http.echoes import credentials_of, without
 from oracle.sources.http.places import shown
 from oracle.sources.interface import Reading, check_value, closed, is_plain_decimal, mask_url, parse_decimal
 from oracle.sources.trace import Match, Trace
@@ -66,6 +67,7 @@ class HttpSource:
         self._checks = Checks.of(config, measure)
         self._name = name
         self._where = f"{name} ({mask_url(config.url)})"
+        self._credentials = credentials_of(config.url, config.headers)
         self._value_path = jsonpath.compile(config.path, strict=True)
         self._time_path = (
             None if config.timestamp_path is None else jsonpath.compile(config.timestamp_path, strict=True)
@@ -92,8 +94,10 @@ class HttpSource:
         answer = await self._fetch()
         trace.is_refused = answer.status in _REFUSED
         if (problem := answer.problem(self._config.url, mask_url)) is not None:
-            raise SourceUnavailable(f"{self._where}: answered {problem}")
-        trace.document = document = self._document(answer)
+            raise SourceUnavailable(f"{self._where}: answered {without(problem, self._credentials)}")
+        document = self._document(answer)
+        # What is found, and what is not, is shown and logged.
+        trace.document = without(document, self._credentials) if self._credentials else document
         value = self._number(document, trace)
         observed_at = requested_at if self._time_path is None else self._time(document, trace)
         return Reading(value, observed_at, self._name)
@@ -153,8 +157,9 @@ class HttpSource:
             raise DataError(f"{where}: there is no such value in the answer")
         if len(found) > 1:
             raise DataError(f"{where}: matches {len(found)} values in the answer; it must match one")
-        trace.matches.append(Match(text, shown(found[0], MOST_MATCHED)))
-        return found[0], where
+        value = without(found[0], self._credentials) if self._credentials else found[0]
+        trace.matches.append(Match(text, shown(value, MOST_MATCHED)))
+        return value, where
 
     def _number(self, document: Any, trace: Trace) -> Decimal:
         found, where = self._match(self._value_path, self._config.path, document, trace)
