@@ -67,11 +67,15 @@ async def fund(rpc: Rpc, fundings: Sequence[Funding]) -> dict[str, int]:
         ConfigError: The chain is not Anvil's.
         ChainUnavailable: No answer.
     """
-    for each in fundings:
-        try:
+    try:
+        # Others are not asked: each refuses what it does not have in words of its own.
+        if not (await rpc.client_version()).lower().startswith("anvil/"):
+            raise MethodMissing("", "")
+        for each in fundings:
             await rpc.request("anvil_addBalance", each.address, hex(each.wei))
-        except MethodMissing as error:
-            raise ConfigError(
-                f"{rpc.name} is not a local chain of Anvil: nobody can make ether there, send {each.address} some"
-            ) from error
+    except MethodMissing as error:
+        who = " and ".join(each.address for each in fundings)
+        raise ConfigError(
+            f"{rpc.name} is not a local chain of Anvil: nobody can make ether there, send {who} some"
+        ) from error
     return {each.address: await rpc.balance(each.address) for each in fundings}
