@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,7 +20,6 @@ from oracle.chain.hub import Hub
 from oracle.chain.obstacles import NodeFacts, ReportedFeed
 from oracle.chain.readiness import Readiness, ReadinessReader
 from oracle.chain.tx.policy import send_policy
-from oracle.chain.tx.sender import GAS_MARGIN
 from oracle.config import Config, FeedConfig
 from oracle.core.errors import (
     JournalError,
@@ -31,7 +29,9 @@ from oracle.core.errors import (
 from oracle.core.formats import from_hex
 from oracle.core.money import REPORT_GAS
 from oracle.core.obstacles import Obstacle, ObstacleKind
+from oracle.feeds.budget import LATEST_REPORTS
 from oracle.feeds.journal import Journal
+from oracle.feeds.journal.expenses import ExpenseBook
 from oracle.feeds.outlook import ObstacleListener, ReadOutlook
 from oracle.network.asking import ask_members, trusted
 
@@ -47,9 +47,6 @@ __all__ = [
 
 ASK_MEMBERS_S = 15.0
 """Seconds between two times that a running node asks the members of its network who they are."""
-
-_LATEST = 20
-"""The latest observations: their gas says how much the next report needs."""
 
 KEYS = "see docs/operations.md, Keys"
 """The remedy for a key that is not here."""
@@ -84,13 +81,11 @@ def _reported(feed: FeedConfig, deployment: Deployment) -> ReportedFeed:
 
 
 def gas_of_reports(journal: Journal | None) -> int:
-    """Return the gas limit that the next report needs, by the gas of the latest ones; a typical one without any."""
-    used: Counter[bytes] = Counter()
+    """Return the gas limit of the next report: the largest of the latest ones; a typical one without any."""
     with contextlib.suppress(JournalError, JournalUnavailable):
-        for entry in journal.rows(limit=_LATEST) if journal is not None else ():
-            if entry.gas_used and entry.tx_hash is not None:
-                used[entry.tx_hash] += entry.gas_used  # an observation has its share of the transaction's
-    return int(max(used.values()) * GAS_MARGIN) if used else REPORT_GAS
+        if journal is not None:
+            return max(ExpenseBook(journal.store).report_gas(LATEST_REPORTS), default=REPORT_GAS)
+    return REPORT_GAS
 
 
 async def silent_members(config: Config, reporter: str | None, clock: Callable[[], float]) -> Mapping[str, str]:

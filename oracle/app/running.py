@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from oracle.app.budget import NodeBudget
+from oracle.app.budget import NodeBudget, price_of_next
 from oracle.app.circuits import deployed_circuits
 from oracle.app.detectors import detector_of
 from oracle.app.keys import open_key
@@ -28,13 +28,13 @@ from oracle.chain.keys.signer import AnyKey
 from oracle.chain.listener import ChainListener
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.heads import Heads
-from oracle.chain.tx.fees import fees_now
+from oracle.chain.tx.fees import FeePolicy
 from oracle.chain.tx.policy import SendPolicy, send_policy
 from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
 from oracle.config import Config
 from oracle.core.errors import ConfigError
-from oracle.core.money import REPORT_GAS, ExpenseKind
+from oracle.core.money import ExpenseKind
 from oracle.core.types import SignedTransaction
 from oracle.feeds.desk import Desk, FeedListener
 from oracle.feeds.interface import ReportListener, ReportListeners, Signers
@@ -172,24 +172,13 @@ async def open_oracle(
         submitter = sending.submitter(payer, on_chain, None if network is None else network.guard.pace.mined)
         batching, provers, shadows = _batching(config, clock), Provers(config.prover.workers), None
         if config.keys.shadow is not None:
-            purse = await open_key(config.keys.shadow, node.rpc, environment)
-            if str(purse.address) == str(payer.address):
+            key = await open_key(config.keys.shadow, node.rpc, environment)
+            if str(key.address) == str(payer.address):
                 raise ConfigError(
                     f"[keys] shadow is the submitter's account, {payer.address}: a shadow that is stuck there would "
                     "hold up reports; make another with `oracle key create`"
                 )
-            shadows = Shadows(
-                node.hub,
-                node.feed_ids,
-                models,
-                sending.shadow_submitter(purse),
-                node.journal,
-                provers,
-                can_pay=partial(_can_pay, node.rpc, str(purse.address), budget),
-                slack=batching.slack,
-                wait_s=config.prover.shadow_wait_ms / 1_000,
-                listener=on_shadow,
-            )
+            shadows = sending.shadows(key, models, provers, batching, on_shadow)
             stack.push_async_callback(shadows.close)
         readiness = node_readiness(
             node, network, payer=str(payer.address), models=models.keys(), budget=budget.obstacles
@@ -246,11 +235,32 @@ class _Sending:
         )
         return self._submitter(sender, shadow=False)
 
-    def shadow_submitter(self, purse: AnyKey) -> Submitter:
+    def shadows(
+        self,
+        payer: AnyKey,
+        models: Mapping[int, DetectorWithProvers],
+        provers: Provers,
+        batching: BatchPolicy,
+        listener: ShadowListener | None,
+    ) -> Shadows:
+        return Shadows(
+            self.node.hub,
+            self.node.feed_ids,
+            models,
+            self._shadow_submitter(payer),
+            self.node.journal,
+            provers,
+            can_pay=partial(_can_pay, self.node.rpc, self.policy.fees, str(payer.address), self.budget),
+            slack=batching.slack,
+            wait_s=self.node.config.prover.shadow_wait_ms / 1_000,
+            listener=listener,
+        )
+
+    def _shadow_submitter(self, payer: AnyKey) -> Submitter:
         leading = replace(self.policy, fees=replace(self.policy.fees, leads=True))
         sender = Sender(
             self.node.rpc,
-            purse,
+            payer,
             policy=leading,
             known=self.known,
             heads=self.heads,
@@ -288,8 +298,7 @@ def _batching(config: Config, clock: Callable[[], float]) -> BatchPolicy:
     )
 
 
-async def _can_pay(rpc: Rpc, address: str, budget: NodeBudget) -> bool:
+async def _can_pay(rpc: Rpc, fees: FeePolicy, address: str, budget: NodeBudget) -> bool:
     """Return whether an account has enough for a shadow report, and the daily limit room for it and for its report."""
-    price = (await fees_now(rpc)).max_fee
-    budget.priced(price)
-    return budget.has_room_for(2) and await rpc.balance(address) >= price * REPORT_GAS
+    budget.priced(await price_of_next(rpc, fees))
+    return budget.has_room_for(2) and await rpc.balance(address) >= budget.next_most

@@ -27,7 +27,7 @@ from oracle.core.types import SECONDS_A_DAY
 
 __all__ = ["Bookkeeping", "Budget", "SpendingWindow", "Spent"]
 
-_REPORTS_LOOKED_AT = 16
+LATEST_REPORTS = 16
 """So many of the latest reports say how much gas the next one can use."""
 
 _SET_BACK_S = 60.0
@@ -133,7 +133,7 @@ class Budget(Purse):
     def _begin(self, now: float) -> None:
         """Take what counts from the journal."""
         self._window = SpendingWindow()
-        found = self._book.spent(now - SECONDS_A_DAY, _REPORTS_LOOKED_AT)
+        found = self._book.spent(now - SECONDS_A_DAY, LATEST_REPORTS)
         for at, settled in found.settled:
             self._window.settle(settled.account, settled.nonce, settled.paid, at)
         for each in found.open:
@@ -169,7 +169,7 @@ class Budget(Purse):
         self._window.reserve(expense.account, expense.nonce, expense.most)
         self._open[expense.account, expense.nonce, expense.tx_hash] = expense
         if expense.kind is ExpenseKind.REPORT:
-            self._gas = [*self._gas[1 - _REPORTS_LOOKED_AT :], expense.gas_limit]
+            self._gas = [*self._gas[1 - LATEST_REPORTS :], expense.gas_limit]
 
     def settle(self, settlement: Settlement) -> None:
         """See `Purse`. A nonce for which nothing is set aside was settled before."""

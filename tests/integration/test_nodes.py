@@ -33,7 +33,7 @@ from oracle.chain.transport.answers import Log, Receipt
 from oracle.chain.transport.endpoint import Endpoint
 from oracle.chain.transport.endpoints import Endpoints
 from oracle.chain.transport.interface import BlockMissing
-from oracle.chain.tx.fees import fees_now
+from oracle.chain.tx.fees import FeePolicy
 from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
 from oracle.config import load
@@ -160,7 +160,7 @@ async def _refused(built: World, rpc: Rpc) -> None:
 
 async def _sent(built: World, rpc: Rpc, dialect: Dialect) -> None:
     """A transaction is estimated, priced, sent, sent again, and waited for; a used nonce is said."""
-    assert (await fees_now(rpc)).max_fee > 0
+    assert FeePolicy().fresh(await rpc.market()).max_fee > 0
     key = await keystore.local_chain_key(DEPLOYER, rpc)
     before = await rpc.nonce(key.address)
     sender = Sender(rpc, key, poll_s=0.01)

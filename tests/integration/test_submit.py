@@ -26,7 +26,7 @@ from oracle.chain.keys import keystore
 from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
-from oracle.chain.tx.fees import fees_now
+from oracle.chain.tx.fees import FeePolicy
 from oracle.chain.tx.policy import SendPolicy
 from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
@@ -378,7 +378,7 @@ async def test_a_transaction_that_ran_out_of_gas(world: World) -> None:
     scored = proven.scored
     data = encode_submission(Submission.of(scored.model_number, scored.signed, scored.scores, PROOF))
     fields: dict[str, Any] = {"to": world.hub.address, "data": "0x" + data.hex(), "nonce": 0}
-    fees = (await fees_now(world.rpc)).fields()
+    fees = FeePolicy().fresh(await world.rpc.market()).fields()
     signed = world.payer.sign_transaction(fields | fees | {"gas": 60_000, "chainId": world.chain.chain_id, "value": 0})
     starved = replace(submitted, tx_hash=bytes(signed.hash), raw_transaction=bytes(signed.raw_transaction))
     await world.submitter.broadcast(starved)

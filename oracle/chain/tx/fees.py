@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Market
 from oracle.core.errors import FeesTooHigh
 
@@ -100,15 +99,6 @@ class FeePolicy:
         if self.max_cost is None:
             return self.max_fee
         return _least(self.max_cost // gas, self.max_fee)
-
-
-async def fees_now(rpc: Rpc) -> Fees:
-    """Return fees for a transaction that should be mined soon: they bear six full blocks' rise of the base fee.
-
-    Raises:
-        ChainUnavailable: No answer.
-    """
-    return FeePolicy().fresh(await rpc.market())
 
 
 def _raise(fee: int) -> int:

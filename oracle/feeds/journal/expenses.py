@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -84,20 +84,23 @@ class ExpenseBook:
             settlements.c.nonce == expenses.c.nonce,
             settlements.c.expense >= expenses.c.id,
         )
-        latest = (
-            sa.select(expenses.c.gas_limit)
-            .where(expenses.c.kind == ExpenseKind.REPORT.value)
-            .order_by(expenses.c.id.desc())
-            .limit(reports)
-        )
         recent = sa.select(settlements).where(settlements.c.at > since).order_by(settlements.c.id)
         with self._store.transaction(read=True) as connection, naming(self._store.name, "an expense"):
             rows = connection.execute(sa.select(expenses).where(~settled).order_by(expenses.c.id)).all()
             return Spent(
                 tuple(_expense(row) for row in rows),
                 tuple((row.at, _settlement(row)) for row in connection.execute(recent)),
-                tuple(reversed(connection.scalars(latest).all())),
+                tuple(reversed(connection.scalars(_gas_of(reports)).all())),
             )
+
+    def report_gas(self, reports: int) -> Sequence[int]:
+        """Return the gas limits of so many of the latest reports, the latest first.
+
+        Raises:
+            JournalUnavailable: It can't be read.
+        """
+        with self._store.transaction(read=True) as connection:
+            return connection.scalars(_gas_of(reports)).all()
 
     def settled(self, since: float) -> list[tuple[float, Settlement, Expense]]:
         """Return what was settled since a time: when, and with the transaction that was mined, as it was signed.
@@ -128,6 +131,12 @@ class ExpenseBook:
                 settlement = Settlement(row.account, row.nonce, row.mined, row.gas_used, int(row.paid))
                 found.append((row.settled_at, settlement, _expense(row)))
         return found
+
+
+def _gas_of(reports: int) -> sa.Select[Any]:
+    """Select the gas limits of so many of the latest reports, the latest first."""
+    is_report = expenses.c.kind == ExpenseKind.REPORT.value
+    return sa.select(expenses.c.gas_limit).where(is_report).order_by(expenses.c.id.desc()).limit(reports)
 
 
 def _expense(row: Any) -> Expense:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from oracle.app.readiness import ASK_MEMBERS_S, NodeReadiness, gas_of_reports
 from oracle.chain.obstacles import NodeFacts
 from oracle.chain.readiness import Readiness
-from oracle.chain.tx.sender import GAS_MARGIN
 from oracle.core.errors import ChainUnavailable, JournalUnavailable
-from oracle.core.money import REPORT_GAS
+from oracle.core.money import REPORT_GAS, Expense, ExpenseKind
 from oracle.core.obstacles import Obstacle, ObstacleKind
+from oracle.feeds.budget import LATEST_REPORTS, Budget
+from oracle.feeds.journal import Journal
+from oracle.feeds.journal.expenses import ExpenseBook
 
 PAUSED = Obstacle(ObstacleKind.PAUSED, "eth", "the feed is paused", "")
 UNLINKED = Obstacle(ObstacleKind.ADAPTER, "btc", "the hub links no adapter to it", "")
@@ -78,24 +81,20 @@ async def test_members_are_asked_now_and_then_and_what_they_said_is_kept() -> No
     assert reader.asked[-1].silent == {"0xB": "bob does not answer"}
 
 
-class Entry:
-    def __init__(self, tx_hash: bytes | None, gas_used: int | None) -> None:
-        self.tx_hash, self.gas_used = tx_hash, gas_used
+def test_the_next_report_needs_as_much_gas_as_the_dearest_of_the_latest_transactions(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        assert gas_of_reports(journal) == gas_of_reports(None) == REPORT_GAS
+        book = ExpenseBook(journal.store)
+        for nonce, gas in enumerate([900_000, *[500_000] * (LATEST_REPORTS - 1), 700_000]):
+            book.reserve(Expense("0xA", nonce, bytes([nonce]) * 32, gas, 1, ExpenseKind.REPORT))
+        book.reserve(Expense("0xA", 99, b"f" * 32, 2_000_000, 1, ExpenseKind.SHADOW))
+        assert gas_of_reports(journal) == 700_000, "the first one is too long ago"
+        budget = Budget(book, None)
+        budget.priced(1)
+        assert budget.next_most == 700_000, "the daily limit counts with the same"
 
 
-class Journal:
-    def __init__(self, *entries: Entry) -> None:
-        self.entries = entries
-
-    def rows(self, limit: int) -> Sequence[Entry]:
-        if not self.entries:
-            raise JournalUnavailable("it is locked")
-        return self.entries[:limit]
-
-
-def test_the_next_report_needs_as_much_gas_as_the_dearest_of_the_latest_transactions() -> None:
-    """Observations that shared one have each their part of its gas."""
-    shared = [Entry(b"a", 300_000), Entry(b"a", 300_000), Entry(b"b", 500_000), Entry(None, None)]
-    assert gas_of_reports(Journal(*shared)) == int(600_000 * GAS_MARGIN)  # type: ignore[arg-type]
-    assert gas_of_reports(None) == gas_of_reports(Journal(Entry(None, None))) == REPORT_GAS  # type: ignore[arg-type]
-    assert gas_of_reports(Journal()) == REPORT_GAS  # type: ignore[arg-type]
+def test_a_journal_that_can_not_be_read_says_nothing_of_gas(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.close()
+    assert gas_of_reports(journal) == REPORT_GAS

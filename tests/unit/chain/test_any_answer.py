@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from oracle.chain.hub import Hub, hub_interface
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.endpoints import Endpoints, PoolPolicy
-from oracle.chain.tx.fees import fees_now
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import OracleError
 
@@ -86,7 +85,6 @@ def test_any_answer_to_any_request(answer: Any) -> None:
         decode = hub_interface().decode_error
         for ask in (
             rpc.client_version, rpc.is_local, rpc.block, rpc.block_number, rpc.market, rpc.endpoints,
-            lambda: fees_now(rpc),
             lambda: rpc.code(ADDRESS), lambda: rpc.balance(ADDRESS), lambda: rpc.nonce(ADDRESS),
             lambda: rpc.call(ADDRESS, b"", decode=decode), lambda: rpc.estimate_gas(ADDRESS, b"", sender=ADDRESS),
             lambda: rpc.send_raw(b"\2"), lambda: rpc.transaction(b"\1" * 32), lambda: rpc.receipt(b"\1" * 32),

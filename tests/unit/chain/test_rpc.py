@@ -18,7 +18,7 @@ from oracle.chain.rpc import Rpc
 from oracle.chain.transport.failures import RefusedByStatus
 from oracle.chain.transport.interface import RateLimited
 from oracle.chain.transport.pace import RequestPace
-from oracle.chain.tx.fees import fees_now
+from oracle.chain.tx.fees import FeePolicy
 from oracle.core import http
 from oracle.core.errors import (
     ChainUnavailable,
@@ -337,7 +337,7 @@ async def test_reverts_without_data(rpc: Rpc) -> None:
 async def test_fees_without_eip_1559(rpc: Rpc) -> None:
     block = {"number": "0x1", "timestamp": "0x1", "gasLimit": "0x1"}
     Node(rpc, lambda method, params: {"result": block if method == "eth_getBlockByNumber" else "0x9"})
-    assert (await fees_now(rpc)).fields() == {"gasPrice": 9}
+    assert FeePolicy().fresh(await rpc.market()).fields() == {"gasPrice": 9}
 
 
 async def test_fees_where_the_tip_has_to_be_worked_out(rpc: Rpc) -> None:
@@ -349,7 +349,7 @@ async def test_fees_where_the_tip_has_to_be_worked_out(rpc: Rpc) -> None:
         return {"result": block if method == "eth_getBlockByNumber" else hex(107)}
 
     Node(rpc, answer)
-    assert (await fees_now(rpc)).fields() == {"type": 2, "maxFeePerGas": 207, "maxPriorityFeePerGas": 7}
+    assert FeePolicy().fresh(await rpc.market()).fields() == {"type": 2, "maxFeePerGas": 207, "maxPriorityFeePerGas": 7}
 
 
 # --- input ---------------------------------------------------------------------------------------------------------
