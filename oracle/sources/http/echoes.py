@@ -27,7 +27,7 @@ _OPEN = frozenset(
 """Headers whose values are none."""
 
 _NUMBER = re.compile(r"[\d.]+")
-"""What could be a part of a price."""
+"""A number is no credential: it could be a part of a price."""
 
 _IN_PATH = re.compile(r"(?=[^/]*\d)[A-Za-z0-9_-]{24,}")
 """A part of a path that is a key: long, with digits."""
