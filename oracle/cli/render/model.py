@@ -64,7 +64,7 @@ def print_model(built: BuiltModel, *, as_json: bool) -> None:
         return
     console = new_console()
     table = new_table("", "scales", "digits", "columns", "k", "gas, about", "seconds", "measured", "proof")
-    for each in built.tuning["candidates"]:
+    for each in built.tuning.get("candidates", ()):
         chosen, estimated = each["settings"], each["estimated"]
         table.add_row(
             "[green]chosen[/]" if each["chosen"] else "",
