@@ -13,11 +13,11 @@ from rich.text import Text
 from oracle.app.status import OracleStatus
 from oracle.app.top import Activity, TopView, activity
 from oracle.cli.render.json_output import print_json
-from oracle.cli.render.marks import feed_mark, source_mark
-from oracle.cli.render.tables import new_console, new_table
+from oracle.cli.render.status import feed_table, source_table
+from oracle.cli.render.tables import new_console
 from oracle.core.formats import one_line
 from oracle.core.obstacles import lines
-from oracle.core.times import readable, span, zone_name
+from oracle.core.times import readable, zone_name
 
 __all__ = ["print_top", "top_page"]
 
@@ -59,9 +59,10 @@ def _parts(view: TopView, is_utc: bool) -> Iterator[RenderableType]:
         yield from _chain(view.status)
     yield from _reasons(view)
     if view.status is not None:
-        yield _feeds(view.status)
+        yield feed_table(view.status.feeds)
     yield from _work(activity(view.daemon), view)
-    yield from _sources(view)
+    if view.daemon.sources:
+        yield source_table(view.daemon.sources)
 
 
 def _state(view: TopView) -> str:
@@ -99,17 +100,6 @@ def _reasons(view: TopView) -> Iterator[Text]:
         yield Text(f"… and {len(found) - MOST_REASONS} more: `oracle doctor` lists them")
 
 
-def _feeds(status: OracleStatus) -> RenderableType:
-    table = new_table("feed", "status", "round", "answer", "age", "reporters", "spread", "open")
-    for feed in status.feeds:
-        age = "" if feed.age_s is None else span(feed.age_s)
-        spread = "" if feed.spread is None else f"{feed.spread / 1_000:.3g} σ"
-        count = "" if feed.count is None else f"{feed.count}"
-        row = (f"{feed.round_id}", escape(feed.answer), age, count, spread, f"{feed.open}")
-        table.add_row(escape(feed.name), feed_mark(feed.status), *row)
-    return table
-
-
 def _work(done: Activity, view: TopView) -> Iterator[Text]:
     if view.daemon.problem:
         return
@@ -140,17 +130,6 @@ def _work(done: Activity, view: TopView) -> Iterator[Text]:
 
 def _told(known: list[tuple[str, float | None, str]]) -> str:
     return ", ".join(f"{value:{form}} {name}" for name, value, form in known if value is not None) or "nothing yet"
-
-
-def _sources(view: TopView) -> Iterator[RenderableType]:
-    if not view.daemon.sources:
-        return
-    table = new_table("feed", "source", "state", "value", "detail")
-    for feed, said in view.daemon.sources.items():
-        for each in said:
-            cells = (escape(feed), escape(each.source), source_mark(each.state), escape(each.value))
-            table.add_row(*cells, escape(each.detail))
-    yield table
 
 
 def _document(view: TopView) -> dict[str, Any]:
