@@ -34,7 +34,9 @@ from tests.integration.workspace import run_command
 
 
 @pytest.fixture
-def no_solc(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_solc(circuits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    circuits()  # before the compiler goes: nothing may have built it yet
+
     def missing(version: str, **_: Any) -> NoReturn:
         raise ToolMissing(f"solc {version} is missing: {toolchain.remedy()}")
 
