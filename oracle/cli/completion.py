@@ -56,26 +56,29 @@ def completion_command(shell: str, as_json: bool) -> None:
 
 
 def complete_feed(context: click.Context, _option: click.Parameter, incomplete: str) -> Sequence[str]:
-    """Return the names of feeds that begin so: those of the configuration, and those of its deployment."""
+    """Return the feeds whose names begin with what was typed, of the configuration and of its deployment."""
     config = _configuration(context)
     names = [*_names(config.get("feeds")), *_deployment(context, config).get("feeds", {})]
     return _beginning(names, incomplete)
 
 
 def complete_committee(context: click.Context, _option: click.Parameter, incomplete: str) -> Sequence[str]:
-    """Return the names of committees that begin so."""
+    """Return the committees whose names begin with what was typed."""
     config = _configuration(context)
     names = [*_names(config.get("committees")), *_deployment(context, config).get("committees", {})]
     return _beginning(names or ["default"], incomplete)
 
 
 def complete_model(context: click.Context, _option: click.Parameter, incomplete: str) -> Sequence[str]:
-    """Return the numbers of deployed models that begin so."""
+    """Return the numbers of deployed models that begin with what was typed."""
     return _beginning(_deployment(context, _configuration(context)).get("models", {}), incomplete)
 
 
 def _beginning(names: Any, incomplete: str) -> Sequence[str]:
-    """Return the names that begin so. The shell puts them into a command line: only what can be a name gets there."""
+    """Return the names that begin with what was typed.
+
+    The shell puts them into a command line: only what can be a name gets there.
+    """
     found = [name for name in names if isinstance(name, str) and _NAME.fullmatch(name) and name.startswith(incomplete)]
     return list(dict.fromkeys(found))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
@@ -12,7 +12,6 @@ import structlog
 from oracle.chain.readiness import Readiness
 from oracle.core.errors import AnswerNotBelieved, OracleError
 from oracle.core.metrics import Gauge, Metrics
-from oracle.core.obstacles import Obstacle
 from oracle.core.types import FeedState, Round, Status
 from oracle.web.health import Health
 
@@ -23,7 +22,7 @@ class MonitoredChain(Protocol):
     """The questions that the monitor asks a chain."""
 
     async def readiness(self) -> Readiness:
-        """Return whether the chain would take the next report of each feed, read now."""
+        """Return whether the chain would take the next report of each feed, read and told now."""
         ...
 
     async def round(self, feed_id: bytes, round_id: int) -> Round | None:
@@ -65,7 +64,6 @@ class Monitor:
         self._clock = clock
         self._is_warned = False
         self._shown: dict[str, int] = {}
-        self._there: Sequence[Obstacle] = ()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -80,9 +78,6 @@ class Monitor:
         if facts is None:
             self._not_read(read)
             return
-        self._there = read.obstacles
-        self._metrics.show_obstacles(list(self._feeds), self._there)
-        self._health.obstacles(self._there)
         self._report_payer(read)
         for name, feed_id in self._feeds.items():
             if (state := facts.states.get(feed_id)) is not None:
@@ -98,8 +93,7 @@ class Monitor:
         self._health.answered(max(0.0, self._clock() - facts.head.timestamp), read.reports_left)
 
     def _not_read(self, read: Readiness) -> None:
-        """Report a chain that could not be read. All that was found before may still be so."""
-        self._metrics.show_obstacles(list(self._feeds), (*self._there, *read.obstacles))
+        """Report a chain that could not be read."""
         reason = str(read.error)
         if isinstance(read.error, AnswerNotBelieved):
             self._health.disbelieved(reason)

@@ -98,6 +98,10 @@ def test_obstacles_are_logged_once_for_all_their_feeds_and_shown_until_they_are_
     assert "the key is no reporter" in shown["next report of a"] and "0 ether" in shown["next report of b"]
     assert "it does not answer" not in shown["next report of a"], "what asks the chain says that"
     assert kinds == [True] * 3 and not metrics.has_obstacle(ObstacleKind.REPORTER, "a")
+    assert not metrics.has_obstacle(ObstacleKind.FUNDS, "a"), "an obstacle of all feeds is counted once"
+    exposed = metrics.exposition()
+    assert b'oracle_obstacle{feed="",kind="funds"} 1.0' in exposed
+    assert b'oracle_obstacle{feed="b",kind="paused"} 0.0' in exposed, "known before it is there"
 
 
 def submitted(*feeds: str, at: int = 1_000) -> Submitted:

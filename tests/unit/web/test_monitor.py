@@ -13,7 +13,6 @@ from oracle.chain.transport.answers import Block, Market
 from oracle.core import gate
 from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, OracleError
 from oracle.core.metrics import Gauge, Metrics
-from oracle.core.obstacles import Obstacle, ObstacleKind
 from oracle.core.types import Kind, Round, Status
 from oracle.web.health import Health
 from oracle.web.monitor import Monitor
@@ -34,7 +33,6 @@ class Chain:
         self.failure: OracleError | None = None
         self.wei = 10**18
         self.price = 10**9
-        self.obstacles: tuple[Obstacle, ...] = ()
         self.rounds_read = 0
         self.state = replace(gate.empty_feed(b"", Kind.RELATIVE, 1, 1, 1), **state)
 
@@ -43,7 +41,7 @@ class Chain:
             return Readiness((unreadable(self.failure),), error=self.failure)
         head = Block(7, 990, 1, 30_000_000)
         facts = HubFacts(head, 990, {b"": self.state}, {}, {}, market=Market(1, 1), balance=self.wei)
-        return Readiness(self.obstacles, facts, self.price, GAS)
+        return Readiness((), facts, self.price, GAS)
 
     async def round(self, feed_id: bytes, round_id: int) -> Round | None:
         self.rounds_read += 1
@@ -94,49 +92,3 @@ async def test_who_answered_is_shown_and_each_round_is_read_once(health: Health)
         await monitor.look()
     assert (metrics.shown(Gauge.REPORTERS, "eth"), metrics.shown(Gauge.SPREAD, "eth")) == (3, 0.45)
     assert chain.rounds_read == 2
-
-
-async def test_an_obstacle_is_told_for_its_feed_until_it_is_gone(health: Health) -> None:
-    chain, metrics = Chain(), Metrics()
-    monitor = Monitor(
-        chain, {"eth": b""}, lambda feed: 0, metrics, health, min_reports=20, interval=1.0, clock=lambda: 1_000.0
-    )
-    health.well("eth")
-    await monitor.look()
-    assert failing(health) == {} and not metrics.has_obstacle(ObstacleKind.PAUSED, "eth")
-    assert b'oracle_obstacle{feed="eth",kind="paused"} 0.0' in metrics.exposition(), "known before it is there"
-    paused = Obstacle(ObstacleKind.PAUSED, "eth", "the feed is paused", "unpause it")
-    chain.obstacles = (paused, Obstacle(ObstacleKind.REPORTER, "btc", "another feed's", ""))
-    await monitor.look()
-    assert failing(health) == {"next report of eth": "paused: the feed is paused; unpause it"}
-    assert b'oracle_obstacle{feed="eth",kind="paused"} 1.0' in metrics.exposition()
-    chain.obstacles = ()
-    await monitor.look()
-    assert failing(health) == {} and not metrics.has_obstacle(ObstacleKind.PAUSED, "eth")
-
-
-async def test_an_obstacle_of_all_feeds_is_one_of_each(health: Health) -> None:
-    chain, metrics = Chain(), Metrics()
-    monitor = Monitor(
-        chain, {"eth": b""}, lambda feed: 0, metrics, health, min_reports=20, interval=1.0, clock=lambda: 1_000.0
-    )
-    health.well("eth")
-    chain.obstacles = (Obstacle(ObstacleKind.FUNDS, "", "the payer has 0 ether", "send it ether"),)
-    await monitor.look()
-    assert failing(health) == {"next report of eth": "funds: the payer has 0 ether; send it ether"}
-    assert metrics.has_obstacle(ObstacleKind.FUNDS) and not metrics.has_obstacle(ObstacleKind.FUNDS, "eth")
-
-
-async def test_a_silent_chain_makes_no_obstacle_go_away(health: Health) -> None:
-    """The silence itself is told at once by the metric, and by health once it has lasted."""
-    chain, metrics = Chain(), Metrics()
-    monitor = Monitor(
-        chain, {"eth": b""}, lambda feed: 0, metrics, health, min_reports=20, interval=1.0, clock=lambda: 1_000.0
-    )
-    health.well("eth")
-    chain.obstacles = (Obstacle(ObstacleKind.PAUSED, "eth", "the feed is paused", ""),)
-    await monitor.look()
-    chain.failure = ChainUnavailable("no endpoint answers")
-    await monitor.look()
-    assert failing(health) == {"next report of eth": "paused: the feed is paused"}
-    assert metrics.has_obstacle(ObstacleKind.PAUSED, "eth") and metrics.has_obstacle(ObstacleKind.CHAIN)
