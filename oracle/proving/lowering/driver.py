@@ -14,12 +14,21 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from oracle.core import encoding
 from oracle.proving.lowering.attributes import NodeAttributes, opset_of
 from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBuilder, Var
 from oracle.proving.lowering.operators import OPERATORS
 from oracle.proving.lowering.program import DEFAULT_SEGMENTS, Op, Problem, Program
 from oracle.proving.lowering.table import advice
-from oracle.proving.lowering.types import FLOATS, NUMBERS, largest_result, refuse_wrapping, type_name, types_of
+from oracle.proving.lowering.types import (
+    FLOATS,
+    INTEGERS,
+    NUMBERS,
+    largest_result,
+    refuse_wrapping,
+    type_name,
+    types_of,
+)
 
 ORDERING = {"Softmax", "LogSoftmax", "Normalizer"}
 """Final activations that change the outputs, but not which of them is the largest."""
@@ -99,6 +108,8 @@ class _Lowering:
         dropped = self._final_activation(graph, output) if output else None
         if shape is not None:
             self.values[inputs[0].name] = Var(inputs[0].name, shape)
+            if self.types.get(inputs[0].name) in INTEGERS:
+                self._limits[inputs[0].name] = float(encoding.CLIP)
         else:
             self.values.update({each.name: UNKNOWN for each in inputs})
         needed = self._needed(graph, dropped.input[0] if dropped is not None else output)

@@ -75,6 +75,8 @@ def largest_result(operator: str, arguments: Sequence[Any], limits: Sequence[flo
             return math.fsum(known)
         case "Mul":
             return math.prod(known)
+        case "Pow":
+            return float(max(known[0], 1.0) ** min(known[1], 64.0))
         case "MatMul":
             constant = next((each for each in arguments if isinstance(each, np.ndarray)), None)
             if constant is None or constant.ndim < 2:
@@ -104,9 +106,10 @@ def refuse_wrapping(operator: str, kind: int, limit: float | None) -> None:
         raise OperatorRefused(
             f"its result is {type_name(kind)}, and rounded", "cast to float before it, or publish the value before it"
         )
-    if kind in _WIDE:
+    most = np.iinfo(helper.tensor_dtype_to_np_dtype(kind)).max
+    if kind in _WIDE and (limit is None or limit <= most):
         return
-    if limit is None or limit > np.iinfo(helper.tensor_dtype_to_np_dtype(kind)).max or _is_unsigned(kind, operator):
+    if limit is None or limit > most or _is_unsigned(kind, operator):
         raise OperatorRefused(f"its result is {type_name(kind)}, and may wrap around", "cast to float before it")
 
 

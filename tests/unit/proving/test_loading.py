@@ -290,6 +290,11 @@ def test_double_weights_are_run_as_they_are() -> None:
     ("kind", "nodes", "says"),
     [
         (TensorProto.UINT8, [node("Add", ["x", "x"])], "of type uint8, and may wrap around"),
+        (
+            TensorProto.INT32,
+            [node("Mul", ["x", "x"], "s"), node("Mul", ["s", "x"])],
+            "of type int32, and may wrap around",
+        ),
         (TensorProto.INT64, [node("Div", ["x", "two"])], "of type int64, and rounded"),
         (TensorProto.INT64, [node("ReduceMean", ["x"], axes=[1])], "of type int64, and rounded"),
         (TensorProto.STRING, [node("Identity", ["x"])], "it is of type string"),
@@ -370,6 +375,11 @@ def test_narrow_integers_are_taken_where_they_can_not_wrap_around() -> None:
     data = one_hot([[1, -1], [100, -1], [26, -1]])
     assert evaluated(lowered(data), np.array([[1.0, 2, 3]])).tolist() == [127, -3]
     assert "may wrap around" in refusal(one_hot([[1, -1], [100, -1], [27, -1]]))
+
+
+def test_wide_integers_are_taken_as_far_as_inputs_reach() -> None:
+    data = typed(model([node("Mul", ["x", "x"], "s"), node("Mul", ["s", "x"])], ["N", 2]), TensorProto.INT64)
+    assert evaluated(lowered(data), np.array([[3, -2]])).tolist() == [27, -8]
 
 
 def test_an_activation_that_is_the_model_is_kept() -> None:
