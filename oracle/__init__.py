@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         OneOf,
         ZkmlClient,
         attest,
+        claim_model,
     )
     from oracle.config import Config
     from oracle.core.errors import OracleError
@@ -60,6 +61,7 @@ __all__ = [
     "attest",
     "audit_hub",
     "build_model",
+    "claim_model",
     "deploy",
     "from_sklearn",
     "from_torch",
@@ -78,6 +80,7 @@ _HOMES = {
     ),
     "oracle.claims": (
         "AtLeast", "AtMost", "Between", "ClaimProof", "Equals", "ModelSpec", "OneOf", "ZkmlClient", "attest",
+        "claim_model",
     ),
     "oracle.config": ("Config",),
     "oracle.core.errors": ("OracleError",),

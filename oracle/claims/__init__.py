@@ -3,6 +3,7 @@
 from oracle.claims.attestation import Attestation, attest
 from oracle.claims.client import ZkmlClient
 from oracle.claims.constraints import AtLeast, AtMost, Between, Constraint, Equals, OneOf
+from oracle.claims.importing import claim_model
 from oracle.claims.models import ClaimFeature, ModelSpec
 from oracle.claims.proof import ClaimProof, ClaimVerdict, Commitment
 
@@ -21,4 +22,5 @@ __all__ = [
     "OneOf",
     "ZkmlClient",
     "attest",
+    "claim_model",
 ]

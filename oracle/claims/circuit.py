@@ -40,6 +40,7 @@ from oracle.proving.artifact import SETTINGS, Artifact
 from oracle.proving.disclosure import Extended
 from oracle.proving.imported import DIGITS, ImportedModel, Settings, corners, legs_for
 from oracle.proving.lowering.driver import lower
+from oracle.proving.lowering.joining import join_first_layer
 from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import Circuit
@@ -270,6 +271,7 @@ def claim_circuit(
         )
     if classes:
         program = first_largest(program)
+    program = join_first_layer(program)
     circuit = instantiate(program, input_scale, param_scale, clip)
     settings = Settings(input_scale, param_scale, DIGITS, legs_for(DIGITS, circuit.decomposed))
     description = {"source_sha256": hashlib.sha256(onnx_file).hexdigest()}

@@ -42,12 +42,19 @@ class ClaimFeature:
         low: The least number in the trained range.
         high: The largest number in the trained range.
         categories: The values of a feature that is not a number, which has no range.
+        whole: True if the number has to be an integer.
     """
 
     name: str
     low: float = 0.0
     high: float = 1.0
     categories: tuple[str, ...] = ()
+    whole: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """Return the feature as JSON; only a whole number says whether it is one."""
+        found = asdict(self)
+        return found if self.whole else {name: value for name, value in found.items() if name != "whole"}
 
     @property
     def width(self) -> int:
@@ -71,6 +78,8 @@ class ClaimFeature:
             raise DataError(f"{self.name} is not a finite number")
         if not self.low <= value <= self.high:
             raise DataError(f"{self.name} is outside the trained range, {self.low:g} to {self.high:g}")
+        if self.whole and value != int(value):
+            raise DataError(f"{self.name} is not a whole number")
         return [round((value - self.low) / (self.high - self.low) * one)]
 
 
@@ -85,6 +94,7 @@ class ModelSpec:
         activation: "Sigmoid" if the graph ends with one. Bounds are then probabilities; the chain sees their logits.
         classes: Names of the classes, if the output is the largest of several.
         card: Measurements from training.
+        param_scale: Weights are rounded to multiples of 2^-param_scale.
     """
 
     name: str
@@ -93,6 +103,7 @@ class ModelSpec:
     activation: str = ""
     classes: tuple[str, ...] = ()
     card: Mapping[str, Any] = field(default_factory=dict)
+    param_scale: int = PARAM_SCALE
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
@@ -101,6 +112,8 @@ class ModelSpec:
             raise ModelError(f"{self.name}: classes are two or more, each with a name of its own")
         if self.classes and self.activation:
             raise ModelError(f"{self.name}: a model with classes has no activation to state, only the largest output")
+        if type(self.param_scale) is not int or not 1 <= self.param_scale <= 24:
+            raise ModelError(f"{self.name}: its weights have a scale of {self.param_scale!r} bits, and not 1 to 24")
         for feature in self.features:
             if feature.name == SALT:
                 raise ModelError(f"{self.name}: a feature can't be called {SALT!r}, which is the commitment's")
@@ -129,7 +142,8 @@ class ModelSpec:
         Raises:
             ModelError: The model can't be proven, or its features are not those of the graph.
         """
-        metadata: dict[str, Any] = {"features": [asdict(each) for each in self.features], "activation": self.activation}
+        features = [each.document() for each in self.features]
+        metadata: dict[str, Any] = {"features": features, "activation": self.activation}
         if self.classes:
             metadata["classes"] = list(self.classes)
         found = claim_circuit(
@@ -138,7 +152,7 @@ class ModelSpec:
             metadata,
             classes=len(self.classes),
             input_scale=INPUT_SCALE,
-            param_scale=PARAM_SCALE,
+            param_scale=self.param_scale,
             clip=1 << INPUT_SCALE,
         )
         width = sum(feature.width for feature in self.features)
@@ -189,8 +203,10 @@ class ModelSpec:
         """Write NAME.onnx and NAME.json."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{self.name}.onnx").write_bytes(self.onnx)
-        document = asdict(self) | {"features": [asdict(each) for each in self.features]}
+        document = asdict(self) | {"features": [each.document() for each in self.features]}
         del document["onnx"]
+        if self.param_scale == PARAM_SCALE:
+            del document["param_scale"]
         text = json.dumps(document, indent=2, ensure_ascii=False)
         (folder / f"{self.name}.json").write_text(text + "\n", encoding="utf-8")
 

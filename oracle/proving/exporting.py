@@ -17,6 +17,7 @@ import numpy as np
 
 from oracle.core.errors import DataError, ModelError, ToolMissing
 from oracle.proving import samples as tables
+from oracle.proving.lowering.loading import read_file
 
 SKLEARN_OPSET = {"": 17, "ai.onnx.ml": 3}
 """The versions of operators that skl2onnx is asked for: those that all its converters know."""
@@ -159,8 +160,6 @@ def from_torch(module: Any, samples: Any, *, name: str | None = None) -> Exporte
         ToolMissing: torch, or what its exporter needs, is not installed.
         ModelError: torch can't export the module.
     """
-    from oracle.proving.lowering.loading import read_file  # onnx takes a while, and refusals do without it
-
     try:
         import torch  # the module's own: this package asks for none, as it takes gigabytes
     except ImportError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -88,6 +89,22 @@ def test_a_claim_that_holds(client: ZkmlClient, claim: ClaimProof, tmp_path: Pat
     claim.save(tmp_path / "claim.json")
     assert ClaimProof.load(tmp_path / "claim.json") == claim
     assert client.verify_inference_proof(claim)
+
+
+def test_the_page_as_written(project_root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the folder of circuits differs: it is the tests' own, and is kept."""
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", (project_root / "docs/claims.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    claims = []
+    for code in blocks:
+        exec(compile(code.replace('"build/claims"', repr(str(folder))), "docs/claims.md", "exec"), names)
+        claims.append(names["claim"])
+    assert [each.model for each in claims] == ["credit", "points"]
+    assert names["mine"].card["off"] == 0
+    assert ModelSpec.load(tmp_path / "models" / "points.json") == names["mine"]
 
 
 def test_another_salt_another_commitment(client: ZkmlClient, inputs: dict[str, object], claim: ClaimProof) -> None:

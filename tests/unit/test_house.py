@@ -17,7 +17,7 @@ LONGEST = 500
 
 EXTRAS = {
     "arch", "ccxt", "keyring", "matplotlib", "onnxruntime", "openpyxl", "pandas", "psycopg", "pyarrow", "ray", "scipy",
-    "sklearn",
+    "skl2onnx", "sklearn", "torch",
 }  # fmt: skip
 """Libraries of the optional extras: imported where they are used."""
 

@@ -1,0 +1,267 @@
+"""Models of one's own for claims: any ONNX model whose operators can be proven, and a JSON Schema of its features.
+
+A model takes its features as it was trained on them, one column for each number, and a column of 0 and 1 for each
+category. Claims encode a number as its place in its range; the graph that is registered turns it back first.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from oracle.claims.circuit import ClaimCircuit
+from oracle.claims.models import ACTIVATIONS, INPUT_SCALE, PARAM_SCALE, ClaimFeature, ModelSpec
+from oracle.core.documents import parse_json
+from oracle.core.errors import DataError, ModelError
+from oracle.proving.exporting import ExportedModel, require_onnx
+from oracle.proving.lowering.driver import lower
+from oracle.proving.lowering.loading import read_file, read_model
+from oracle.proving.lowering.program import told
+from oracle.proving.tuning.float_model import float_outputs
+
+SCALES = range(PARAM_SCALE, 21, 2)
+"""Scales of the weights that are tried, the smallest first: small integers make fast circuits."""
+
+DRAWN = 1_000
+"""Rows that are drawn from the features' ranges, to compare the integers with the float model."""
+
+MOST_OFF = 0.001
+"""The share of these rows on which the two may differ by more than the tolerance."""
+
+_NOTES = {"$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated"}
+"""Keywords of JSON Schema that restrict nothing."""
+
+_FLOATS: dict[int, type[np.floating[Any]]] = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64}
+
+
+def features_of(schema: Mapping[str, Any] | Path | str) -> tuple[ClaimFeature, ...]:
+    """Return the features that a JSON Schema describes, in the order of its properties.
+
+    Each property is a number or an integer with a minimum and a maximum, or an enum of texts. A keyword that would not
+    be enforced is refused.
+
+    Args:
+        schema: The schema, or a file with it.
+
+    Raises:
+        DataError: The file can't be read, or describes something else; the message names the property.
+    """
+    if isinstance(schema, str | Path):
+        path = Path(schema)
+        try:
+            schema = parse_json(path.read_bytes())
+        except OSError as error:
+            raise DataError(f"{path} can't be read: {error.strerror}") from error
+        except ValueError as error:
+            raise DataError(f"{path} is not JSON: {error}") from error
+    if not isinstance(schema, Mapping) or schema.get("type") != "object":
+        raise DataError('the schema of features is not {"type": "object", "properties": …}')
+    _only(schema, {"type", "properties", "required", "additionalProperties"}, "the schema")
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping) or not properties:
+        raise DataError("the schema has no properties: there is one for each feature, in the model's order")
+    if sorted(map(str, schema.get("required", properties))) != sorted(properties):
+        raise DataError("the schema has to require all of its properties: a model takes every feature")
+    if schema.get("additionalProperties", False) is not False:
+        raise DataError("the schema allows additional properties: a model takes none")
+    return tuple(_feature(str(name), found) for name, found in properties.items())
+
+
+def claim_model(
+    name: str,
+    model: ExportedModel | Path | str,
+    schema: Mapping[str, Any] | Path | str,
+    *,
+    output: str | None = None,
+    classes: tuple[str, ...] = (),
+    tolerance: float = 0.001,
+) -> ModelSpec:
+    """Return a model of one's own for claims, ready for `ZkmlClient.register_model`.
+
+    The weights get the smallest scale at which the integers give what the float model gives, on rows that are drawn
+    from the features' ranges. The card says how far the two were apart.
+
+    Args:
+        name: Letters, digits and hyphens.
+        model: The ONNX file, or what `from_sklearn` and `from_torch` return.
+        schema: A JSON Schema of the features, or a file with it; see `features_of`.
+        output: The output that claims are about, by name; None: the model has one, beside labels.
+        classes: Names of the classes, if the claim is about the largest of several outputs.
+        tolerance: The largest difference between integers and floats, as a share of the range of the outputs. It may
+            be larger on one row of a thousand. Of a model with classes, one row of a thousand may have another class.
+
+    Raises:
+        DataError: The schema describes no features.
+        ModelError: The model can't be proven, takes other features, or no scale is within the tolerance.
+    """
+    features = features_of(schema)
+    if isinstance(model, ExportedModel):
+        proto = read_model(model.onnx, name)
+    else:
+        require_onnx(Path(model))
+        proto = read_model(read_file(Path(model)), name)
+    _keep_output(proto, output, name)
+    own = bytes(proto.SerializeToString(deterministic=True))
+    program, problems = lower(read_model(own, name))
+    if program is None:
+        raise ModelError(f"{name} can't be proven as it is: {'; '.join(told(problems))}")
+    if not classes and (program.order_only or program.dropped not in ACTIVATIONS):
+        reason = program.order_only or f"the final {program.dropped} is left off"
+        raise ModelError(
+            f"{name}: {reason}, so that only the order of its outputs can be claimed: name its classes (classes=…), "
+            "or export the value before it"
+        )
+    activation = "" if classes else program.dropped
+    _take_places(proto, features, name)
+    graph = bytes(proto.SerializeToString(deterministic=True))
+    windows = _draw(features)
+    spans, lows = _ranges(features)
+    floats = float_outputs(own, windows / float(1 << INPUT_SCALE) * spans + lows)
+    for scale in SCALES:
+        spec = ModelSpec(name, graph, features, activation, classes, param_scale=scale)
+        card = _compared(spec, spec.circuit(), windows, floats, tolerance)
+        if card["off"] <= MOST_OFF:
+            return ModelSpec(name, graph, features, activation, classes, card, scale)
+    raise ModelError(
+        f"{name}: with weights of {SCALES[-1]} bits, the integers differ from the float model by up to "
+        f"{card['largest_difference']:.3g}, and on {card['off']:.1%} of {DRAWN:,} rows by more than the tolerance. "
+        "Scale the features before the model, or allow more (tolerance=…)"
+    )
+
+
+def _only(found: Mapping[str, Any], known: set[str], where: str) -> None:
+    unknown = sorted(set(map(str, found)) - known - _NOTES)
+    if unknown:
+        raise DataError(f"{where} has {', '.join(map(repr, unknown))}, which would not be enforced: leave it out")
+
+
+def _feature(name: str, found: Any) -> ClaimFeature:
+    if not isinstance(found, Mapping):
+        raise DataError(f"property {name!r} is not a schema")
+    where = f"property {name!r}"
+    if "enum" in found:
+        _only(found, {"enum", "type"}, where)
+        values = found["enum"]
+        texts = isinstance(values, list | tuple) and all(isinstance(each, str) for each in values)
+        if not texts or found.get("type", "string") != "string" or len(set(values)) != len(values) or len(values) < 2:
+            raise DataError(f"{where}: an enum is a list of two or more different texts")
+        return ClaimFeature(name, categories=tuple(values))
+    if found.get("type") not in ("number", "integer"):
+        raise DataError(f"{where}: its type is a number or an integer, or it has an enum of texts")
+    _only(found, {"type", "minimum", "maximum"}, where)
+    low, high = (_number(found.get(each)) for each in ("minimum", "maximum"))
+    if low is None or high is None or not low < high:
+        raise DataError(f"{where}: it needs a minimum and a maximum, the range that the model was trained on")
+    whole = found["type"] == "integer"
+    if whole and not (low.is_integer() and high.is_integer()):
+        raise DataError(f"{where}: minimum and maximum of an integer are whole numbers")
+    return ClaimFeature(name, low, high, whole=whole)
+
+
+def _number(value: Any) -> float | None:
+    """Return a finite number as a float, or None."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and abs(value) <= sys.float_info.max else None
+
+
+def _keep_output(proto: onnx.ModelProto, output: str | None, name: str) -> None:
+    """Leave one output in a graph: the named one, or the only one that is not a label."""
+    found = list(proto.graph.output)
+    names = [str(each.name) for each in found]
+    if output is None:
+        scores = [each for each in found if each.type.tensor_type.elem_type in _FLOATS]
+        kept = found if len(found) == 1 else scores
+        if len(kept) != 1:
+            raise ModelError(f"{name} has the outputs {', '.join(names)}: say which one claims are about (output=…)")
+    else:
+        kept = [each for each in found if each.name == output]
+        if not kept:
+            raise ModelError(f"{name} has no output {output!r}, only {', '.join(names)}")
+    del proto.graph.output[:]
+    proto.graph.output.append(kept[0])
+
+
+def _take_places(proto: onnx.ModelProto, features: tuple[ClaimFeature, ...], name: str) -> None:
+    """Let a graph take places in ranges: multiply them by the range and add its low end, before all else."""
+    graph = proto.graph
+    constants = {each.name for each in graph.initializer}
+    given = [each for each in graph.input if each.name not in constants]
+    width = sum(each.width for each in features)
+    shape = list(given[0].type.tensor_type.shape.dim) if len(given) == 1 else []
+    kind = int(given[0].type.tensor_type.elem_type) if given else 0
+    if len(shape) != 2 or kind not in _FLOATS or shape[1].dim_value not in (0, width):
+        raise ModelError(
+            f"{name}: a model for claims takes one row of floats [N, {width}], as many as its features give: a column "
+            "for each number, and for each category one"
+        )
+    span, low = (np.array([values], dtype=_FLOATS[kind]) for values in _ranges(features))
+    taken = {each for node in graph.node for each in (*node.input, *node.output)} | constants
+    place, spread, first, second = (_free(each, taken) for each in ("places", "spread", "span", "low"))
+    nodes = [
+        helper.make_node("Mul", [place, first], [spread], name=spread),
+        helper.make_node("Add", [spread, second], [given[0].name], name=given[0].name),
+    ]
+    rest = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*nodes, *rest])
+    graph.initializer.extend([numpy_helper.from_array(span, first), numpy_helper.from_array(low, second)])
+    given[0].name = place
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _ranges(features: tuple[ClaimFeature, ...]) -> tuple[list[float], list[float]]:
+    """Return range and low end of each column; a category's is 1 and 0."""
+    spans: list[float] = []
+    lows: list[float] = []
+    for each in features:
+        spans += [1.0] * each.width if each.categories else [each.high - each.low]
+        lows += [0.0] * each.width if each.categories else [each.low]
+    return spans, lows
+
+
+def _draw(features: tuple[ClaimFeature, ...]) -> np.ndarray:
+    """Return encoded rows, the same each time."""
+    draw = np.random.default_rng(1)
+    windows = []
+    for _ in range(DRAWN):
+        window: list[int] = []
+        for each in features:
+            if each.categories:
+                window += each.encode(each.categories[draw.integers(len(each.categories))])
+            elif each.whole:
+                window += each.encode(int(draw.integers(int(each.low), int(each.high) + 1)))
+            else:
+                window += each.encode(float(draw.uniform(each.low, each.high)))
+        windows.append(window)
+    return np.array(windows)
+
+
+def _compared(
+    spec: ModelSpec, found: ClaimCircuit, windows: np.ndarray, floats: np.ndarray, tolerance: float
+) -> dict[str, Any]:
+    scores = [int(score) for score in found.model.circuit.evaluate(windows)[:, 0]]
+    integers = np.array([spec.value(score, found.score_unit) for score in scores])
+    if spec.classes:
+        expected: np.ndarray = np.argmax(floats, axis=1).astype(float)
+        allowed = 0.5
+    else:
+        expected = floats[:, 0]
+        allowed = tolerance * float(np.ptp(expected))
+    apart = np.abs(integers - expected)
+    return {
+        "rows": DRAWN,
+        "rows_from": "drawn from the features' ranges, as commitments round them",
+        "largest_difference": float(apart.max()),
+        "off": float((apart > allowed).mean()),
+    }
