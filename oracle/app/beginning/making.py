@@ -168,23 +168,24 @@ async def begin(
         quality=[] if card is None else qualities(card),
         warnings=[] if card is None else card["warnings"],
         stranger=config.prover.privacy.stranger,
-        members=[
-            BegunMember(
-                each.name,
-                str(options.folder / each.name),
-                network.reporters[each.name],
-                each.url,
-                key_is_made=not each.reporter,
-                shares_machine=each.shares,
-            )
-            for network in networks[:1]
-            for each in members
-        ]
-        if options.network is not None
-        else [],
+        members=[] if options.network is None else _begun(options, networks[0]),
         keys=keys,
         missing=installing.missing(*(("anvil",) if local else ()), installing.VERIFIER_SOLC),
     )
+
+
+def _begun(options: InitOptions, network: PlannedNetwork) -> list[BegunMember]:
+    return [
+        BegunMember(
+            each.name,
+            str(options.folder / each.name),
+            network.reporters[each.name],
+            each.url,
+            key_is_made=not each.reporter,
+            shares_machine=each.shares,
+        )
+        for each in network.members
+    ]
 
 
 @dataclass(frozen=True)
