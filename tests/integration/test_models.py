@@ -45,6 +45,7 @@ from tests.graphs import graphs
 from tests.integration.workspace import run_command
 from tests.leaks import leaking, leaks
 from tests.models import model, node, weights
+from tests.operator_cases import CASES
 
 
 @pytest.fixture(scope="module")
@@ -320,6 +321,36 @@ def test_what_ezkls_reader_fuses_or_shares_has_a_witness(
         windows = np.random.default_rng(16).integers(-100, 101, size=(batch, features))
         assert written["model_output_scales"] == [circuit.output_scale]
         assert witnessed(engine, tmp_path, windows) == [int(v) for v in circuit.evaluate_exactly(windows).ravel()]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_reference_of_each_form_of_an_operator_is_the_witness(
+    engine: EngineProcess, tmp_path: Path, name: str
+) -> None:
+    case = CASES[name]
+    circuit = circuit_of(case.data, 3, 10, clip=24)
+    assert compiled(engine, imported(circuit, 64), tmp_path, 2)["model_output_scales"] == [circuit.output_scale]
+    windows = circuit.quantise(case.samples(2).reshape(2, -1))
+    assert witnessed(engine, tmp_path, windows) == [int(v) for v in circuit.evaluate_exactly(windows).ravel()]
+
+
+def test_a_convolution_over_time_is_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Padding, a convolution of one axis, pooling with padding, a transposed convolution, and the largest: a proof."""
+    nodes = [
+        node("Pad", ["x", "widths"], "padded", mode="edge"),
+        node("Conv", ["padded", "k", "b"], "h", dilations=[2]),
+    ]
+    nodes += [node("Relu", ["h"], "r"), node("MaxPool", ["r"], "m", kernel_shape=[3], strides=[2], pads=[1, 1])]
+    nodes += [node("ConvTranspose", ["m", "u"], "t", strides=[2]), node("ReduceMax", ["t"], axes=[2], keepdims=0)]
+    draw = np.random.default_rng(19).normal
+    constants = [weights("widths", [0, 0, 1, 0, 0, 1], np.int64), weights("k", draw(size=(1, 1, 2)))]
+    constants += [weights("b", [0.1]), weights("u", draw(size=(1, 1, 2)))]
+    data = model(nodes, ["N", 1, 4], constants)
+    monkeypatch.setattr(measuring, "FINALISTS", 1)
+    rule = tuning.VerdictRule(tuning.Rule.TOLERANCE, 0.05)
+    asked = tuning.Request("time", data, models.points(20, 4).reshape(20, 1, 4), verdict=rule)
+    made = tuning.tune(asked, circuits.srs())
+    assert made.fidelity.flips == 0 and made.candidates[made.chosen].proof_bytes
 
 
 @pytest.mark.parametrize("name", models.ALL)

@@ -12,7 +12,7 @@ import numpy as np
 from oracle.proving.lowering.program import Op, Program
 
 _NEAR = 1e-6
-"""The reader takes a weight for 1/n if they differ by less, or by less than 10 of their own millionths."""
+"""A weight that is nearer to 1/n may be taken for it by the reader, which allows less."""
 
 
 def reordered(program: Program, param_scale: int) -> Program:

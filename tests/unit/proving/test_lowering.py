@@ -18,6 +18,7 @@ from oracle.proving.lowering.program import Program
 from oracle.proving.reference.instantiate import instantiate
 from tests import models
 from tests.models import model, node, points, weights
+from tests.operator_cases import CASES
 
 
 def lowered(data: bytes, **options: Any) -> Program:
@@ -237,6 +238,45 @@ def test_lowered_operators_are_the_operators(name: str) -> None:
     assert np.allclose(integers(data, SAMPLES), floats(data, SAMPLES), atol=0.01), name
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_each_form_of_an_operator_is_the_operator(name: str) -> None:
+    case = CASES[name]
+    samples = case.samples(12)
+    assert np.allclose(integers(case.data, samples), floats(case.data, samples), atol=0.01), name
+
+
+SAME = {"auto_pad": "SAME_UPPER"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "says"),
+    [
+        ([node("Resize", ["x", "", "f"])], [weights("f", [1, 1, 1, 1.25])], "runtimes may round them otherwise"),
+        ([node("Resize", ["x", "", "f"], mode="linear")], [weights("f", [1, 1, 2, 2])], "it interpolates"),
+        (
+            [node("Resize", ["x", "", "f"], coordinate_transformation_mode="align_corners")],
+            [weights("f", [1, 1, 2, 2])],
+            "its coordinates are 'align_corners'",
+        ),
+        ([node("MaxPool", ["x"], kernel_shape=[1, 1], pads=[1, 0, 0, 0])], [], "in the padding alone"),
+        ([node("MaxPool", ["x"], kernel_shape=[1, 1], strides=[2, 1], **SAME)], [], "its padding is automatic"),
+        ([node("ConvTranspose", ["x", "k"], **SAME)], [weights("k", np.ones((2, 1, 2, 2)))], "its output's shape"),
+        ([node("ReduceMax", ["x"], axes=[0])], [], "it reduces the batch"),
+        ([node("Expand", ["x", "s"])], [weights("s", [2, 2, 7, 5], i64)], "it changes the batch axis"),
+        ([node("Pad", ["x", "w"])], [weights("w", [0, 0, -7, 0, 0, 0, 0, 0], i64)], "nothing is left"),
+        (
+            [node("GatherElements", ["x", "at"], axis=0)],
+            [weights("at", np.zeros((1, 2, 7, 5)), i64)],
+            "it mixes windows",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_forms_that_are_refused(nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto], says: str) -> None:
+    (problem,) = problems(model(nodes, ["N", 2, 7, 5], constants))
+    assert says in problem
+
+
 PICTURES = points(5, 2 * 7 * 5, 12).reshape(5, 2, 7, 5)
 
 
@@ -278,7 +318,8 @@ def test_picture_operators(nodes: list[onnx.NodeProto]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "tolerance"), [("Sigmoid", 0.01), ("Tanh", 0.01), ("Erf", 0.01), ("Softplus", 0.02), ("Elu", 0.02)]
+    ("kind", "tolerance"),
+    [("Sigmoid", 0.01), ("Tanh", 0.01), ("Erf", 0.01), ("Softplus", 0.02), ("Elu", 0.02), ("Celu", 0.02)],
 )
 def test_smooth_activations_are_near_their_piecewise_linear_stand_ins(kind: str, tolerance: float) -> None:
     data = model([node(kind, ["x"], "a"), node("Neg", ["a"])], ["N", 6])

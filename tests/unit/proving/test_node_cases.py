@@ -21,7 +21,10 @@ from oracle.proving.reference.steps import IntegerStep
 from tests.graphs import graphs
 from tests.node_cases import collected, opened
 
-ACCEPTED = 250
+NEWEST_OPSET = 26
+"""onnxruntime has no newer one."""
+
+ACCEPTED = 360
 """Fewer cases than this are a sign that the lowering refuses what it used to accept."""
 
 
@@ -41,6 +44,8 @@ def run(model: onnx.ModelProto, program: Program, sample: np.ndarray) -> np.ndar
     if all(each.name != program.source for each in model.graph.output):
         del model.graph.output[:]
         model.graph.output.append(onnx.ValueInfoProto(name=program.source))
+    if any(each.domain == "" and each.version > NEWEST_OPSET for each in model.opset_import):
+        return None
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, 1
     try:

@@ -5,6 +5,8 @@ from oracle.proving.lowering.operators import (
     arithmetic,
     convolution,
     linear,
+    moving,
+    pooling,
     reductions,
     scikit,
     shapes,
@@ -12,4 +14,16 @@ from oracle.proving.lowering.operators import (
 )
 from oracle.proving.lowering.table import OPERATORS
 
-__all__ = ["OPERATORS", "activations", "arithmetic", "convolution", "linear", "reductions", "scikit", "shapes", "trees"]
+__all__ = [
+    "OPERATORS",
+    "activations",
+    "arithmetic",
+    "convolution",
+    "linear",
+    "moving",
+    "pooling",
+    "reductions",
+    "scikit",
+    "shapes",
+    "trees",
+]

@@ -70,12 +70,49 @@ def _hard_sigmoid(builder: ProgramBuilder, arguments: list[Any], attributes: dic
     return builder.piecewise(arguments[0], [(-middle / slope, 0.0), ((1 - middle) / slope, 1.0)], 0.0, 0.0)
 
 
+@handles("HardSwish")
+def _hard_swish(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    # x · min(max(x + 3, 0), 6) / 6
+    risen = builder.relu(builder.binary("Add", arguments[0], np.array([3.0])))
+    product = builder.binary("Mul", arguments[0], builder.minimum(risen, np.array([6.0])))
+    return builder.binary("Mul", product, np.array([1 / 6]))
+
+
+@handles("ThresholdedRelu")
+def _thresholded_relu(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    above = builder.binary("Greater", arguments[0], np.array([attributes.get("alpha", 1.0)]))
+    return builder.binary("Mul", arguments[0], above)
+
+
+@handles("Shrink")
+def _shrink(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    limit, bias = float(attributes.get("lambd", 0.5)), float(attributes.get("bias", 0.0))
+    if limit < 0:
+        raise OperatorRefused(f"its lambd is {limit:g}", "use a positive one")
+    parts = []
+    for kind, at, shift in (("Greater", limit, -bias), ("Less", -limit, bias)):
+        moved = builder.binary("Add", arguments[0], np.array([shift])) if bias else arguments[0]
+        parts.append(builder.binary("Mul", moved, builder.binary(kind, arguments[0], np.array([at]))))
+    return builder.binary("Add", *parts)
+
+
+@handles("Sign")
+def _sign(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    zero = builder.binary("Sub", arguments[0], arguments[0])
+    sides = builder.binary("Greater", arguments[0], zero), builder.binary("Less", arguments[0], zero)
+    return builder.binary("Sub", *sides)
+
+
 def _sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
 def _elu(alpha: float, x: float) -> float:
     return x if x > 0 else alpha * math.expm1(x)
+
+
+def _celu(alpha: float, x: float) -> float:
+    return x if x > 0 else alpha * math.expm1(x / alpha)
 
 
 def _selu(alpha: float, gamma: float, x: float) -> float:
@@ -96,6 +133,7 @@ _SMOOTH: dict[str, tuple[Callable[[float], float], float, float, float]] = {
     "Erf": (math.erf, 3.0, 0.0, 0.0),
     "Softplus": (lambda x: math.log1p(math.exp(x)), 8.0, 0.0, 1.0),
     "Elu": (partial(_elu, 1.0), 8.0, 0.0, 1.0),
+    "Celu": (partial(_celu, 1.0), 8.0, 0.0, 1.0),
     "Selu": (partial(_selu, *_SELU), 8.0, 0.0, _SELU[1]),
     "Gelu": (lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2, 5.0, 0.0, 1.0),
     "Mish": (lambda x: x * math.tanh(math.log1p(math.exp(x))), 8.0, 0.0, 1.0),
@@ -108,6 +146,11 @@ def _smooth(operator: str, builder: ProgramBuilder, arguments: list[Any], attrib
     if operator == "Elu":
         alpha = float(attributes.get("alpha", 1.0))
         function = partial(_elu, alpha)
+    elif operator == "Celu":
+        alpha = float(attributes.get("alpha", 1.0))
+        if not alpha > 0:
+            raise OperatorRefused(f"its alpha is {alpha:g}", "use a positive one")
+        function, limit = partial(_celu, alpha), max(1.0, limit * alpha)
     elif operator == "Selu":
         alpha, gamma = float(attributes.get("alpha", _SELU[0])), float(attributes.get("gamma", _SELU[1]))
         function, right = partial(_selu, alpha, gamma), gamma

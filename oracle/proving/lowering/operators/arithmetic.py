@@ -30,6 +30,12 @@ def _sum(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, An
     return total
 
 
+@handles("Mean")
+def _mean(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    total = _sum(builder, arguments, attributes)
+    return total if len(arguments) == 1 else builder.binary("Mul", total, np.array([1 / len(arguments)]))
+
+
 @handles("Div")
 def _div(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     if isinstance(arguments[1], Var):
@@ -77,6 +83,13 @@ def _and(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, An
 def _or(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     both = builder.binary("Mul", arguments[0], arguments[1])
     return builder.binary("Sub", builder.binary("Add", arguments[0], arguments[1]), both)
+
+
+@handles("Xor")
+def _xor(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    # (a − b)², of 0 and 1
+    difference = builder.binary("Sub", arguments[0], arguments[1])
+    return builder.binary("Mul", difference, difference)
 
 
 @handles("Not")

@@ -1,4 +1,4 @@
-"""Convolution and pooling over two dimensions."""
+"""Convolutions over one and two axes, and transposed ones."""
 
 from __future__ import annotations
 
@@ -10,33 +10,80 @@ from typing import Any
 import numpy as np
 
 from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant, as_var
-from oracle.proving.lowering.operators.reductions import reduce
+from oracle.proving.lowering.operators.moving import move
 from oracle.proving.lowering.table import handles
 
 
-def _pairs(attributes: dict[str, Any], kernel: Sequence[int], size: Sequence[int]) -> tuple[Any, Any]:
-    """Return strides, and padding as [before…, after…]."""
-    strides = list(attributes.get("strides", [1] * len(kernel)))
-    if any(each != 1 for each in attributes.get("dilations", [])):
-        raise OperatorRefused("it is dilated", "use a larger kernel, or strides")
-    padding = list(attributes.get("pads", [0] * 2 * len(kernel)))
+def windows_of(
+    attributes: dict[str, Any], kernel: Sequence[int], size: Sequence[int]
+) -> tuple[list[int], list[int], list[int]]:
+    """Return strides, padding as [before…, after…], and dilations."""
+    strides = list(attributes.get("strides") or [1] * len(kernel))
+    dilations = list(attributes.get("dilations") or [1] * len(kernel))
+    padding = list(attributes.get("pads") or [0] * 2 * len(kernel))
     automatic = attributes.get("auto_pad", b"NOTSET").decode()
+    if automatic == "VALID":
+        padding = [0] * 2 * len(kernel)
     if automatic in ("SAME_UPPER", "SAME_LOWER"):
-        total = [max((-(-n // s) - 1) * s + k - n, 0) for n, s, k in zip(size, strides, kernel, strict=True)]
+        wide = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+        total = [max((-(-n // s) - 1) * s + k - n, 0) for n, s, k in zip(size, strides, wide, strict=True)]
         small, large = [each // 2 for each in total], [each - each // 2 for each in total]
         padding = [*small, *large] if automatic == "SAME_UPPER" else [*large, *small]
-    return strides, padding
+    return strides, padding, dilations
+
+
+def _dilated(kernel: np.ndarray, dilations: Sequence[int]) -> np.ndarray:
+    """Return a kernel with zeros between its taps. They cost rows like other weights, but it stays exact."""
+    wide = [(k - 1) * d + 1 for k, d in zip(kernel.shape[2:], dilations, strict=True)]
+    full = np.zeros((*kernel.shape[:2], *wide))
+    full[(slice(None), slice(None), *(slice(None, None, d) for d in dilations))] = kernel
+    return full
+
+
+def _convolved(
+    builder: ProgramBuilder, value: Var, kernel: np.ndarray, strides: Sequence[int], padding: Sequence[int]
+) -> Var:
+    """Append a convolution over one or two axes."""
+    shape, rank = value.shape, kernel.ndim - 2
+    if rank == 1:
+        value = builder.reshape(value, (*shape[:2], 1, shape[2]))
+        kernel, strides, padding = kernel[:, :, None], [1, *strides], [0, padding[0], 0, padding[1]]
+    spatial = [
+        (n + padding[i] + padding[i + 2] - k) // s + 1
+        for i, (n, k, s) in enumerate(zip(value.shape[2:], kernel.shape[2:], strides, strict=True))
+    ]
+    if min(spatial) < 1:
+        raise OperatorRefused("its kernel is larger than its input", "export the model again")
+    made = builder.emit(
+        "Conv",
+        value,
+        kernel,
+        shape=(1, kernel.shape[0], *spatial),
+        strides=tuple(strides),
+        pads=tuple(padding),
+    )
+    return made if rank == 2 else builder.reshape(made, (1, kernel.shape[0], spatial[1]))
+
+
+def _kernel(argument: Any) -> np.ndarray:
+    kernel = np.asarray(as_constant(argument, "kernel"), dtype=np.float64)
+    if kernel.ndim not in (3, 4):
+        raise OperatorRefused(f"it has {kernel.ndim - 2} dimensions", "convolve in one or two dimensions")
+    return kernel
+
+
+def _biased(builder: ProgramBuilder, result: Var, arguments: list[Any]) -> Var:
+    if len(arguments) < 3 or arguments[2] is None:
+        return result
+    bias = np.asarray(as_constant(arguments[2], "bias"), dtype=np.float64)
+    return builder.binary("Add", result, bias.reshape(1, -1, *(1,) * (len(result.shape) - 2)))
 
 
 @handles("Conv")
 def _conv(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
-    value = as_var(arguments[0], "input")
-    kernel = np.asarray(as_constant(arguments[1], "kernel"), dtype=np.float64)
-    if kernel.ndim == 3:
-        raise OperatorRefused("it is one-dimensional", "add an axis of size 1, and convolve in two dimensions")
-    if kernel.ndim != 4:
-        raise OperatorRefused(f"it has {kernel.ndim - 2} dimensions", "convolve in two dimensions")
+    value, kernel = as_var(arguments[0], "input"), _kernel(arguments[1])
     group = attributes.get("group", 1)
+    strides, padding, dilations = windows_of(attributes, kernel.shape[2:], value.shape[2:])
     if group != 1:
         # A grouped kernel becomes a full one with zeros. Zeros cost rows like other weights, but it stays exact.
         per_group, taps = kernel.shape[0] // group, kernel.shape[1]
@@ -45,61 +92,48 @@ def _conv(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, A
             rows = slice(index * per_group, (index + 1) * per_group)
             full[rows, index * taps : (index + 1) * taps] = kernel[rows]
         kernel = full
-    strides, padding = _pairs(attributes, kernel.shape[2:], value.shape[2:])
-    spatial = [
-        (n + padding[i] + padding[i + 2] - k) // s + 1
-        for i, (n, k, s) in enumerate(zip(value.shape[2:], kernel.shape[2:], strides, strict=True))
+    return _biased(builder, _convolved(builder, value, _dilated(kernel, dilations), strides, padding), arguments)
+
+
+@handles("ConvTranspose")
+def _conv_transpose(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    """Lower a transposed convolution: along each axis, the outputs at r, r + stride, … are a convolution of their own.
+
+    Output q · stride + r is the sum over t of input q − t times tap t · stride + r. All these convolutions are one,
+    with a channel for each remainder; then the outputs are put in order.
+    """
+    value, kernel = as_var(arguments[0], "input"), _kernel(arguments[1])
+    rank, group, channels = kernel.ndim - 2, attributes.get("group", 1), value.shape[1]
+    per_group, width = channels // group, kernel.shape[1]
+    strides, padding, dilations = windows_of(attributes, kernel.shape[2:], value.shape[2:])
+    extra = list(attributes.get("output_padding") or [0] * rank)
+    if attributes.get("output_shape") or attributes.get("auto_pad", b"NOTSET") in (b"SAME_UPPER", b"SAME_LOWER"):
+        raise OperatorRefused("its padding follows from its output's shape", "export it with pads")
+    kernel = _dilated(kernel, dilations)
+    taps = [-(-k // s) for k, s in zip(kernel.shape[2:], strides, strict=True)]
+    sizes = [
+        (n - 1) * s + k + more - padding[axis] - padding[axis + rank]
+        for axis, (n, s, k, more) in enumerate(zip(value.shape[2:], strides, kernel.shape[2:], extra, strict=True))
     ]
-    result = builder.emit(
-        "Conv",
-        value,
-        kernel,
-        shape=(1, kernel.shape[0], *spatial),
-        strides=tuple(strides),
-        pads=tuple(padding),
-    )
-    if len(arguments) > 2 and arguments[2] is not None:
-        bias = np.asarray(as_constant(arguments[2], "bias"), dtype=np.float64)
-        result = builder.binary("Add", result, bias.reshape(1, -1, 1, 1))
-    return result
-
-
-def _windows(builder: ProgramBuilder, value: Var, attributes: dict[str, Any]) -> tuple[list[Var], tuple[int, ...]]:
-    """Return the elements under each tap of a pooling kernel, as values of the output's shape, and that shape."""
-    kernel = attributes["kernel_shape"]
-    strides, padding = _pairs(attributes, kernel, value.shape[2:])
-    if any(padding) or attributes.get("ceil_mode"):
-        raise OperatorRefused("it pads", "pool without padding, and with floor")
-    channels, *size = value.shape[1:]
-    spatial = [(n - k) // s + 1 for n, k, s in zip(size, kernel, strides, strict=True)]
-    grid = np.arange(channels * math.prod(size)).reshape(channels, *size)
-    flat = builder.reshape(value, (1, grid.size))
-    taps = []
-    for offset in product(*(range(k) for k in kernel)):
-        cut = tuple(slice(o, o + (count - 1) * s + 1, s) for o, count, s in zip(offset, spatial, strides, strict=True))
-        taps.append(builder.gather(flat, grid[(slice(None), *cut)].ravel(), 1))
-    return taps, (1, channels, *spatial)
-
-
-@handles("MaxPool")
-def _max_pool(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
-    taps, shape = _windows(builder, arguments[0], attributes)
-    while len(taps) > 1:
-        taps = [
-            builder.maximum(*taps[at : at + 2]) if at + 1 < len(taps) else taps[at] for at in range(0, len(taps), 2)
-        ]
-    return builder.reshape(taps[0], shape)
-
-
-@handles("AveragePool")
-def _average_pool(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
-    taps, shape = _windows(builder, arguments[0], attributes)
-    total = taps[0]
-    for tap in taps[1:]:
-        total = builder.binary("Add", total, tap)
-    return builder.reshape(builder.binary("Mul", total, np.array([1 / len(taps)])), shape)
-
-
-@handles("GlobalAveragePool")
-def _global_average_pool(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
-    return reduce(builder, arguments[0], tuple(range(2, len(arguments[0].shape))), True, mean=True)
+    if min(sizes) < 1:
+        raise OperatorRefused("nothing is left of its output", "use less padding")
+    outputs = width * group
+    remainders = list(product(*(range(s) for s in strides)))
+    full = np.zeros((len(remainders), outputs, channels, *taps))
+    for at, remainder in enumerate(remainders):
+        for channel in range(channels):
+            first = channel // per_group * width
+            places = tuple(slice(r, None, s) for r, s in zip(remainder, strides, strict=True))
+            cut = kernel[channel][(slice(None), *places)]
+            part = np.zeros((width, *taps))
+            part[(slice(None), *(slice(n) for n in cut.shape[1:]))] = cut
+            full[at, first : first + width, channel] = np.flip(part, axis=tuple(range(1, rank + 1)))
+    rows = [-(-(padding[axis] + size) // s) for axis, (size, s) in enumerate(zip(sizes, strides, strict=True))]
+    behind = [max(0, count - n) for count, n in zip(rows, value.shape[2:], strict=True)]
+    made = _convolved(builder, value, full.reshape(-1, channels, *taps), [1] * rank, [*(t - 1 for t in taps), *behind])
+    numbered = np.arange(1, math.prod(made.shape) + 1).reshape(*strides, outputs, *made.shape[2:])
+    # [r…, channel, q…] to [channel, q, r, q, r]
+    order = [rank, *(axis for at in range(rank) for axis in (rank + 1 + at, at))]
+    whole = numbered.transpose(order).reshape(outputs, *(n * s for n, s in zip(made.shape[2:], strides, strict=True)))
+    inner = whole[(slice(None), *(slice(padding[axis], padding[axis] + size) for axis, size in enumerate(sizes)))]
+    return _biased(builder, move(builder, made, inner[None], 0.0), arguments)

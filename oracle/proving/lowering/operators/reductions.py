@@ -1,4 +1,4 @@
-"""Sums and means over axes."""
+"""Sums, means and extremes over axes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_var, axis_of
+from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant, as_var, axis_of
+from oracle.proving.lowering.operators.moving import move
 from oracle.proving.lowering.table import handles, handles_each
 
 
@@ -40,6 +41,37 @@ def _sums(operator: str, builder: ProgramBuilder, arguments: list[Any], attribut
     return reduce(builder, value, [int(axis) for axis in axes], keep, mean=operator == "ReduceMean")
 
 
-@handles("ReduceMax", "ReduceMin")
-def _reduce_extreme(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
-    raise OperatorRefused("it is a maximum over an axis", "publish the values: whoever reads them sees the largest")
+def largest(builder: ProgramBuilder, values: Sequence[Var], *, smallest: bool = False) -> Var:
+    """Append the largest, or the smallest, of several values of one shape, element by element."""
+    pick = builder.minimum if smallest else builder.maximum
+    left = list(values)
+    while len(left) > 1:
+        left = [pick(*left[at : at + 2]) if at + 1 < len(left) else left[at] for at in range(0, len(left), 2)]
+    return left[0]
+
+
+@handles_each("ReduceMax", "ReduceMin")
+def _reduce_extreme(operator: str, builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    value = as_var(arguments[0], "input")
+    given = arguments[1] if len(arguments) > 1 and arguments[1] is not None else attributes.get("axes", ())
+    rank = len(value.shape)
+    axes = tuple(sorted({axis_of(int(axis), rank) for axis in as_constant(given, "axes")})) or tuple(range(rank))
+    if 0 in axes:
+        raise OperatorRefused("it reduces the batch", "reduce other axes than 0")
+    return _extreme_over(builder, value, axes, bool(attributes.get("keepdims", 1)), smallest=operator == "ReduceMin")
+
+
+@handles("GlobalMaxPool")
+def _global_max_pool(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    value = as_var(arguments[0], "input")
+    return _extreme_over(builder, value, tuple(range(2, len(value.shape))), True, smallest=False)
+
+
+def _extreme_over(builder: ProgramBuilder, value: Var, axes: tuple[int, ...], keepdims: bool, *, smallest: bool) -> Var:
+    numbered = np.arange(1, math.prod(value.shape) + 1).reshape(value.shape)
+    kept = [1 if axis in axes else dim for axis, dim in enumerate(value.shape)]
+    apart = np.moveaxis(numbered, axes, range(len(axes))).reshape(-1, *kept)
+    result = largest(builder, [move(builder, value, each, 0.0) for each in apart], smallest=smallest)
+    if keepdims:
+        return result
+    return builder.reshape(result, [dim for axis, dim in enumerate(value.shape) if axis not in axes])

@@ -1,0 +1,125 @@
+"""One small model for each operator that has its own way into a circuit, and form of it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+
+from tests.models import model, node, weights
+
+
+class Case(NamedTuple):
+    """A model of one operator.
+
+    Attributes:
+        dims: Shape of a window.
+        nodes: Its nodes, from x to y.
+        constants: Its weights.
+        opset: Version of the operators.
+    """
+
+    dims: tuple[int, ...]
+    nodes: list[onnx.NodeProto]
+    constants: list[onnx.TensorProto]
+    opset: int = 13
+
+    @property
+    def data(self) -> bytes:
+        """The model's file."""
+        return model(self.nodes, ["N", *self.dims], self.constants, opset=self.opset)
+
+    def samples(self, count: int) -> np.ndarray:
+        """Return windows; some of their numbers are equal."""
+        drawn = np.random.default_rng(18).integers(-24, 25, (count, *self.dims)) / 8
+        return drawn.astype(np.float32)
+
+
+def _at(name: str, *values: int) -> Any:
+    return weights(name, values, np.int64)
+
+
+def _taps(name: str, *shape: int) -> Any:
+    return weights(name, np.random.default_rng(17).normal(size=shape))
+
+
+BIAS = weights("b", [1, 2, 3])
+WIDE = _at("widths", 0, 1, 0, 2)
+
+CASES = {
+    "Conv of one axis": Case(
+        (2, 5), [node("Conv", ["x", "k", "b"], strides=[2], pads=[1, 2])], [_taps("k", 3, 2, 3), BIAS]
+    ),
+    "Conv of one axis, dilated": Case(
+        (2, 7), [node("Conv", ["x", "k"], dilations=[2], pads=[1, 1])], [_taps("k", 2, 2, 3)]
+    ),
+    "Conv dilated": Case((1, 5, 5), [node("Conv", ["x", "k"], dilations=[2, 1])], [_taps("k", 1, 1, 2, 2)]),
+    "ConvTranspose": Case(
+        (2, 3, 2),
+        [node("ConvTranspose", ["x", "k", "b"], strides=[2, 1], pads=[1, 0, 0, 1], output_padding=[1, 0])],
+        [_taps("k", 2, 3, 3, 2), BIAS],
+    ),
+    "ConvTranspose in groups, with gaps": Case(
+        (4, 3), [node("ConvTranspose", ["x", "k"], strides=[3], group=2)], [_taps("k", 4, 1, 2)]
+    ),
+    "ConvTranspose dilated": Case(
+        (1, 3), [node("ConvTranspose", ["x", "k"], strides=[2], dilations=[3])], [_taps("k", 1, 2, 3)]
+    ),
+    "Pad": Case(
+        (1, 3, 3),
+        [node("Pad", ["x", "widths", "by"])],
+        [_at("widths", 0, 0, 1, -1, 0, 0, 1, 2), weights("by", np.array(1.5))],
+    ),
+    "Pad by zero": Case((4,), [node("Pad", ["x", "widths"])], [WIDE]),
+    "Pad by the edge": Case((4,), [node("Pad", ["x", "widths"], mode="edge")], [WIDE]),
+    "Pad by reflection": Case((4,), [node("Pad", ["x", "widths"], mode="reflect")], [WIDE]),
+    "Pad before opset 11": Case((4,), [node("Pad", ["x"], pads=[0, 2, 0, 1], value=0.5)], [], 9),
+    "Pad of named axes": Case((4,), [node("Pad", ["x", "two", "", "axis"])], [_at("two", 1, 2), _at("axis", -1)], 18),
+    "MaxPool with padding": Case(
+        (1, 4, 4), [node("MaxPool", ["x"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])], []
+    ),
+    "MaxPool of one axis, up": Case((1, 6), [node("MaxPool", ["x"], kernel_shape=[3], strides=[2], ceil_mode=1)], []),
+    "AveragePool with padding": Case(
+        (1, 4, 4), [node("AveragePool", ["x"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])], []
+    ),
+    "AveragePool that counts the padding": Case(
+        (1, 4, 4),
+        [node("AveragePool", ["x"], kernel_shape=[2, 2], strides=[2, 2], pads=[1, 1, 1, 1], count_include_pad=1)],
+        [],
+    ),
+    "GlobalMaxPool": Case((2, 3, 2), [node("GlobalMaxPool", ["x"])], []),
+    "ReduceMax": Case((5,), [node("ReduceMax", ["x"], axes=[1])], []),
+    "ReduceMin of two axes": Case((2, 3), [node("ReduceMin", ["x"], axes=[-1, 1], keepdims=0)], []),
+    "ReduceL1": Case((5,), [node("ReduceL1", ["x"], axes=[1])], []),
+    "ReduceSumSquare": Case((5,), [node("ReduceSumSquare", ["x"], axes=[1])], []),
+    "Expand": Case((1, 3), [node("Expand", ["x", "shape"])], [_at("shape", 1, 2, 3)]),
+    "Tile": Case((3,), [node("Tile", ["x", "times"])], [_at("times", 1, 2)]),
+    "Resize": Case(
+        (1, 2, 3),
+        [node("Resize", ["x", "", "factors"], mode="nearest", coordinate_transformation_mode="asymmetric")],
+        [weights("factors", [1, 1, 1.5, 2])],
+    ),
+    "DepthToSpace": Case((4, 1, 2), [node("DepthToSpace", ["x"], blocksize=2)], []),
+    "GatherElements": Case(
+        (4,), [node("GatherElements", ["x", "at"], axis=1)], [weights("at", [[3, 0, -2]], np.int64)]
+    ),
+    "Trilu": Case((2, 3), [node("Trilu", ["x"], upper=0)], [], 14),
+    "HardSwish": Case((4,), [node("HardSwish", ["x"])], [], 14),
+    "ThresholdedRelu": Case((4,), [node("ThresholdedRelu", ["x"], alpha=0.5)], []),
+    "Shrink": Case((4,), [node("Shrink", ["x"], lambd=0.5, bias=0.25)], []),
+    "Sign": Case((4,), [node("Sign", ["x"])], []),
+    "Mean": Case((4,), [node("Abs", ["x"], "a"), node("Mean", ["x", "a", "x"])], []),
+    "Xor": Case(
+        (4,),
+        [
+            node("Greater", ["x", "t"], "a"),
+            node("Less", ["x", "u"], "c"),
+            node("Xor", ["a", "c"], "d"),
+            node("Cast", ["d"], "e", to=onnx.TensorProto.INT64),
+            node("Cast", ["e"], to=onnx.TensorProto.FLOAT),
+        ],
+        [weights("t", [-0.25]), weights("u", [0.5])],
+    ),
+}
+"""Exact ones, by what is in them."""
