@@ -183,3 +183,10 @@ def test_a_member_of_the_network_is_named(capsys: pytest.CaptureFixture[str]) ->
         io.StringIO(printed(capsys, "csv", [PastRound(2, False, replace(REPORT, member="beta"))] * 2))
     )
     assert (line["member"], line["transmitter"]) == ("beta", OTHER)
+
+
+def test_a_narrow_terminal_loses_no_column(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    shown = printed(capsys, "text", ENTRIES[-2:])
+    assert "what became of" in shown and shown.count("accepted") == 2
+    assert shown.count("2000.12345678") == 2 and "480,123" in shown, "numbers stay whole"
