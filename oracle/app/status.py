@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,7 +30,7 @@ from oracle.core.privacy import ModelPrivacy
 from oracle.core.times import utc
 from oracle.feeds.journal import open_journal
 
-__all__ = ["CommitteeStatus", "FeedStatus", "OracleStatus", "status"]
+__all__ = ["CommitteeStatus", "FeedStatus", "OracleStatus", "age_of", "status"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class FeedStatus:
         status: As the hub has it: "EMPTY", "OK" or "HELD"; also if it is paused, stale or not deployed.
         committee: The name of its committee.
         peers: The names of the feeds that each of its reports lists, too.
-        age_s: Seconds since the latest round was observed, by the chain's clock; None if there is none.
+        age_s: Seconds since the latest round was observed, by this machine's clock or the chain's, whichever is later;
+            None if there is none. A chain that stands still does not keep an answer young.
         count: How many reporters answered in the latest round; None if there is none.
         spread: How far apart their answers were, in thousandths of sigma; None if there is no round.
         held: The held answer, and how far it is from becoming the new level; None if nothing is held.
@@ -217,6 +219,11 @@ def _not_deployed(name: str, committee: str) -> FeedStatus:
     )
 
 
+def age_of(observed_at: int, chain_now: int, now: float) -> int:
+    """Return the seconds since an observation, by the later of the chain's clock and this machine's; 0 at least."""
+    return max(0, int(max(chain_now, now)) - observed_at)
+
+
 def _feed_status(
     found: FeedView,
     *,
@@ -234,7 +241,7 @@ def _feed_status(
         round_id=last.round_id if last else 0,
         answer=last.answer if last else "",
         observed_at=utc(last.observed_at) if last else "",
-        age_s=max(0, found.now - last.observed_at) if last else None,
+        age_s=age_of(last.observed_at, found.now, time.time()) if last else None,
         count=last.count if last else None,
         spread=last.spread if last else None,
         held=found.held,

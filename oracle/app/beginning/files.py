@@ -78,7 +78,7 @@ class NewFiles:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
                 file.write(content)
         except OSError as error:
-            raise ConfigError(f"{path}: can't be written: {error}") from None
+            raise ConfigError(f"{path}: can't be written: {error.strerror or error}") from None
         return False
 
     def refuse(self, paths: Sequence[Path]) -> None:

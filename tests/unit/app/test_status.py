@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from oracle.app.daemon_pages import SourceSaid
-from oracle.app.status import CommitteeStatus, FeedStatus, OracleStatus
+from oracle.app.status import CommitteeStatus, FeedStatus, OracleStatus, age_of
 from oracle.chain.overview import HoldProgress
 from oracle.chain.transport.interface import EndpointState
 from oracle.cli.render.status import print_status
@@ -142,3 +142,9 @@ def test_a_suspended_source_shows_its_reason_and_until_when(capsys: pytest.Captu
 def test_what_the_daemon_says_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     feed = replace(FEED, sources=(SourceSaid("[/a]", "[/b]", "[/c]", "[/d]"),))
     assert "eth [/a] [/b] [/c] [/d]" in said(capsys, replace(STATUS, feeds=(feed,), daemon=True))
+
+
+def test_a_chain_that_stands_still_keeps_no_answer_young() -> None:
+    assert age_of(1_000, 1_001, 1_500.9) == 500
+    assert age_of(1_000, 1_600, 1_500.0) == 600, "a chain that is ahead"
+    assert age_of(1_000, 900, 999.0) == 0
