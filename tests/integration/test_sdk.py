@@ -55,7 +55,10 @@ def test_the_page_as_written(
     claim, client = names["claim"], names["client"]
     assert isinstance(claim, oracle.ClaimProof) and client.verify_inference_proof(claim, now=claim.expires_at).reason
 
-    # A proof of other outputs does not hold.
+    # What scikit-learn gives is proven, and a proof of other outputs does not hold.
+    risk, inference = names["risk"].artifact, names["inference"]
+    expected = names["estimator"].predict(names["rows"][7:8])[0]
+    assert inference.outputs[0] / 2 ** risk.manifest.imported["output_scale"] == pytest.approx(expected, abs=0.01)
     proof = names["proof"]
     other = type(proof)(**{**vars_of(proof), "outputs": tuple(value + 1 for value in proof.outputs)})
     assert not oracle.verify(names["built"].artifact.path, other)
