@@ -60,13 +60,12 @@ async def explain_feed(config: Config, feed: str, round_id: int | None = None) -
         round_id: The round; None: the hold if there is one, else the latest round.
 
     Raises:
-        DataError: There is no such feed or round, or the endpoint lacks the history that the explanation needs.
+        ConfigError: There is no such feed.
+        DataError: There is no such round, or the endpoint lacks the history that the explanation needs.
         ArtifactError: The artifact of the model that judged it is not here.
     """
     deployment = load_deployment(config.chain.deployment)
-    if feed not in deployment.feeds:
-        raise DataError(f"there is no feed {feed!r}; deployed are: {', '.join(deployment.feeds)}")
-    feed_id = deployment.feeds[feed].feed_id
+    feed_id = deployment.feed(feed).feed_id
     async with connect(config.chain) as rpc:
         hub = Hub(rpc, deployment.hub)
         terms, now = await hub.feed_config(feed_id), await hub.feed_state(feed_id)

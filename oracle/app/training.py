@@ -77,13 +77,10 @@ async def read_chain(config: Config, data: TrainingDataConfig, last: int) -> Tra
         last: How many rounds, at most.
 
     Raises:
-        DataError: There is no such feed.
+        ConfigError: There is no such feed.
     """
     deployment = load_deployment(config.chain.deployment)
-    feed = data.feed or ""
-    if feed not in deployment.feeds:
-        raise DataError(f"there is no feed {feed!r}; deployed are: {', '.join(deployment.feeds)}")
-    feed_id = deployment.feeds[feed].feed_id
+    feed_id = deployment.feed(data.feed or "").feed_id
     async with connect(config.chain) as rpc:
         hub = Hub(rpc, deployment.hub)
         newest = (await hub.feed_state(feed_id)).round_id
@@ -96,4 +93,4 @@ async def read_chain(config: Config, data: TrainingDataConfig, last: int) -> Tra
         for event in events
         if isinstance(event, RoundHeld) and event.feed_id == feed_id and event.observed_at >= since
     ]
-    return from_reports(reports, data, f"feed {feed}")
+    return from_reports(reports, data, f"feed {data.feed}")

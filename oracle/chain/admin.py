@@ -20,11 +20,7 @@ from oracle.core.errors import ConfigError, DataError
 
 def feed_id(deployment: Deployment, name: str) -> bytes:
     """Return the id of a deployed feed. Raises: ConfigError."""
-    try:
-        return deployment.feeds[name].feed_id
-    except KeyError:
-        known = ", ".join(sorted(deployment.feeds)) or "none"
-        raise ConfigError(f"no feed {name!r} is deployed; the deployment has: {known}") from None
+    return deployment.feed(name).feed_id
 
 
 def committee_number(deployment: Deployment, name: str) -> int:

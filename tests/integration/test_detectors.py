@@ -129,7 +129,7 @@ def test_the_walk_through_as_written(
         assert found["outcome"] == entry.outcome.value if entry.outcome else None
     for arguments, says in (
         (("sp500", "11"), "there is no round 11"),
-        (("other",), "there is no feed 'other'; deployed are: sp500"),
+        (("other",), "no feed 'other' is deployed; the deployment has: "),
     ):
         done = workspace.run("explain", *arguments)
         assert done.returncode == 2 and says in done.stderr

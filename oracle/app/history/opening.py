@@ -133,9 +133,7 @@ async def history_of(config: Config, feed: str) -> AsyncIterator[FeedHistory]:
         ChainUnavailable: The chain does not answer, and there is no journal here.
     """
     deployment = load_deployment(config.chain.deployment)
-    deployed = deployment.feeds.get(feed)
-    if deployed is None:
-        raise ConfigError(f"there is no feed {feed!r}; deployed are: {', '.join(deployment.feeds)}")
+    deployed = deployment.feed(feed)
     history = FeedHistory(
         feed, to_hex(deployed.feed_id), deployed.decimals, deployment.hub, deployment.chain_id, _first=deployment.block
     )

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from oracle.core.documents import NotJson, NotText, decode_text, parse_json
-from oracle.core.errors import DeploymentError
+from oracle.core.errors import ConfigError, DeploymentError
 from oracle.core.formats import checksum_address, from_hex, to_hex
 
 FORMAT = 4
@@ -169,6 +169,13 @@ class Deployment(_Part):
     feeds: dict[str, DeployedFeed]
     registry: Address | None = None
     created: dict[Address, DeployedContract] = Field(default_factory=dict)
+
+    def feed(self, name: str) -> DeployedFeed:
+        """Return a feed by its name in the configuration. Raises: ConfigError."""
+        if name not in self.feeds:
+            known = ", ".join(sorted(self.feeds)) or "none"
+            raise ConfigError(f"no feed {name!r} is deployed; the deployment has: {known}")
+        return self.feeds[name]
 
 
 class Step(_Part):
