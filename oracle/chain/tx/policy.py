@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from oracle.chain.tx.fees import GWEI, FeePolicy
 from oracle.config import ChainConfig
+from oracle.core.money import WEI
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,6 @@ def send_policy(chain: ChainConfig) -> SendPolicy:
         fees=FeePolicy(
             max_fee=int(chain.max_fee_gwei * GWEI),
             max_priority_fee=int(chain.max_priority_fee_gwei * GWEI),
-            max_cost=None if cost is None else int(cost * 10**18),
+            max_cost=None if cost is None else int(cost * WEI),
         ),
     )

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from oracle.app.cost.figures import Basis, CostChange, CostReport, Daily
+from oracle.chain.tx.fees import GWEI
 from oracle.cli.render.tables import new_console, new_table
-from oracle.core.money import ether
+from oracle.core.money import WEI, ether
 from oracle.core.times import readable, span
 
 __all__ = ["cost_document", "print_cost"]
@@ -19,7 +20,6 @@ _GROUNDS = {
     Basis.AT_LEAST: "estimate, at least",
     Basis.BOUND: "heartbeats alone",
 }
-_GWEI = 10**9
 
 
 def cost_document(report: CostReport) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _price(report: CostReport) -> str:
         Basis.CHAIN: "as the chain asks now",
         Basis.GIVEN: "as you said",
     }[report.price.basis]
-    return f"{report.price.wei / _GWEI:.4g} gwei a gas, {ground}"
+    return f"{report.price.wei / GWEI:.4g} gwei a gas, {ground}"
 
 
 def _money(report: CostReport) -> list[str]:
@@ -122,7 +122,7 @@ def _money(report: CostReport) -> list[str]:
 def _amounts(report: CostReport, wei: float | None) -> list[str]:
     if wei is None:
         return ["?"] * len(_money(report))
-    return [ether(wei)] if report.ether is None else [ether(wei), f"{wei / 10**18 * report.ether.price:,.2f}"]
+    return [ether(wei)] if report.ether is None else [ether(wei), f"{wei / WEI * report.ether.price:,.2f}"]
 
 
 def _daily(report: CostReport, daily: Daily) -> list[str]:
