@@ -195,7 +195,8 @@ def test_people_are_told_by_name(ran: Ran, httpserver: HTTPServer) -> None:
     said = " ".join(done.stdout.split())
     assert done.returncode == 1
     assert re.search(
-        r"readings: 0x[0-9a-fA-F]{40}: readings missing, its report of [0-9TZ:-]+, 0x[0-9a-f]{64}: its server does", said
+        r"readings: 0x[0-9a-fA-F]{40}: readings missing, its report of [0-9TZ:-]+, 0x[0-9a-f]{64}: its server does",
+        said,
     )
     assert re.search(r"\d+ of \d+ signatures have the readings behind their answers", said)
     named = ran.audit("--readings", "--from", f"0x{'00' * 19}01={url}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from oracle.chain.reach import joins, out_of_reach, own_problem, reach_of
 from oracle.chain.hub import CHANGE_WINDOW, Committee
+from oracle.chain.reach import joins, out_of_reach, own_problem, reach_of
 from tests.unit.config.texts import address, configured, networked
 
 OURS, THEIRS = "0x" + "11" * 20, "0x" + "22" * 20
