@@ -23,6 +23,7 @@ from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil, free_port, load_anvil_config
 from oracle.chain.rpc import Rpc
 from oracle.config import load
+from oracle.core.formats import checksum_address
 from oracle.core.types import Round
 from tests.chaos import nursery
 from tests.chaos.nursery import Daemon
@@ -183,12 +184,15 @@ def with_keys_of_their_own(them: Organisations) -> None:
     config = load(them.folder / "net/south/oracle.toml", {})
     assert config.network is not None
     assert [each.name for each in config.network.members] == ["north", "south", "east", "west"]
-    # South puts its keys in. A keystore tells its address without its password.
-    made = json.loads((them.folder / "keystore/reporter.json").read_text())
+    # South's key is one that is here.
+    made = (them.folder / "keystore/reporter.json").read_text()
+    own = checksum_address("0x" + json.loads(made)["address"].removeprefix("0x"))
+    file = them.folder / "net/south/oracle.toml"
+    file.write_text(file.read_text().replace(config.network.members[1].reporter, own))
     for key in (config.keys.reporter, config.keys.submitter, config.keys.shadow):
         if key is not None and key.keystore is not None and key.password_file is not None:
             key.keystore.parent.mkdir(exist_ok=True)
-            key.keystore.write_text(json.dumps(made | {"address": config.network.members[1].reporter}))
+            key.keystore.write_text(made)
             key.password_file.write_text("a long password\n")
             for path in (key.keystore, key.password_file):
                 path.chmod(0o600)
