@@ -14,7 +14,9 @@ from oracle.core.errors import Fatal, ToolMissing
 def oracle_command() -> list[str]:
     """Return this environment's `oracle` command."""
     installed = Path(sys.executable).with_name("oracle")
-    return [str(installed)] if installed.exists() else [sys.executable, "-P", "-c", "from oracle.cli import main; main()"]
+    return (
+        [str(installed)] if installed.exists() else [sys.executable, "-P", "-c", "from oracle.cli import main; main()"]
+    )
 
 
 def git_command() -> str:

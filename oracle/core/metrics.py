@@ -147,7 +147,9 @@ HELP: dict[Enum, str] = {
     Gauge.UNPROVEN: "Observations that wait for their proof, or are being proven.",
     Gauge.BALANCE_WEI: "What the paying account has.",
     Gauge.REPORTS_LEFT: "Submissions that this pays for at the present price.",
-    Gauge.BUDGET_SPENT_WEI: "What transactions have cost in the last 24 hours, with what is set aside for those under way.",
+    Gauge.BUDGET_SPENT_WEI: (
+        "What transactions have cost in the last 24 hours, with what is set aside for those under way."
+    ),
     Gauge.BUDGET_LIMIT_WEI: "What they may cost in any 24 hours; not there without a daily limit.",
     Gauge.HEAD_BLOCK: "Number of the chain's latest block.",
     Gauge.ENDPOINTS_HEALTHY: "RPC endpoints that answer, of the right chain, with a fresh head.",
