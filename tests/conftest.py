@@ -22,6 +22,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # The test workers use all cores. A proof with a thread for each core would take longer and slow the others down.
     os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
+# The terminal of whoever runs the tests decides nothing; the workers have its width in a variable.
+for _variable in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
+    os.environ.pop(_variable, None)
+
 # Derandomised, so that a failure can be repeated. No deadline: the first example may load a library.
 settings.register_profile("project", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")

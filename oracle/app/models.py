@@ -17,7 +17,7 @@ from oracle.chain.local.solc import Solc
 from oracle.core import encoding
 from oracle.core.cores import usable_cores
 from oracle.core.documents import parse_json
-from oracle.core.errors import ArtifactError, ConfigError, DataError
+from oracle.core.errors import ArtifactError, ConfigError, DataError, ModelError
 from oracle.core.privacy import PRIVATE_SCORES, ModelPrivacy, privacy_of
 from oracle.proving import artifact, split, tuning
 from oracle.proving.artifact import Artifact
@@ -148,24 +148,34 @@ def inspect_model(options: ModelOptions) -> GraphReport:
 
 
 def _request(options: ModelOptions, progress: Progress) -> Request:
-    """Return the tuning request. A model without weights is public: there is nothing to hide."""
-    if options.data is None:
-        raise DataError("tuning needs samples of the model's inputs")
+    """Return the tuning request. A model without weights is public: there is nothing to hide.
+
+    What would give the weights away is refused before the samples are read.
+    """
     samples = options.data
-    request = _asked(options, samples, read_file(options.onnx))
-    if not options.public_model and not tuning.has_weights(request):
+    if samples is None:
+        raise DataError("tuning needs samples of the model's inputs")
+    data = read_file(options.onnx)
+    if not options.public_model and _hides_nothing(_asked(options, (), data)):
         progress(f"{options.onnx.name} has no weights that could be hidden: its circuit is public")
         options = replace(options, public_model=True)
-        request = _asked(options, samples, request.data)
     options.refuse_leaks()
-    return request
+    return _asked(options, load(samples), data)
 
 
-def _asked(options: ModelOptions, samples: Path, data: bytes) -> Request:
+def _hides_nothing(request: Request) -> bool:
+    """Return True if the model has no weights. One that can't be read counts as one that has; tuning says why."""
+    try:
+        return not tuning.has_weights(request)
+    except ModelError:
+        return False
+
+
+def _asked(options: ModelOptions, samples: Any, data: bytes) -> Request:
     return tuning.Request(
         name=model_name(options.onnx.stem),
         data=data,
-        samples=load(samples),
+        samples=samples,
         verdict=None if options.rule is None else tuning.VerdictRule(tuning.Rule(options.rule), options.value),
         max_flips_per_10k=options.max_flips,
         visibility=artifact.Visibility(options.privacy.visibility),

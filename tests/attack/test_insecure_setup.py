@@ -94,9 +94,19 @@ async def yes(self: Rpc) -> bool:
 
 
 def test_a_local_srs_is_not_deployed_elsewhere(proofs: Proofs, elsewhere: Anvil, tmp_path: Path) -> None:
+    """The configuration says it, or the circuit itself."""
     config = configure(proofs, elsewhere, tmp_path, encrypted(elsewhere, tmp_path))
-    with pytest.raises(InsecureSetup, match=f"SRS is not the public ceremony's.*chain {BASE} is not a local chain"):
+    with pytest.raises(InsecureSetup, match=r"insecure-local.*is for a local chain only"):
         proofs.run(deploy(config, lambda line: None))
+
+    async def without_the_setting() -> None:
+        plan = DeployPlan((), (), {"default": [proofs.artifact()]}, change_delay=0)
+        async with Rpc(elsewhere.rpc_url, BASE) as rpc:
+            payer = Account.from_key(elsewhere.accounts[DEPLOYER].key)
+            await deploy_plan(plan, rpc, payer, config.chain.deployment)
+
+    with pytest.raises(InsecureSetup, match=f"SRS is not the public ceremony's.*chain {BASE} is not a local chain"):
+        proofs.run(without_the_setting())
     assert elsewhere.rpc("eth_blockNumber") == "0x0", "nothing was sent"
     assert not config.chain.deployment.exists()
 

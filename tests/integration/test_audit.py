@@ -33,13 +33,14 @@ from oracle.chain.transport.answers import Log, Transaction
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import ConfigError, DataError, DeploymentError, ProverCrashed
 from oracle.core.formats import from_hex, keccak
+from oracle.core.times import utc
 from oracle.core.types import HoldReason, Outcome, Status
 from oracle.proving.artifact import MANIFEST, Manifest
 from oracle.proving.verification import Verification, verify_in
 from tests.attack.calldata import DYNAMIC, IF_NEWER, SHADOW, Calldata, encode, place, word
 from tests.attack.node import DEPLOYER, GENESIS
 from tests.attack.proofs import Proofs
-from tests.attack.rig import ANOMALOUS, ANSWER, COMMITTEE, NORMAL, REPORTER, STRANGER, Rig, Sighting
+from tests.attack.rig import ANOMALOUS, ANSWER, COMMITTEE, NORMAL, REPORTER, STRANGER, UNIT, Rig, Sighting
 from tests.attack.setup import audit_folder
 from tests.attack.storage import of_committee, of_position, of_round, of_track, tamper, word_at
 
@@ -217,7 +218,8 @@ def test_a_hold_for_another_reason_than_the_hub_says(
 
     monkeypatch.setattr("oracle.audit.fetch.round_event", lied)
     (failure,) = failures(audited(rig, folder))
-    assert failure.endswith(f"but it was held as anomalous (confirmations: 0) {2 * ANSWER} of {rig.start + 600}")
+    at = utc(rig.start + 600)
+    assert failure.endswith(f"but it was held as anomalous (confirmations: 0) {2 * ANSWER // UNIT}.00000000 of {at}")
 
 
 def test_shadow_submissions_are_no_rounds(rig: Rig, folder: Path, forwarder: bytes) -> None:
