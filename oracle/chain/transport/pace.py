@@ -13,14 +13,14 @@ LONGEST_PAUSE_S = 15.0
 
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 4.0
 _FIRST_INTERVAL_S, _LAST_INTERVAL_S = 0.02, 1.0
-_ANSWERS_UNTIL_FASTER = 50
+_SPACES_UNTIL_FASTER, _S_UNTIL_FASTER = 10, 1.0
 
 
 class RequestPace:
     """Spaces the requests of all who share an endpoint.
 
-    The first request that is limited sets a space between requests; each later one doubles it. After some answers
-    it becomes smaller again.
+    The first request that is limited sets a space between requests; each later one doubles it. Once answers have come
+    for ten spaces, and for a second at least, it is halved: after the widest space, all is as before in 22 seconds.
 
     Args:
         clock: Monotonic seconds.
@@ -31,7 +31,7 @@ class RequestPace:
         self._space = 0.0
         self._next = 0.0
         self._changed = float("-inf")
-        self._answers = 0
+        self._slow_since = float("-inf")
 
     async def turn(self) -> float:
         """Wait for the turn of a request, and return the time at which it begins."""
@@ -54,17 +54,15 @@ class RequestPace:
         # Requests that were under way together are limited together: that is one reason to slow down, not many.
         if began > self._changed:
             self._space = min(max(2 * self._space, _FIRST_INTERVAL_S), _LAST_INTERVAL_S)
-            self._changed, self._answers = self._clock(), 0
+            self._changed = self._slow_since = self._clock()
         pause = asked if asked is not None else min(_FIRST_PAUSE_S * 2 ** (times - 1), _LAST_PAUSE_S)
         pause = min(pause, LONGEST_PAUSE_S)
         self._next = max(self._next, self._clock() + pause)
         return max(pause, 0.05) + random.uniform(0, 0.1)
 
     def answered(self) -> None:
-        """Count an answer; after enough of them, become faster."""
-        if not self._space:
-            return
-        self._answers += 1
-        if self._answers >= _ANSWERS_UNTIL_FASTER:
-            self._answers = 0
-            self._space = 0.0 if self._space <= _FIRST_INTERVAL_S else self._space * 0.75
+        """Take note of an answer; where they come for a while, become faster."""
+        now = self._clock()
+        if self._space and now - self._slow_since >= max(_S_UNTIL_FASTER, _SPACES_UNTIL_FASTER * self._space):
+            self._space = 0.0 if self._space <= _FIRST_INTERVAL_S else self._space / 2
+            self._slow_since = now
