@@ -82,7 +82,12 @@ async def play(folder: Path) -> Seen:
         children = (len(processes[0].children(recursive=True)), len(processes[1].children(recursive=True)))
         memory = (processes[0].memory_info().rss, processes[1].memory_info().rss)
         libraries = (loaded(processes[0]), loaded(processes[1]))
-        ready = await readiness(network.members[ANSWERS_ONLY])
+        # The others are asked at intervals: those who started last may be silent to it until the next look.
+        for _ in range(15):
+            ready = await readiness(network.members[ANSWERS_ONLY])
+            if ready[0] == 200:
+                break
+            await network.until_turn(network.turn() + 1)
         first, stopped, exits = network.turn() + 1, {}, []
         for index in range(layout.members):
             began = network.turn()
