@@ -443,7 +443,9 @@ class Scene:
         assert left == 0, f"{left} observations never ended"
         if new_journal:
             on_chain = [event for event in on_chain if event in entries]
-        assert sorted(on_chain) == sorted(entries), f"chain {on_chain}\njournal {entries}\n{self.log()[-3_000:]}"
+        chain, kept = Counter(on_chain), Counter(entries)
+        alone = f"on the chain alone: {list(chain - kept)}; in the journal alone: {list(kept - chain)}"
+        assert chain == kept, f"{alone}\n{self.log()[-3_000:]}"
         return on_chain
 
     def assert_nothing_secret(self) -> None:
