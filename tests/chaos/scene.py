@@ -443,7 +443,8 @@ class Scene:
         assert left == 0, f"{left} observations never ended"
         if new_journal:
             on_chain = [event for event in on_chain if event in entries]
-        chain, kept = Counter(on_chain), Counter(entries)
+        chain: Counter[tuple[object, ...]] = Counter(on_chain)
+        kept: Counter[tuple[object, ...]] = Counter(entries)
         alone = f"on the chain alone: {list(chain - kept)}; in the journal alone: {list(kept - chain)}"
         assert chain == kept, f"{alone}\n{self.log()[-3_000:]}"
         return on_chain
