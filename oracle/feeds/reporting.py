@@ -354,6 +354,12 @@ class Reporting:
             raise error
         event = "state moved" if isinstance(error, StateMoved) else "report parted"
         log.info(event, observations=list(stage.keys), reason=str(error))
+        if isinstance(stage, Submitted):
+            left = stage.decided.only(await self._not_on_chain(stage))
+            if left is None:
+                return ()
+            if left.keys != stage.keys:
+                parts = parting.part(left, error, peers) or parting.Parts(None, (left,))
         at_fault = () if parts.at_fault is None else parts.at_fault.due
         again = [each for observed in at_fault for each in await self._at_fault(stage, observed, error)]
         for rest in parts.rest:
@@ -361,6 +367,21 @@ class Reporting:
             alone = any(self._parted[key] >= ATTEMPTS for key in rest.keys)
             again.append(Again(rest, alone=alone))
         return again
+
+    async def _not_on_chain(self, submitted: Submitted) -> Collection[str]:
+        """End the observations that the chain has, and return the keys of the others.
+
+        The transaction may have been mined, and only its receipt be missing. What is signed again waits, and a newer
+        observation that overtakes it ends it without asking the chain.
+        """
+        states = await self._hub.feed_states([each.feed_id for each in submitted.due])
+        left = []
+        for observed, state in zip(submitted.due, states, strict=True):
+            if observed.observed_at <= state.last_report_at:
+                self._end([observed], *await self._relayed(observed, state, deriving.answers(submitted, observed)))
+            else:
+                left.append(observed.key)
+        return left
 
     async def _at_fault(self, stage: OpenStage, observed: Observed, error: OracleError) -> Sequence[Again]:
         """End an observation that made its report fail, or let it go by itself, if its feed has moved."""

@@ -167,6 +167,20 @@ async def test_a_transaction_whose_nonce_is_gone_is_made_again_for_all(market: M
     assert market.carried == ["abc"] and set(market.ends.values()) == {"accepted"}
 
 
+async def test_what_was_mined_without_a_receipt_ends_at_once(market: Market) -> None:
+    """Signed again, it would wait, and a newer observation could end it as superseded though the chain has it."""
+
+    async def confirm(submitted: Submitted) -> Submitted:
+        await confirming(submitted)  # it is mined
+        raise StateMoved("its nonce went to another one")
+
+    confirming, market.submitter.confirm = market.submitter.confirm, confirm  # type: ignore[method-assign]
+    decided = market.decided()
+    market.reporting.decide([decided])
+    assert await market.reporting.report(decided) == ()
+    assert market.carried == ["abc"] and set(market.ends.values()) == {"accepted"}
+
+
 @pytest.mark.parametrize("stage", ["decided", "scored"])
 async def test_what_is_too_old_by_now_is_neither_signed_nor_proven(market: Market, stage: str) -> None:
     decided = market.decided(at=1_000)
