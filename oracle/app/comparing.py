@@ -23,7 +23,7 @@ from oracle.core.encoding import Feature, PeerAnswer
 from oracle.core.errors import ArtifactError, ChainUnavailable, ContractRejected, DataError
 from oracle.core.gate import HoldPolicy
 from oracle.core.report import SignedReport
-from oracle.core.types import FeedState, HoldReason, Status
+from oracle.core.types import FeedState, HoldReason
 from oracle.detectors.interface import Detector, Disclosure
 
 __all__ = ["REPORTS", "DifferingReport", "ModelComparison", "RebuiltReport", "compare_models", "rebuild_reports"]
@@ -249,22 +249,10 @@ async def _signed(hub: Hub, event: RoundEvent) -> SignedReport | None:
 def _after(state: FeedState, policy: HoldPolicy, event: RoundEvent, peers: tuple[int, ...]) -> FeedState:
     """Return a feed's state after a report, as far as features depend on it. The event says what became of it."""
     if isinstance(event, RoundAccepted):
-        move = encoding.move(state.kind, state.sigma, event.answer, state.answer) if state.round_id else 0
-        gap = encoding.gap_of(state, event.answer, event.observed_at, policy.tolerance)
-        return replace(
-            state,
-            status=Status.OK,
-            round_id=event.round_id,
-            answer=event.answer,
-            observed_at=event.observed_at,
-            last_report_at=event.observed_at,
-            repeats=encoding.repeats(state, event.answer),
-            variance=encoding.variance(state.variance, move, gap) if state.round_id else encoding.VARIANCE_START,
-            returns=encoding.push_move(state.returns, move),
-            peer_answers=peers,
-            held=None,
-        )
-    # The chain's clock stands still here: a hold is never taken for a confirmed one.
+        # The chain's clock stands still here.
+        accepted = gate.accept(state, policy.tolerance, event.answer, event.observed_at, state.published_at, peers)
+        return replace(accepted, round_id=event.round_id)
+    # For the same reason, a hold is never taken for a confirmed one.
     scores = (1,) if event.reason is HoldReason.ANOMALOUS else (0,)
     endless = replace(policy, confirm_delay=max(1, policy.confirm_delay))
     judged = gate.judge(

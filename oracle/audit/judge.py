@@ -325,22 +325,10 @@ def follow(
         held = replace(kept, reason=said.reason, confirmations=said.confirmations)
         after = replace(state, status=Status.HELD, held=held, last_report_at=said.observed_at, held_reports=count)
         return Judgement(after, said, None)
-    move = 0 if state.round_id == 0 else encoding.move(state.kind, state.sigma, said.answer, state.answer)
-    gap = encoding.gap_of(state, said.answer, said.observed_at, feed.policy.tolerance)
-    after = replace(
-        state,
-        status=Status.OK,
-        round_id=said.round_id,
-        answer=said.answer,
-        observed_at=said.observed_at,
-        published_at=judged.published_at,
-        last_report_at=said.observed_at,
-        repeats=encoding.repeats(state, said.answer),
-        variance=encoding.variance(state.variance, move, gap) if state.round_id else encoding.VARIANCE_START,
-        returns=encoding.push_move(state.returns, move),
-        peer_answers=tuple(judged.peer_answers),
-        held=None,
+    accepted = gate.accept(
+        state, feed.policy.tolerance, said.answer, said.observed_at, judged.published_at, judged.peer_answers
     )
+    after = replace(accepted, round_id=said.round_id)
     made_round = Round(
         round_id=said.round_id,
         answer=said.answer,

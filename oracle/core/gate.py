@@ -133,7 +133,7 @@ def judge(
     if len(peer_answers) != len(state.peers):
         raise ValueError(f"{len(peer_answers)} answers of peers; the feed has {len(state.peers)} peers")
     repeats = encoding.repeats(state, answer)
-    move = 0 if state.round_id == 0 else encoding.move(state.kind, state.sigma, answer, state.answer)
+    move = _move(state, answer)
     gap = encoding.gap_of(state, answer, observed_at, policy.tolerance)
     ratio = encoding.score_ratio(scores, score_unit)
     reason = _reason_to_hold(state, policy, answer, repeats, move, scores)
@@ -143,20 +143,7 @@ def judge(
             count_held = (state.held_reports + 1) % HELD_REPORTS
             after = replace(state, status=Status.HELD, held=held, last_report_at=observed_at, held_reports=count_held)
             return Verdict(after, Outcome.HELD, reason)
-    after = replace(
-        state,
-        status=Status.OK,
-        round_id=state.round_id + 1,
-        answer=answer,
-        observed_at=observed_at,
-        published_at=published_at,
-        last_report_at=observed_at,
-        repeats=repeats,
-        variance=encoding.variance(state.variance, move, gap) if state.round_id else encoding.VARIANCE_START,
-        returns=encoding.push_move(state.returns, move),
-        peer_answers=tuple(peer_answers),
-        held=None,
-    )
+    after = accept(state, policy.tolerance, answer, observed_at, published_at, peer_answers)
     accepted = Round(
         round_id=after.round_id,
         answer=answer,
@@ -168,6 +155,40 @@ def judge(
         count=count,
     )
     return Verdict(after, Outcome.ACCEPTED, reason, accepted)
+
+
+def accept(
+    state: FeedState,
+    tolerance: int,
+    answer: int,
+    observed_at: int,
+    published_at: int,
+    peer_answers: Sequence[int] = (),
+) -> FeedState:
+    """Return a feed's state after a report that became a round. See `judge`, whose arguments these are.
+
+    Args:
+        tolerance: The feed's, of its rules for holds.
+    """
+    move, gap = _move(state, answer), encoding.gap_of(state, answer, observed_at, tolerance)
+    return replace(
+        state,
+        status=Status.OK,
+        round_id=state.round_id + 1,
+        answer=answer,
+        observed_at=observed_at,
+        published_at=published_at,
+        last_report_at=observed_at,
+        repeats=encoding.repeats(state, answer),
+        variance=encoding.variance(state.variance, move, gap) if state.round_id else encoding.VARIANCE_START,
+        returns=encoding.push_move(state.returns, move),
+        peer_answers=tuple(peer_answers),
+        held=None,
+    )
+
+
+def _move(state: FeedState, answer: int) -> int:
+    return 0 if state.round_id == 0 else encoding.move(state.kind, state.sigma, answer, state.answer)
 
 
 def would_hold(state: FeedState, max_repeats: int, answer: int, scores: Sequence[int]) -> bool:
