@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -75,6 +76,12 @@ class Manifest:
         features: The names of a feed model's features, in order; empty if it is no feed's model.
         hashed: Ends of a segment of a split model that are published as hashes: "input", "output" or both.
         inputs: Lengths of the circuit's inputs, if it has several; each has a hash of its own. A window is all of them.
+        exact: True if the circuit equals an integer reference bit for bit, and a prover chooses nothing. False for an
+            approximate circuit, which looks functions up.
+        errors: Of an approximate circuit, the largest distance from the float model on the samples, for each output, in
+            output units. It is measured and not a bound.
+        guard_band: Of an approximate circuit, half the width of the band around a threshold in which a published
+            integer decides nothing, for each output, in published integers.
     """
 
     schema: int
@@ -103,6 +110,9 @@ class Manifest:
     features: tuple[str, ...] = ()
     hashed: tuple[str, ...] = ()
     inputs: tuple[int, ...] = ()
+    exact: bool = True
+    errors: tuple[float, ...] = ()
+    guard_band: tuple[int, ...] = ()
 
     @property
     def model_hash_at(self) -> int:
@@ -121,6 +131,11 @@ class Manifest:
             if document[key]:
                 document[key] = list(document[key])
             else:
+                del document[key]
+        for key in ("errors", "guard_band"):
+            document[key] = list(document[key])
+        if self.exact:
+            for key in ("exact", "errors", "guard_band"):
                 del document[key]
         return document
 
@@ -167,6 +182,7 @@ class Manifest:
         values["inputs"] = tuple(values.get("inputs", ()))
         if values["inputs"] and (values["batch"], sum(values["inputs"])) != (1, values["width"]):
             raise ValueError("its inputs are not the integers of one window")
+        _check_approximation(values)
         manifest = Manifest(**values)
         if stated not in (None, manifest.privacy()):
             raise ValueError("its statement on privacy is not that of its visibility and disclosure")
@@ -198,6 +214,27 @@ def _check_kinds(values: Mapping[str, Any]) -> None:
     for key in _HASHES:
         if not re.fullmatch(r"(0x)?[0-9a-f]{64}", values[key]):
             raise ValueError(f"{key} must be 64 hexadecimal digits")
+
+
+def _check_approximation(values: dict[str, Any]) -> None:
+    """Check what a manifest says of an approximate circuit, and turn its lists into tuples.
+
+    Raises:
+        TypeError: A value is of another kind.
+        ValueError: The values contradict each other.
+    """
+    exact = values.setdefault("exact", True)
+    if type(exact) is not bool:
+        raise TypeError("exact must be true or false")
+    errors, band = (tuple(values.get(key, ())) for key in ("errors", "guard_band"))
+    if any(type(each) not in (int, float) or not 0 <= each < math.inf for each in errors):
+        raise TypeError("errors must be numbers, none of them negative")
+    if any(type(each) is not int or not 0 <= each < 1 << 127 for each in band):
+        raise TypeError("guard_band must be whole numbers, none of them negative")
+    expected = 0 if exact else values["outputs"]
+    if (len(errors), len(band)) != (expected, expected):
+        raise ValueError("an approximate circuit has an error and a guard band for each output, an exact one has none")
+    values |= {"errors": errors, "guard_band": band}
 
 
 def _features(names: Any, width: int) -> tuple[str, ...]:
