@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -35,6 +35,10 @@ LIFETIME = 30 * 86_400
 Progress = Callable[[str], None]
 
 
+class ClaimNotMet(DataError):
+    """The model's output on these inputs is not what the claim says. Nothing is wrong with the arguments."""
+
+
 @dataclass(frozen=True)
 class Registered:
     """A registered model with its circuit."""
@@ -54,6 +58,25 @@ class Registered:
         manifest = self.artifact.manifest
         code_hash = from_hex(manifest.verifier_code_hash)
         return registered_id(self.model_hash, code_hash, manifest.proof_bytes, self.circuit.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedClaim:
+    """A claim that holds and is not proven yet. It has the private data, which its repr does not show.
+
+    Attributes:
+        model: The model.
+        job: The statement, for any prover of the model's circuit.
+        told: The claim without its proof, all of which is public.
+    """
+
+    model: Registered = field(repr=False)
+    job: ProofJob = field(repr=False)
+    told: ClaimProof
+
+    def claim(self, proof: bytes) -> ClaimProof:
+        """Return the claim with its proof, as the prover gave it."""
+        return replace(self.told, proof=proof)
 
 
 def registered_id(model_hash: int, code_hash: bytes, proof_bytes: int, limit: int) -> int:
@@ -192,6 +215,51 @@ class ZkmlClient:
             self.prove(model, inputs, output_constraint, subject, salt=salt, expires_at=expires_at, progress=progress)
         )
 
+    def prepare(
+        self,
+        model: str,
+        inputs: Mapping[str, Any],
+        output_constraint: Constraint,
+        subject: str,
+        *,
+        salt: tuple[int, ...] | None = None,
+        expires_at: int | None = None,
+    ) -> PreparedClaim:
+        """Commit to the inputs, and check that the claim holds, so that any prover of the circuit can prove it.
+
+        The arguments are those of `generate_inference_proof`.
+
+        Raises:
+            ClaimNotMet: The output is outside the range.
+            DataError: An argument is wrong.
+        """
+        found = self.registered(model)
+        limbs = subject_limbs(subject)
+        lo, hi = found.spec.bounds(output_constraint, found.circuit.score_unit, found.circuit.limit)
+        expires_at = int(time.time()) + LIFETIME if expires_at is None else expires_at
+        if type(expires_at) is not int or not 0 < expires_at < 1 << 40:
+            raise DataError(f"expires_at {expires_at!r} is not a time in Unix seconds")
+        commitment = self.commit(model, inputs, salt)
+        # The output is private even here, where its owner gets the error: errors end up in logs.
+        if not lo <= found.circuit.score(commitment.features) <= hi:
+            raise ClaimNotMet(f"output is outside the range: no claim of {model} can be proven with these bounds")
+        window, published = self._statement(commitment, lo, hi, expires_at, limbs)
+        (statement_hash,) = self._hashes(window[-len(published) + 2 :])
+        told = ClaimProof(
+            model=model,
+            model_id=found.model_id,
+            model_hash=found.model_hash,
+            commitment=commitment.value,
+            lo=lo,
+            hi=hi,
+            unit=found.circuit.score_unit,
+            subject=subject,
+            expires_at=expires_at,
+            statement_hash=statement_hash,
+            proof=b"",
+        )
+        return PreparedClaim(found, ProofJob((window,), (published,), (commitment.value, statement_hash)), told)
+
     def verify_inference_proof(self, proof: ClaimProof, *, now: int | None = None) -> ClaimVerdict:
         """Verify the proof of a claim about a model that is registered here, without believing what the claim says.
 
@@ -256,36 +324,15 @@ class ZkmlClient:
         progress: Progress = lambda step: None,
     ) -> ClaimProof:
         """Do the same as `generate_inference_proof`, as a coroutine. If cancelled, it ends its child process."""
-        found = self.registered(model)
-        limbs = subject_limbs(subject)
-        lo, hi = found.spec.bounds(output_constraint, found.circuit.score_unit, found.circuit.limit)
-        expires_at = int(time.time()) + LIFETIME if expires_at is None else expires_at
-        if type(expires_at) is not int or not 0 < expires_at < 1 << 40:
-            raise DataError(f"expires_at {expires_at!r} is not a time in Unix seconds")
         progress("commit")
-        commitment = await asyncio.to_thread(self.commit, model, inputs, salt)
-        # The output is private even here, where its owner gets the error: errors end up in logs.
-        if not lo <= found.circuit.score(commitment.features) <= hi:
-            raise DataError(f"output is outside the range: no claim of {model} can be proven with these bounds")
-        window, published = self._statement(commitment, lo, hi, expires_at, limbs)
-        (statement_hash,) = await asyncio.to_thread(self._hashes, window[-len(published) + 2 :])
-        progress("prove")
-        async with LocalProver(found.artifact, threads=self._threads) as prover:
-            made = await prover.prove(ProofJob((window,), (published,), (commitment.value, statement_hash)))
-        progress("proven")
-        return ClaimProof(
-            model=model,
-            model_id=found.model_id,
-            model_hash=found.model_hash,
-            commitment=commitment.value,
-            lo=lo,
-            hi=hi,
-            unit=found.circuit.score_unit,
-            subject=subject,
-            expires_at=expires_at,
-            statement_hash=statement_hash,
-            proof=made.proof,
+        prepared = await asyncio.to_thread(
+            self.prepare, model, inputs, output_constraint, subject, salt=salt, expires_at=expires_at
         )
+        progress("prove")
+        async with LocalProver(prepared.model.artifact, threads=self._threads) as prover:
+            made = await prover.prove(prepared.job)
+        progress("proven")
+        return prepared.claim(made.proof)
 
     async def verify(self, proof: ClaimProof, *, now: int | None = None) -> ClaimVerdict:
         """Do the same as `verify_inference_proof`, without blocking the event loop."""
