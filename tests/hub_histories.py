@@ -11,7 +11,6 @@ import copy
 import http.client
 import json
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -33,6 +32,7 @@ from oracle.core.encoding import NO_ANSWER, Feature
 from oracle.core.formats import checksum_address, keccak, to_hex
 from oracle.core.report import Report, SignedReport
 from oracle.core.types import FeedState, HeldAnswer, Round
+from tests.transactions import mined
 
 START = 1_700_000_000
 CHANGE_DELAY = 1_000
@@ -405,16 +405,6 @@ class RandomHub:
         begun = self.call("beginDefaultAdminTransfer", checksum_address("0x" + "00" * 20))
         self.now += 30 * 86_400
         return begun and self.call("renounceRole", bytes(32), self.chain.accounts[self.admin].address)
-
-
-def mined(ask: Callable[..., Any], sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Send a transaction and return its receipt. `ask` makes a JSON-RPC call."""
-    # Poll for the receipt: a call that waits inside the node was seen to hang.
-    tx_hash, until = ask("eth_sendTransaction", sent), time.monotonic() + 30
-    while (found := ask("eth_getTransactionReceipt", tx_hash)) is None:
-        assert time.monotonic() < until, "not mined"
-    receipt: dict[str, Any] = found
-    return receipt
 
 
 def _log(found: Mapping[str, Any]) -> Log:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.state import whole_storage
 from oracle.chain.rpc import Rpc
 from tests.attack.proofs import Proofs
+from tests.transactions import receipt_of
 
 T = TypeVar("T")
 
@@ -65,17 +65,7 @@ class Node:
         return bool(self.receipt(data, account, to, gas)["status"] == "0x1")
 
     def receipt(self, data: bytes, account: int = OUTSIDER, to: str | None = None, gas: int = GAS) -> dict[str, Any]:
-        tx_hash = self.broadcast(data, account, to, gas)
-        # Poll for the receipt: a call that waits inside the node was seen to hang.
-        begun = time.monotonic()
-        nudge_at = begun + 5
-        while (found := self.chain.rpc("eth_getTransactionReceipt", tx_hash)) is None:
-            assert time.monotonic() < begun + 30, f"not mined: {self.chain.rpc('txpool_content')}"[:2_000]
-            if time.monotonic() > nudge_at:  # a node under load was seen to forget that it mines at once
-                self.chain.rpc("evm_mine")
-                nudge_at += 5
-        receipt: dict[str, Any] = found
-        return receipt
+        return receipt_of(self.chain.rpc, self.broadcast(data, account, to, gas))
 
     def broadcast(self, data: bytes, account: int = OUTSIDER, to: str | None = None, gas: int = GAS) -> str:
         """Send a transaction, which waits for its block if blocks are not mined at once, and return its hash."""

@@ -33,6 +33,7 @@ from tests.chaos.feedserver import FeedServer
 from tests.chaos.nursery import Daemon
 from tests.chaos.proxy import Call, Dropped, NodeProxy
 from tests.integration.workspace import Workspace, eventually
+from tests.transactions import mined
 
 T = TypeVar("T")
 
@@ -334,11 +335,7 @@ class Scene:
         """Call a function of the hub from the admin's account: the payer's, unless the configuration has another."""
         data = hub_interface().encode_call(action, *arguments)
         admin = self.chain.accounts[0].address
-        sent = self.chain.rpc(
-            "eth_sendTransaction", {"from": admin, "to": self.deployment.hub, "data": "0x" + data.hex()}
-        )
-        eventually(lambda: self.chain.rpc("eth_getTransactionReceipt", sent) is not None, f"a receipt of {action}")
-        receipt = self.chain.rpc("eth_getTransactionReceipt", sent)
+        receipt = mined(self.chain.rpc, {"from": admin, "to": self.deployment.hub, "data": "0x" + data.hex()})
         assert receipt["status"] == "0x1", f"{action}: {receipt}"
 
     def entry(self, key: str) -> Entry | None:

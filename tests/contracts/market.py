@@ -7,6 +7,7 @@ scores.
 from __future__ import annotations
 
 import http.client
+import functools
 import json
 import posixpath
 import re
@@ -31,6 +32,7 @@ from oracle.chain.local.solc import compile_standard, standard_input
 from oracle.chain.transport.answers import Log
 from oracle.core.encoding import Feature
 from oracle.core.report import Report
+from tests.transactions import mined
 
 START = 1_700_000_000
 HEARTBEAT, MAX_AGE, CONFIRM_DELAY = 3_600, 600, 900
@@ -269,12 +271,7 @@ class Market:
     def _mine(self, to: str | None, data: bytes, account: int, sender: str | None = None) -> dict[str, Any]:
         sender = sender or self.chain.accounts[account].address
         sent = {"from": sender, "data": "0x" + data.hex(), "gas": hex(15_000_000)}
-        tx_hash = self.chain.rpc("eth_sendTransaction", sent | ({"to": to} if to else {}), timeout=60)
-        # Poll for the receipt: a node mines when it likes.
-        until = time.monotonic() + 30
-        while (found := self.chain.rpc("eth_getTransactionReceipt", tx_hash)) is None:
-            assert time.monotonic() < until, "not mined"
-        receipt: dict[str, Any] = found
+        receipt = mined(functools.partial(self.chain.rpc, timeout=60), sent | ({"to": to} if to else {}))
         assert receipt["status"] == "0x1", self.chain.output
         return receipt
 

@@ -21,7 +21,8 @@ from oracle.chain.local import contracts
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard, standard_input
 from tests.integration.test_operations import boxes
-from tests.integration.workspace import Workspace, eventually, feed
+from tests.integration.workspace import Workspace, feed
+from tests.transactions import mined
 
 MULTISIG, EXECUTOR, NEXT_GUARDIAN = ("0x" + digits * 20 for digits in ("a1", "b2", "c3"))
 DELAY = 600
@@ -59,7 +60,7 @@ class Administrator:
 
     def make(self, call: dict[str, str], sender: str) -> bool:
         """Make a printed call, from an account without a key. Return True if it succeeded."""
-        receipt = mined(self.chain, {"from": sender, "to": call["to"], "data": call["data"], "gas": hex(3_000_000)})
+        receipt = mined(self.chain.rpc, {"from": sender, "to": call["to"], "data": call["data"], "gas": hex(3_000_000)})
         return bool(int(receipt["status"], 16))
 
     def pass_time(self, seconds: int) -> None:
@@ -72,13 +73,6 @@ class Administrator:
     def paused(self) -> list[bool]:
         names = ("eth-usd", "btc-usd")
         return [json.loads(self.workspace.run("feed", "show", each, "--json").stdout)["paused"] for each in names]
-
-
-def mined(chain: Anvil, transaction: dict[str, str]) -> dict[str, Any]:
-    """Send a transaction of an account that needs no key, and return its receipt."""
-    tx_hash = chain.rpc("eth_sendTransaction", transaction)
-    eventually(lambda: chain.rpc("eth_getTransactionReceipt", tx_hash) is not None, "a receipt")
-    return dict(chain.rpc("eth_getTransactionReceipt", tx_hash))
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +118,7 @@ def deployed_timelock(chain: Anvil, root: Path) -> str:
     (contract,) = (names["TimelockController"] for names in built.values() if "TimelockController" in names)
     arguments = Interface(contract["abi"]).encode_constructor(DELAY, [MULTISIG], [EXECUTOR], "0x" + "00" * 20)
     data = "0x" + contract["evm"]["bytecode"]["object"] + arguments.hex()
-    return str(mined(chain, {"from": EXECUTOR, "data": data, "gas": hex(10**7)})["contractAddress"])
+    return str(mined(chain.rpc, {"from": EXECUTOR, "data": data, "gas": hex(10**7)})["contractAddress"])
 
 
 def test_the_guide(administrator: Administrator, project_root: Path) -> None:

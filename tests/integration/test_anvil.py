@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from oracle.chain.transport.interface import MethodMissing
 from oracle.core.errors import ChainUnavailable, ConfigError
 from oracle.core.formats import checksum_address
 from tests.fakenode import FakeNode
+from tests.transactions import mined
 
 StartAnvil = Callable[..., Anvil]
 
@@ -118,17 +118,7 @@ def test_contracts_over_the_size_limit_are_refused(anvil: StartAnvil) -> None:
         # PUSH2 size PUSH1 0 RETURN: a contract of `size` zero bytes
         code = f"0x61{size:04x}6000f3"
         call = {"from": chain.accounts[0].address, "data": code, "gas": hex(10_000_000)}
-        assert int(mined(chain, call)["status"], 16) == status, size
-
-
-def mined(chain: Anvil, transaction: dict[str, Any]) -> dict[str, Any]:
-    """Return the receipt of a transaction. Its block comes some time after the node has accepted it."""
-    sent = chain.rpc("eth_sendTransaction", transaction)
-    until = time.monotonic() + 10
-    while (receipt := chain.rpc("eth_getTransactionReceipt", sent)) is None:
-        assert time.monotonic() < until, "not mined"
-    found: dict[str, Any] = receipt
-    return found
+        assert int(mined(chain.rpc, call)["status"], 16) == status, size
 
 
 def test_it_ends_with_its_context(anvil: StartAnvil) -> None:
@@ -175,7 +165,7 @@ def test_the_state_file_carries_the_chain_over(anvil: StartAnvil, tmp_path: Path
     state = tmp_path / "not" / "yet" / "state.json"
     with anvil(state_file=state) as chain:
         sender, receiver = chain.accounts[0].address, "0x00000000000000000000000000000000000000aa"
-        sent = mined(chain, {"from": sender, "to": receiver, "value": "0x5"})["transactionHash"]
+        sent = mined(chain.rpc, {"from": sender, "to": receiver, "value": "0x5"})["transactionHash"]
     assert state.is_file()
     with anvil(state_file=state) as chain:
         assert int(chain.rpc("eth_getBalance", receiver, "latest"), 16) == 5

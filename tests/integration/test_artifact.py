@@ -42,6 +42,7 @@ from oracle.proving.srs.download import Patience
 from oracle.proving.srs.files import SrsOrigin
 from oracle.proving.verification import LocalVerifier
 from tests.circuits import compiler, srs
+from tests.transactions import mined
 
 DEFAULT = QuadraticModel.default()
 WINDOW = (CLIP, *range(PAST), GAP_ONE)
@@ -392,9 +393,7 @@ class Deployed:
         compiled = artifact.verifier()
         sender = chain.rpc("eth_accounts")[0]
         transaction = {"from": sender, "data": "0x" + compiled.bytecode.hex(), "gas": hex(8_000_000)}
-        sent = chain.rpc("eth_sendTransaction", transaction)
-        chain.rpc("evm_mine")
-        self._address = chain.rpc("eth_getTransactionReceipt", sent)["contractAddress"]
+        self._address = mined(chain.rpc, transaction)["contractAddress"]
         self.code = bytes.fromhex(chain.rpc("eth_getCode", self._address, "latest").removeprefix("0x"))
         self._selector = keccak(b"verifyProof(bytes,uint256[])")[:4]
 

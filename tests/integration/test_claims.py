@@ -7,7 +7,6 @@ import json
 import os
 import re
 import stat
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,6 +51,7 @@ from oracle.proving.engine.child import EngineProcess
 from tests import circuits
 from tests.attack.storage import leaving
 from tests.claim_models import centroids
+from tests.transactions import mined
 
 SUBJECT = "0x" + "ab" * 20
 OTHER = "0x" + "cd" * 20
@@ -502,11 +502,7 @@ class Contract:
     def _mine(self, account: int, to: str | None, data: bytes, value: int = 0) -> dict[str, Any]:
         rpc = self.scene.chain.rpc
         sent = {"from": self.scene.chain.accounts[account].address, "data": "0x" + data.hex(), "value": hex(value)}
-        tx_hash = rpc("eth_sendTransaction", sent | ({"to": to} if to else {}))
-        until = time.monotonic() + 30
-        while (receipt := rpc("eth_getTransactionReceipt", tx_hash)) is None:
-            assert time.monotonic() < until, "not mined"
-        return dict(receipt)
+        return mined(rpc, sent | ({"to": to} if to else {}))
 
 
 ADMIN, SUBJECT_AT, STRANGER = 0, 2, 3

@@ -49,6 +49,7 @@ from tests.circuits import circuit
 from tests.integration.conftest import Circuits
 from tests.integration.workspace import Workspace, feed
 from tests.stubs import WINDOW, feed_config, reporter, stub_artifact
+from tests.transactions import mined
 
 REPORTER = reporter().address
 ETH_USD = ("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE", "0x0000000000000000000000000000000000000348")
@@ -636,15 +637,16 @@ async def test_committee_and_peers_of_a_feed_do_not_change(rpc: Rpc, account: Lo
     assert await rpc.nonce(account.address) == nonce
 
 
-async def test_a_hub_that_was_handed_over_can_be_deployed_to(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+async def test_a_hub_that_was_handed_over_can_be_deployed_to(
+    chain: Anvil, rpc: Rpc, account: LocalAccount, path: Path
+) -> None:
     """The deployer is its guardian no more. Only a guardian that the plan names has to be one."""
     first = await run(plan(admin=OTHER), rpc, account, path)
     await rpc.request("evm_increaseTime", 3_601)
     await rpc.request("evm_mine")
     await rpc.request("anvil_impersonateAccount", OTHER)
     data = "0x" + hub_interface().encode_call("acceptDefaultAdminTransfer").hex()
-    await rpc.request("eth_sendTransaction", {"from": OTHER, "to": first.hub, "data": data})
-    await rpc.request("evm_mine")
+    mined(chain.rpc, {"from": OTHER, "to": first.hub, "data": data})
     hub = Hub(rpc, first.hub)
     assert await hub.read("defaultAdmin") == OTHER
     assert not await hub.read("hasRole", await hub.read("GUARDIAN_ROLE"), account.address)

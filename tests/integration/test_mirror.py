@@ -38,6 +38,7 @@ from oracle.core.errors import ContractRejected
 from oracle.core.report import Report, SignedReport
 from oracle.core.types import FeedState, HoldReason, Kind, Outcome
 from tests.stubs import feed_config, stub_artifact
+from tests.transactions import mined
 
 NORMAL, ANOMALOUS = (-1_000, -500), (-1_000, 2_500)
 PROOF = b"\1proof"
@@ -69,10 +70,8 @@ class World:
         sender = self.chain.accounts[account].address
         await self.rpc.call(self.hub.address, data, sender=sender, decode=hub_interface().decode_error)
         sent = {"from": sender, "to": self.hub.address, "data": "0x" + data.hex(), "gas": hex(2_000_000)}
-        tx_hash = bytes.fromhex(self.chain.rpc("eth_sendTransaction", sent)[2:])
-        async with asyncio.timeout(30):
-            while (receipt := await self.rpc.receipt(tx_hash)) is None:
-                pass  # mined some time after it is sent
+        receipt = await self.rpc.receipt(bytes.fromhex(mined(self.chain.rpc, sent)["transactionHash"][2:]))
+        assert receipt is not None
         assert receipt.succeeded
         return receipt
 

@@ -46,6 +46,7 @@ from tests.integration.workspace import run_command
 from tests.leaks import leaking, leaks
 from tests.models import model, node, weights
 from tests.operator_cases import CASES
+from tests.transactions import mined
 
 
 @pytest.fixture(scope="module")
@@ -394,9 +395,7 @@ class Deployed:
         self._chain = chain
         self._sender = chain.rpc("eth_accounts")[0]
         transaction = {"from": self._sender, "data": "0x" + built.verifier().bytecode.hex(), "gas": hex(8_000_000)}
-        sent = chain.rpc("eth_sendTransaction", transaction)
-        chain.rpc("evm_mine")
-        self._address = chain.rpc("eth_getTransactionReceipt", sent)["contractAddress"]
+        self._address = mined(chain.rpc, transaction)["contractAddress"]
 
     def _transaction(self, proof: bytes, instances: tuple[int, ...]) -> dict[str, str]:
         def word(value: int) -> bytes:

@@ -29,6 +29,7 @@ from tests.attack.storage import feed_slot
 from tests.chaos.feedserver import FeedServer
 from tests.circuits import artifacts
 from tests.integration.workspace import Workspace, eventually, feed
+from tests.transactions import mined
 
 PAUSED, LINKED, MODEL = 2, 8, 1 << 32
 """The bits of a feed's configuration in the hub's storage; of the model's number, the lowest."""
@@ -102,7 +103,8 @@ class Operator:
         number = self.deployment.committees["default"].number
         for name, arguments in (("proposeReporters", (number, addresses, quorum)), ("activateReporters", (number,))):
             data = "0x" + hub_interface().encode_call(name, *arguments).hex()
-            self.rpc("eth_sendTransaction", {"from": self.deployment.admin, "to": self.deployment.hub, "data": data})
+            sent = {"from": self.deployment.admin, "to": self.deployment.hub, "data": data}
+            assert mined(self.workspace.chain.rpc, sent)["status"] == "0x1", name
 
     def feed(self, command: str, name: str) -> None:
         done = self.workspace.run("feed", command, name)

@@ -31,6 +31,7 @@ from oracle.core.types import Outcome
 from scripts.bootstrap import Bootstrap
 from tests.circuits import artifacts
 from tests.integration.workspace import DEADLINE_S, Workspace, eventually, feed
+from tests.transactions import mined
 
 BUYER, RIVAL = 5, 6
 SCALE = 10**8
@@ -126,15 +127,7 @@ class Pulled:
         return self._mined({"from": self.chain.accounts[account].address, "to": to, "data": calldata})
 
     def _mined(self, transaction: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        sent = self.chain.rpc("eth_sendTransaction", {"gas": hex(5_000_000), **transaction})
-
-        def is_mined() -> bool:
-            nonlocal found
-            found = self.chain.rpc("eth_getTransactionReceipt", sent)
-            return found is not None
-
-        eventually(is_mined, "a receipt")
+        found = mined(self.chain.rpc, {"gas": hex(5_000_000), **transaction})
         assert found["status"] == "0x1", found
         return found
 

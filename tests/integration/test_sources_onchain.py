@@ -40,6 +40,7 @@ from tests.chaos.proxy import Act, Call, NodeProxy, answer, drop, http_error, re
 from tests.conformance import check_source
 from tests.fakenode import FakeNode
 from tests.stubs import feed_config, stub_artifact
+from tests.transactions import mined
 
 NOW = 1_600_000_000
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -326,8 +327,7 @@ class Settable:
     def set(self, decimals: int, latest: tuple[int, int, int, int, int]) -> None:
         data = "0xffffffff" + "".join(f"{word % 2**256:064x}" for word in (decimals, *latest))
         sender = self.chain.rpc("eth_accounts")[3]
-        self.chain.rpc("eth_sendTransaction", {"from": sender, "to": self.address, "data": data})
-        self.chain.rpc("evm_mine")
+        mined(self.chain.rpc, {"from": sender, "to": self.address, "data": data})
 
 
 async def test_an_adapter_on_the_chain_is_read_as_it_changes(other: Other) -> None:

@@ -31,7 +31,8 @@ from oracle.chain.trie import header_hash, proven_account, storage_root
 from oracle.core.errors import ChainUnavailable
 from oracle.core.formats import checksum_address, keccak
 from oracle.core.types import Status
-from tests.hub_histories import START, RandomHub, mined
+from tests.hub_histories import START, RandomHub
+from tests.transactions import mined
 
 STRANGER = 0x5757_0000_0000_0000_0000_0000_0000_0000_0000_0001
 

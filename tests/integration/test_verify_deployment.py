@@ -47,6 +47,7 @@ from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import Artifact
 from tests.integration.conftest import Circuits
 from tests.stubs import feed_config, reporter
+from tests.transactions import mined
 
 REPORTER = reporter().address
 GUARDIAN = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -202,7 +203,7 @@ async def test_ways_of_creation(rpc: Rpc, scene: Scene, account: LocalAccount) -
     assert receipt.contract_address is not None
     # An estimate would give it too little gas: it does not revert if it creates nothing.
     asked = {"from": account.address, "to": receipt.contract_address, "gas": hex(8_000_000)}
-    sent = await rpc.request("eth_sendTransaction", {**asked, "data": to_hex(code + made.arguments)})
+    sent = mined(scene.chain.rpc, {**asked, "data": to_hex(code + made.arguments)})["transactionHash"]
     trace = await rpc.trace(bytes.fromhex(sent[2:]))
     assert trace is not None
     third = trace.calls[0].to

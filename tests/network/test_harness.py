@@ -11,6 +11,7 @@ from oracle.app.local_network.judging import evidence_of, harmed_turns, signed_a
 from oracle.app.local_network.ways import Way
 from oracle.chain.hub import hub_interface
 from oracle.network.evidence import FaultKind
+from tests.transactions import mined
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -56,7 +57,8 @@ async def test_while_the_feed_is_paused_nobody_collects_or_proves_and_afterwards
 
     def administer(action: str) -> None:
         data = "0x" + hub_interface().encode_call(action, feed_id).hex()
-        network.chain.rpc("eth_sendTransaction", {"from": admin, "to": network.deployment.hub, "data": data})
+        sent = {"from": admin, "to": network.deployment.hub, "data": data}
+        assert mined(network.chain.rpc, sent)["status"] == "0x1", action
 
     administer("pause")
 

@@ -21,6 +21,7 @@ from oracle.chain.hub import RoundAccepted, RoundEvent
 from oracle.core.types import Outcome
 from oracle.network.evidence import FaultKind
 from tests import circuits
+from tests.transactions import mined
 
 pytestmark = [pytest.mark.slow, pytest.mark.attack]
 
@@ -127,12 +128,7 @@ async def update(network: LocalNetwork, session: aiohttp.ClientSession, index: i
 async def bring(network: LocalNetwork, served: Mapping[str, Any]) -> None:
     """Bring an update with nobody's account. Its transaction succeeds, whether it writes something or not."""
     call = {"from": network.chain.accounts[-1].address, "to": served["hub"], "data": served["calldata"]}
-    sent = await asyncio.to_thread(network.chain.rpc, "eth_sendTransaction", {**call, "gas": hex(3_000_000)})
-
-    async def mined() -> Mapping[str, Any] | None:
-        return await asyncio.to_thread(network.chain.rpc, "eth_getTransactionReceipt", sent)
-
-    receipt = await network.eventually(mined, "a receipt")
+    receipt = await asyncio.to_thread(mined, network.chain.rpc, {**call, "gas": hex(3_000_000)})
     assert receipt["status"] == "0x1"
 
 
