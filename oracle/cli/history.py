@@ -27,6 +27,7 @@ _KINDS = ("round", "hold", "failure", "other")
 @click.command("history")
 @click.argument("feed", shell_complete=complete_feed)
 @click.option("--since", metavar="DATE|SPAN", help="Nothing older: 2026-11-30, 2026-11-30T07:41, 90min, 6h, 7d or 2w.")
+@click.option("--until", metavar="DATE|SPAN", help="Nothing newer: as --since.")
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
@@ -51,6 +52,7 @@ _KINDS = ("round", "hold", "failure", "other")
 def history_command(
     feed: str,
     since: str | None,
+    until: str | None,
     limit: int,
     kinds: tuple[str, ...],
     utc: bool,
@@ -75,10 +77,17 @@ def history_command(
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")
+    now = time.time()
     try:
-        since_s = None if since is None else parse_since(since, time.time(), is_utc=utc)
+        since_s = None if since is None else parse_since(since, now, is_utc=utc)
     except ValueError as error:
         raise click.UsageError(f"--since: {error}") from None
+    try:
+        until_s = None if until is None else parse_since(until, now, is_utc=utc)
+    except ValueError as error:
+        raise click.UsageError(f"--until: {error}") from None
+    if since_s is not None and until_s is not None and since_s > until_s:
+        raise click.UsageError("--since is later than --until: nothing is between them")
     wanted = tuple(map(EntryKind, kinds or _KINDS))
     form = "csv" if as_csv else "json" if as_json else "text"
 
@@ -86,7 +95,9 @@ def history_command(
         async with _opened(feed, hub, rpc_url, config_path) as history:
             printer: HistoryPrinter = printer_of(form, history, is_utc=utc)
             shown = 0
-            async for entry in history.entries(since=since_s, kinds=wanted, with_costs=not no_costs, limit=limit):
+            async for entry in history.entries(
+                since=since_s, until=until_s, kinds=wanted, with_costs=not no_costs, limit=limit
+            ):
                 printer.add(entry)
                 shown += 1
             printer.end(has_more=limit > 0 and shown == limit)

@@ -97,6 +97,21 @@ def test_an_output_that_takes_no_more(workspace: Workspace) -> None:
     assert (done.returncode, done.stderr) == (1, "error: the output can't be written: No space left on device\n")
 
 
+def test_an_interrupt_while_the_commands_are_loading() -> None:
+    interrupted = """
+import builtins, oracle.__main__ as command
+really = builtins.__import__
+def load(name, *args):
+    if name == "oracle.cli.top":
+        raise KeyboardInterrupt
+    return really(name, *args)
+builtins.__import__ = load
+command.main()
+"""
+    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
 def test_a_missing_keystore_and_a_wrong_password(workspace: Workspace) -> None:
     (workspace.folder / "password").write_text("wrong\n")
     (workspace.folder / "password").chmod(0o600)

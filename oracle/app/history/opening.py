@@ -77,6 +77,7 @@ class FeedHistory:
         self,
         *,
         since: int | None = None,
+        until: int | None = None,
         kinds: Collection[EntryKind] = tuple(EntryKind),
         with_costs: bool = True,
         limit: int = 0,
@@ -85,6 +86,7 @@ class FeedHistory:
 
         Args:
             since: Unix seconds: entries that are wholly older are left out.
+            until: Unix seconds: entries that are wholly newer are left out.
             kinds: The kinds of entries to yield.
             with_costs: Also read the gas of reports, and when they were mined: two requests for each.
             limit: The most entries; 0: all.
@@ -103,7 +105,7 @@ class FeedHistory:
             async for entry in teller.entries():
                 if since is not None and _newest(entry) < since:
                     break
-                if entry.kind in kinds:
+                if entry.kind in kinds and (until is None or _oldest(entry) <= until):
                     waiting.append(entry)
                     count += 1
                 if count == limit > 0:
@@ -224,3 +226,7 @@ def _newest(entry: PastEntry) -> int:
     if isinstance(entry, PastAttempt):
         return entry.observed_at
     return entry.reports[0].observed_at if isinstance(entry, PastHold) else entry.report.observed_at
+
+
+def _oldest(entry: PastEntry) -> int:
+    return entry.reports[-1].observed_at if isinstance(entry, PastHold) else _newest(entry)

@@ -277,6 +277,9 @@ def test_kinds_and_since_leave_out_and_what_is_not_read_is_told(monkeypatch: pyt
     unread: list[list[str]] = []
     assert [each.kind.value for each in asyncio.run(all_of(kinds=(EntryKind.HOLD,)))] == ["hold"]
     assert [each.kind.value for each in asyncio.run(all_of(since=20, with_costs=False))] == ["round", "hold"]
+    asked_until = asyncio.run(all_of(until=20, with_costs=False))
+    assert [each.kind.value for each in asked_until] == ["hold", "round"]
+    assert [each.kind.value for each in asyncio.run(all_of(until=20, with_costs=False, limit=1))] == ["hold"]
     assert unread[0] == [
         f"gas and times of 1 reports can't be read: http://node no longer has the receipt of {to_hex(_tx(20))}"
     ]
