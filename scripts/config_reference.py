@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from oracle.config import Config, TrainingConfig
+from oracle.config import ClaimServiceConfig, Config, TrainingConfig
 from oracle.config.listen import ListenAddress
 from oracle.core.settings import UINT32_MAX, Address, ConfigPath, Section, Url, UrlText
 
@@ -42,6 +42,13 @@ _TRAINING = """
 
 The keys of the file that `oracle detector train` reads, usually `train.toml`. [detectors.md](detectors.md) explains
 them.
+"""
+
+_CLAIMS = """
+# The file of the claims service
+
+The keys of the file that `oracle claim serve` reads, usually `claims.toml`. [claims.md](claims.md#the-claims-service)
+shows one. Its `[[callers]]` have the keys of `[[updates.callers]]`.
 """
 
 _ALIASES = {
@@ -95,7 +102,8 @@ def page() -> str:
     """Return the page."""
     config = tables(Config)
     training = tables(TrainingConfig, {each.of for each in config})
-    return "\n".join([_HEAD, *map(_shown, config), _TRAINING, *map(_shown, training)])
+    claims = tables(ClaimServiceConfig, {each.of for each in config})
+    return "\n".join([_HEAD, *map(_shown, config), _TRAINING, *map(_shown, training), _CLAIMS, *map(_shown, claims)])
 
 
 def tables(root: type[Section], known: Collection[type[Section]] = ()) -> list[KeyTable]:

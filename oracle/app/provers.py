@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from oracle.config import Config
+from oracle.config import WorkersConfig
 from oracle.core.encoding import Feature
 from oracle.core.stages import Proven, Scored
 from oracle.detectors.interface import Detector
@@ -35,31 +35,37 @@ def log_proving(event: ProverEvent) -> None:
     level(f"proof {event.kind}", statement=event.statement[:16], **told)
 
 
-def make_prover(config: Config, artifact: Artifact, on_event: OnEvent = log_proving) -> Prover:
+def make_prover(
+    workers: WorkersConfig, artifact: Artifact, cache: ProofCache, on_event: OnEvent = log_proving
+) -> Prover:
     """Return the prover that the configuration asks for, for one circuit.
+
+    Args:
+        workers: The prover's table.
+        artifact: The circuit, with the prover's files.
+        cache: Keeps proofs.
+        on_event: Called with each event of a job.
 
     Raises:
         ToolMissing: It is on a Ray cluster, and Ray is not installed.
     """
-    prover = config.prover
-    cache = ProofCache(folder=prover.proof_cache)
-    if prover.backend == "ray":
+    if workers.backend == "ray":
         return RayProver(
             artifact,
-            address=prover.ray_address,
-            workers=prover.workers,
-            deadline=prover.deadline_s,
-            memory_mb=prover.memory_mb,
-            queue=prover.queue,
+            address=workers.ray_address,
+            workers=workers.workers,
+            deadline=workers.deadline_s,
+            memory_mb=workers.memory_mb,
+            queue=workers.queue,
             cache=cache,
             on_event=on_event,
         )
     return LocalProver(
         artifact,
-        processes=prover.workers,
-        deadline=prover.deadline_s,
-        memory_mb=prover.memory_mb,
-        queue=prover.queue,
+        processes=workers.workers,
+        deadline=workers.deadline_s,
+        memory_mb=workers.memory_mb,
+        queue=workers.queue,
         cache=cache,
         on_event=on_event,
     )

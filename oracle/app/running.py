@@ -47,6 +47,7 @@ from oracle.feeds.shelf import Shelf
 from oracle.feeds.signing import LocalSigners
 from oracle.feeds.waiting import BatchPolicy
 from oracle.proving.interface import OnEvent
+from oracle.proving.pool.cache import ProofCache
 from oracle.web.tls import Certificate
 
 __all__ = ["RunningOracle", "open_oracle"]
@@ -281,7 +282,10 @@ def _models(
     models = {}
     for number in deployment.models:
         circuits = deployed_circuits(config, deployment, number)
-        provers = {batch: make_prover(config, artifact, on_proof) for batch, artifact in circuits.items()}
+        provers = {
+            batch: make_prover(config.prover, artifact, ProofCache(folder=config.prover.proof_cache), on_proof)
+            for batch, artifact in circuits.items()
+        }
         for prover in provers.values():
             stack.push_async_callback(prover.close)
         rows = {batch: 1 << artifact.manifest.k for batch, artifact in circuits.items()}

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol, TypeAlias
 
 import structlog
 
+from oracle.app.callers import caller_tokens
 from oracle.chain.deploy import Deployment
 from oracle.chain.hub import HubFeedConfig
-from oracle.config import Config, UpdatesConfig
+from oracle.config import Config
 from oracle.core.errors import ConfigError, ContractRejected, OracleError
 from oracle.core.metrics import Counter, Metrics
-from oracle.core.secrets import SecretFile
 from oracle.core.stages import KeptReport
 from oracle.web.listener import Limits
 from oracle.web.tls import Certificate
@@ -149,7 +149,7 @@ async def updates_served(
         address,
         pulled,
         finder.find,
-        callers=_tokens(config.updates),
+        callers=caller_tokens(config.updates.callers, "[updates] callers"),
         max_per_minute=config.updates.max_per_minute,
         events=_Counted(metrics),
         certificate=certificate,
@@ -168,16 +168,3 @@ def _require_callers(config: Config, deployment: Deployment) -> None:
             f"[updates] callers: model {', '.join(map(str, hidden))} of the deployment is private, and each verdict "
             "that is served tells something of it: name who may ask"
         )
-
-
-def _tokens(updates: UpdatesConfig) -> Mapping[str, Callable[[], bytes | None]]:
-    """Return the callers' tokens, as their files have them by then. Raises: ConfigError."""
-    tokens: dict[str, SecretFile] = {}
-    for index, caller in enumerate(updates.callers):
-        where = f"[updates] callers[{index}] token_file"
-        token = SecretFile(caller.token_file, where)
-        for name, other in tokens.items():
-            if token.value() == other.value():
-                raise ConfigError(f"{where} {caller.token_file}: has the token of caller {name!r}; make another")
-        tokens[caller.name] = token
-    return {name: token.value for name, token in tokens.items()}

@@ -11,20 +11,22 @@ from __future__ import annotations
 
 from oracle.config.adapters import AdapterConfig
 from oracle.config.budget import SpendingConfig
+from oracle.config.callers import CallerConfig
 from oracle.config.chain import ChainConfig
+from oracle.config.claims import ClaimModelConfig, ClaimServerConfig, ClaimServiceConfig, ClaimsRegistryConfig
 from oracle.config.committees import DEFAULT_COMMITTEE, CommitteeConfig, reporters_problems, unreachable
 from oracle.config.deploy import DeployConfig
 from oracle.config.feeds import DENOMINATIONS, MAX_AGE, FeedConfig, SourceConfig
 from oracle.config.file import Config
 from oracle.config.journal import JournalConfig
 from oracle.config.keys import KeyConfig, KeysConfig
-from oracle.config.load import journal_at, load, load_part, load_training
+from oracle.config.load import journal_at, load, load_claim_service, load_part, load_training
 from oracle.config.network import MemberConfig, NetworkConfig, too_few
-from oracle.config.prover import ProverConfig
+from oracle.config.prover import ProverConfig, WorkersConfig
 from oracle.config.push import PushConfig
 from oracle.config.readings import ReadingsConfig
 from oracle.config.training import TrainingConfig, TrainingDataConfig
-from oracle.config.updates import CallerConfig, UpdatesConfig
+from oracle.config.updates import UpdatesConfig
 from oracle.config.web import WebConfig
 from oracle.core.settings import EndpointsConfig
 from oracle.sources.config import LiveSourceConfig
@@ -42,6 +44,10 @@ __all__ = [
     "AdapterConfig",
     "CallerConfig",
     "ChainConfig",
+    "ClaimModelConfig",
+    "ClaimServerConfig",
+    "ClaimServiceConfig",
+    "ClaimsRegistryConfig",
     "CommitteeConfig",
     "Config",
     "DeployConfig",
@@ -68,8 +74,10 @@ __all__ = [
     "TrainingDataConfig",
     "UpdatesConfig",
     "WebConfig",
+    "WorkersConfig",
     "journal_at",
     "load",
+    "load_claim_service",
     "load_part",
     "load_training",
     "reporters_problems",

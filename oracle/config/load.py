@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from oracle.config.claims import ClaimServiceConfig
 from oracle.config.explain import explain, key_path, problems, tell
 from oracle.config.file import Config
 from oracle.config.journal import JournalConfig, journal_table
@@ -20,7 +21,7 @@ from oracle.core.documents import NotText, decode_text
 from oracle.core.errors import ConfigError
 from oracle.core.settings import Section
 
-__all__ = ["journal_at", "load", "load_part", "load_training"]
+__all__ = ["journal_at", "load", "load_claim_service", "load_part", "load_training"]
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -69,6 +70,15 @@ def load_training(path: Path) -> TrainingConfig:
         ConfigError: The file can't be read, is not TOML, or has a mistake.
     """
     return _read(path, {}, TrainingConfig, "docs/detectors.md shows one")
+
+
+def load_claim_service(path: Path) -> ClaimServiceConfig:
+    """Read the file of a claims service.
+
+    Raises:
+        ConfigError: The file can't be read, is not TOML, or has a mistake.
+    """
+    return _read(path, {}, ClaimServiceConfig, "docs/claims.md shows one")
 
 
 def journal_at(where: str) -> JournalConfig:

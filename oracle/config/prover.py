@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -9,9 +10,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from oracle.core.cores import usable_cores
 from oracle.core.privacy import ModelPrivacy, privacy_of, privacy_problems, refused_word
-from oracle.core.settings import ConfigPath, Seconds, Section, wrong, wrong_each
+from oracle.core.settings import ConfigPath, Problem, Seconds, Section, wrong, wrong_each
 
-__all__ = ["ProverConfig"]
+__all__ = ["ProverConfig", "WorkersConfig"]
 
 MAX_CIRCUITS = 8
 """The contract's bound on the circuits of one model."""
@@ -45,8 +46,8 @@ def _artifact_cache() -> Path:
     return platformdirs.user_cache_path("verifiable-oracle") / "artifacts"
 
 
-class ProverConfig(Section):
-    """The provers.
+class WorkersConfig(Section):
+    """The workers that make proofs.
 
     Attributes:
         backend: "local": child processes of this machine; "ray": actors on a Ray cluster (needs the extra `ray`).
@@ -56,8 +57,34 @@ class ProverConfig(Section):
         memory_mb: MiB of memory that one worker may take. A job that takes more is ended and not tried again. A cluster
             reserves as much for each worker.
         queue: How many jobs may wait for a worker.
-        proof_cache: Folder in which finished proofs are kept. The daemon needs none: its journal has them.
         deadline_s: Seconds that a proof may take.
+    """
+
+    backend: Literal["local", "ray"] = "local"
+    ray_address: Annotated[str, Field(min_length=1)] | None = None
+    workers: Annotated[int, Field(ge=1, le=1_024)] = Field(default_factory=usable_cores)
+    memory_mb: Annotated[int, Field(ge=64)] | None = None
+    queue: Annotated[int, Field(ge=0, le=1_000_000)] = 64
+    deadline_s: Seconds = 60.0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = list(self._problems())
+        if problems:
+            raise wrong_each(problems)
+        return self
+
+    def _problems(self) -> Iterator[Problem]:
+        """Find what does not fit between the keys."""
+        if self.ray_address is not None and self.backend != "ray":
+            yield (), "'ray_address' is for backend = \"ray\"; this one proves on this machine"
+
+
+class ProverConfig(WorkersConfig):
+    """The provers.
+
+    Attributes:
+        proof_cache: Folder in which finished proofs are kept. The daemon needs none: its journal has them.
         artifacts: Folder of circuits, keys and verifiers. They are built once, and found again by their hash.
         visibility: "private": the model's weights are hidden, hashed in the circuit; "public": they are in the
             verifying key. None: the packaged model is public, a model of one's own private.
@@ -74,13 +101,7 @@ class ProverConfig(Section):
             needs shadow reports. The hub takes no shadow report after its report.
     """
 
-    backend: Literal["local", "ray"] = "local"
-    ray_address: Annotated[str, Field(min_length=1)] | None = None
-    workers: Annotated[int, Field(ge=1, le=1_024)] = Field(default_factory=usable_cores)
-    memory_mb: Annotated[int, Field(ge=64)] | None = None
-    queue: Annotated[int, Field(ge=0, le=1_000_000)] = 64
     proof_cache: ConfigPath | None = None
-    deadline_s: Seconds = 60.0
     artifacts: ConfigPath = Field(default_factory=_artifact_cache)
     visibility: Annotated[Literal["private", "public"] | None, BeforeValidator(_visibility)] = None
     disclosure: Literal["score", "verdict"] | None = None
@@ -90,19 +111,10 @@ class ProverConfig(Section):
     batch_window_ms: Annotated[int, Field(ge=0, le=60_000)] = 250
     shadow_wait_ms: Annotated[int, Field(ge=0, le=60_000)] = 2_000
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        problems: list[tuple[tuple[str | int, ...], str]] = [
-            ((key,), text)
-            for key, text in privacy_problems(
-                own=self.is_own, visibility=self.visibility, disclosure=self.disclosure
-            ).items()
-        ]
-        if self.ray_address is not None and self.backend != "ray":
-            problems.append(((), "'ray_address' is for backend = \"ray\"; this one proves on this machine"))
-        if problems:
-            raise wrong_each(problems)
-        return self
+    def _problems(self) -> Iterator[Problem]:
+        texts = privacy_problems(own=self.is_own, visibility=self.visibility, disclosure=self.disclosure)
+        yield from (((key,), text) for key, text in texts.items())
+        yield from super()._problems()
 
     @property
     def is_own(self) -> bool:

@@ -7,24 +7,12 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from oracle.config.committees import Name
+from oracle.config.callers import CallerConfig, callers_problems
 from oracle.config.feeds import FeedConfig
 from oracle.config.listen import ListenAddress, host_and_port, is_local
 from oracle.core.settings import ConfigPath, Problem, Section, wrong_each
 
-__all__ = ["CallerConfig", "UpdatesConfig", "updates_problems"]
-
-
-class CallerConfig(Section):
-    """Somebody who may ask for reports of private models.
-
-    Attributes:
-        name: The caller's name here, for the log.
-        token_file: File with the bearer token that the caller sends. Only its owner may be able to read it.
-    """
-
-    name: Name
-    token_file: ConfigPath
+__all__ = ["UpdatesConfig", "updates_problems"]
 
 
 class UpdatesConfig(Section):
@@ -51,12 +39,7 @@ class UpdatesConfig(Section):
         problems: list[Problem] = []
         if (self.tls_certificate is None) != (self.tls_key is None):
             problems.append(((), "'tls_certificate' and 'tls_key' go together"))
-        names = [each.name for each in self.callers]
-        problems += [
-            (("callers", index, "name"), f"callers[{names.index(name)}] has the same name {name!r}")
-            for index, name in enumerate(names)
-            if names.index(name) < index
-        ]
+        problems += callers_problems(self.callers)
         if self.callers and self.listen is not None and not (is_local(self.listen) or self.tls_certificate):
             problems.append(
                 (

@@ -15,8 +15,6 @@ model each verdict tells something. Then only callers with a token may ask, and 
 from __future__ import annotations
 
 import hashlib
-import hmac
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -26,13 +24,12 @@ from aiohttp import web
 from oracle.core.formats import to_hex
 from oracle.core.stages import KeptReport
 from oracle.web.bodies import RefusalLog
+from oracle.web.callers import BearerCallers, RequestRefused
 from oracle.web.listener import Limits, listening
-from oracle.web.rates import Rates, client_at
 from oracle.web.tls import Certificate
 
 __all__ = ["NothingNewer", "NothingNow", "ServedUpdate", "UpdateEvents", "serve_updates"]
 
-MINUTE = 60.0
 RETRY_S = 2
 """Seconds after which to ask again where there is no report now."""
 
@@ -116,48 +113,10 @@ def serve_updates(
     Raises:
         ConfigError: The address can't be bound.
     """
-    window = _Window(dict(feeds), find, _Callers(callers, max_per_minute), events or UpdateEvents())
+    window = _Window(dict(feeds), find, BearerCallers(callers, max_per_minute), events or UpdateEvents())
     application = web.Application(client_max_size=1_024)
     application.router.add_get("/v1/update/{feed}", window.answer)
     return listening(application, listen, "updates", certificate=certificate, limits=limits)
-
-
-class _Refused(Exception):
-    def __init__(self, status: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(reason)
-        self.status, self.reason, self.headers = status, reason, dict(headers or {})
-
-
-class _Callers:
-    """Says who asks, and who asks too often.
-
-    A caller who is known has a share of its own, which strangers can't use up.
-    """
-
-    def __init__(self, callers: Mapping[str, Callable[[], bytes | None]], max_per_minute: int) -> None:
-        self.are_known = bool(callers)
-        self._callers = callers
-        self._rates = Rates(max_per_minute, MINUTE)
-        self._retry = {"Retry-After": str(math.ceil(MINUTE / max_per_minute))}
-
-    async def admit(self, request: web.Request) -> None:
-        """Raises: _Refused."""
-        caller = self._caller(request)
-        if not await self._rates.allow(caller or f"address {client_at(request.remote)}"):
-            raise _Refused(429, "too many requests; ask again later", self._retry)
-        if self.are_known and caller is None:
-            raise _Refused(401, "the bearer token is missing or wrong", {"WWW-Authenticate": "Bearer"})
-
-    def _caller(self, request: web.Request) -> str | None:
-        given = _digest(request.headers.get("Authorization", "").encode("utf-8", "surrogateescape"))
-        # All tokens are compared, and each in constant time, so that the time tells nothing of them.
-        tokens = {name: token() for name, token in self._callers.items()}
-        found = [
-            name
-            for name, token in tokens.items()
-            if token is not None and hmac.compare_digest(given, _digest(b"Bearer " + token))
-        ]
-        return f"caller {found[0]}" if found else None
 
 
 class _Window:
@@ -167,7 +126,7 @@ class _Window:
         self,
         feeds: Mapping[str, bytes],
         find: Callable[[str], Awaitable[ServedUpdate]],
-        callers: _Callers,
+        callers: BearerCallers,
         events: UpdateEvents,
     ) -> None:
         self._names = {name: name for name in feeds} | {to_hex(feed_id): name for name, feed_id in feeds.items()}
@@ -183,8 +142,8 @@ class _Window:
             await self._callers.admit(request)
             feed = self._names.get(request.match_info["feed"])
             if feed is None:
-                raise _Refused(404, f"no such feed is pulled; these are: {', '.join(sorted(self._names)[:64])}")
-        except _Refused as refused:
+                raise RequestRefused(404, f"no such feed is pulled; these are: {', '.join(sorted(self._names)[:64])}")
+        except RequestRefused as refused:
             self._events.refused()
             self._refusals.count(status=refused.status)
             return self._error(refused.status, refused.reason, refused.headers)
@@ -207,8 +166,3 @@ class _Window:
     def _unkept(self) -> dict[str, str]:
         """Return the headers of an answer that may be another one immediately."""
         return {**self._headers, "Cache-Control": "no-store"}
-
-
-def _digest(text: bytes) -> bytes:
-    """Return a hash: of one length, whatever was given."""
-    return hashlib.sha256(text).digest()

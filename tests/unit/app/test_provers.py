@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from oracle.app.provers import make_prover
-from oracle.config import ProverConfig
+from oracle.config import ProverConfig, WorkersConfig
 from oracle.core.errors import ToolMissing
+from oracle.proving.pool.cache import ProofCache
 
 
 def test_the_configuration_chooses_the_prover(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -19,10 +19,12 @@ def test_the_configuration_chooses_the_prover(monkeypatch: pytest.MonkeyPatch, t
         name = f"{kind.capitalize()}Prover"
         monkeypatch.setattr(f"oracle.app.provers.{name}", lambda artifact, name=name, **o: made.append((name, o)))
     artifact: Any = object()
-    config: Any = SimpleNamespace(prover=ProverConfig(workers=3, memory_mb=512, queue=5, proof_cache=tmp_path))
-    make_prover(config, artifact)
-    config.prover = ProverConfig(workers=3, backend="ray", ray_address="10.0.0.1:6379", memory_mb=512, queue=5)
-    make_prover(config, artifact)
+    make_prover(ProverConfig(workers=3, memory_mb=512, queue=5), artifact, ProofCache(folder=tmp_path))
+    make_prover(
+        WorkersConfig(workers=3, backend="ray", ray_address="10.0.0.1:6379", memory_mb=512, queue=5),
+        artifact,
+        ProofCache(),
+    )
     [(first, local), (second, cluster)] = made
     assert (first, second) == ("LocalProver", "RayProver")
     assert (local.pop("processes"), cluster.pop("workers"), cluster.pop("address")) == (3, 3, "10.0.0.1:6379")
@@ -34,6 +36,5 @@ def test_the_configuration_chooses_the_prover(monkeypatch: pytest.MonkeyPatch, t
 def test_a_cluster_needs_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oracle.proving.pool.ray.find_spec", lambda name: None)
     artifact: Any = object()
-    config: Any = SimpleNamespace(prover=ProverConfig(backend="ray"))
     with pytest.raises(ToolMissing, match=r"pip install 'verifiable-oracle\[ray\]'"):
-        make_prover(config, artifact)
+        make_prover(WorkersConfig(backend="ray"), artifact, ProofCache())
