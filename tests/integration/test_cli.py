@@ -97,6 +97,13 @@ def test_an_output_that_takes_no_more(workspace: Workspace) -> None:
     assert (done.returncode, done.stderr) == (1, "error: the output can't be written: No space left on device\n")
 
 
+def test_what_is_not_deployed_is_told_once(workspace: Workspace) -> None:
+    workspace.configure(feed("one", workspace.recording("one", [1, 2])))
+    noted, asked = workspace.run("config", "check"), workspace.run("config", "check", "--chain")
+    assert noted.returncode == 0 and "note: nothing is deployed yet" in noted.stderr
+    assert asked.returncode == 1 and asked.stderr.count("deployment.json") == 1, asked.stderr
+
+
 def test_an_interrupt_while_the_commands_are_loading() -> None:
     interrupted = """
 import builtins, oracle.__main__ as command

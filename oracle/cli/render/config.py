@@ -38,7 +38,8 @@ def print_checked(
     if as_json:
         _print_json(path, checked, tried, readiness)
     else:
-        _print_checked(path, checked)
+        # The chain tells of what is not deployed more sharply than a note.
+        _print_checked(path, checked, () if readiness is not None else checked.notes)
         if tried is not None:
             print_trials(tried, as_json=False)
         if readiness is not None:
@@ -66,14 +67,14 @@ def _print_json(
     )
 
 
-def _print_checked(path: Path, checked: CheckedConfig) -> None:
+def _print_checked(path: Path, checked: CheckedConfig, notes: Sequence[str]) -> None:
     if checked.problems:
         if len(checked.problems) == 1:
             click.echo(f"error: {path}: {checked.problems[0]}", err=True)
         else:
             click.echo("\n  ".join((f"error: {path}: {len(checked.problems)} problems:", *checked.problems)), err=True)
         return
-    for note in checked.notes:
+    for note in notes:
         click.echo(f"note: {note}", err=True)
     config = checked.config
     network = config.network
