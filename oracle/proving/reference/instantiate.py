@@ -13,6 +13,7 @@ from oracle.core.errors import ModelError
 from oracle.proving.lowering.program import COMPARISONS, Op, Program
 from oracle.proving.reference.bounds import bounds, slack_of
 from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.narrower import narrowed, steepest
 from oracle.proving.reference.reordered import reordered
 from oracle.proving.reference.steps import (
     EXACT_QUOTIENT_BITS,
@@ -59,6 +60,7 @@ def instantiate(
     intervals |= {name: (constant, constant) for name, constant in integers.items()}
     slacks: dict[str, Any] = {name: np.zeros(low.shape, dtype=object) for name, (low, _) in intervals.items()}
     steps: list[IntegerStep] = []
+    makers: dict[str, IntegerStep] = {}
     bound = clip
     for op in _spread(program.ops, integers, shapes, 1 << param_scale):
         names = [aliases.get(name, name) for name in op.inputs]
@@ -75,6 +77,12 @@ def instantiate(
         given = [intervals[name] for name in op.inputs]
         low, high, largest, apart = bounds(step, given)
         slack = slack_of(step, given, [slacks[name] for name in op.inputs])
+        narrower = narrowed(step, makers, intervals)
+        if narrower is not None:
+            low, high = np.maximum(low, narrower[0]), np.minimum(high, narrower[1])
+        steep = steepest(step, makers, intervals) if rebase else None
+        if steep is not None:
+            slack = np.minimum(slack, slacks[steep[0]] * steep[1])
         if drop:
             if largest.bit_length() > EXACT_QUOTIENT_BITS:
                 raise ModelError(
@@ -98,6 +106,7 @@ def instantiate(
         slacks[op.output] = slack
         reach = max(int(abs(low).max()), int(abs(high).max()))
         steps.append(replace(step, reach=reach, largest=int(largest), apart=int(apart)))
+        makers[op.output] = steps[-1]
     output = aliases.get(program.output, program.output)
     if not steps:
         raise ModelError(f"at parameter scale {param_scale} the model is its own input; use a larger one")

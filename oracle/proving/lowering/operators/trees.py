@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from oracle.proving.lowering.operators.reductions import reduce
 from oracle.proving.lowering.operators.scikit import note_transform, two_classes
 from oracle.proving.lowering.table import handles
 
-MAX_TREE_DEPTH = 10
+MAX_TREE_DEPTH = 200
+"""More levels than this are those of a file that was made to be deep, and not of a tree that was trained."""
 
 
 @handles("TreeEnsembleRegressor", "TreeEnsembleClassifier")
@@ -24,6 +26,8 @@ def _trees(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, 
     trees = _parse_trees(attributes, prefix)
     labels = attributes.get("classlabels_int64s") or attributes.get("classlabels_strings") or [0]
     width = max([*attributes[f"{prefix}_ids"], 0]) + 1
+    # Targets and classes that no leaf has get 0.
+    width = max(width, attributes.get("n_targets", 1), len(labels) if len(labels) > 2 else 1)
     factor = 1 / len(trees) if attributes.get("aggregate_function", b"SUM") == b"AVERAGE" else 1.0
     if attributes.get("aggregate_function", b"SUM") not in (b"SUM", b"AVERAGE"):
         raise OperatorRefused("it aggregates by a minimum or maximum", "use a sum or an average of trees")
@@ -46,11 +50,17 @@ class _Branch:
     strict: bool
     yes: _Branch | _Leaf
     no: _Branch | _Leaf
+    height: int
+
+    @property
+    def test(self) -> tuple[int, float, bool]:
+        return self.feature, self.threshold, self.strict
 
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
     weights: tuple[tuple[int, float], ...]
+    height: int = 0
 
 
 def _parse_trees(attributes: dict[str, Any], prefix: str) -> list[_Branch | _Leaf]:
@@ -63,86 +73,199 @@ def _parse_trees(attributes: dict[str, Any], prefix: str) -> list[_Branch | _Lea
     ):
         weights.setdefault((tree, node), []).append((target, weight))
 
-    def parse(tree: int, node: int) -> _Branch | _Leaf:
+    def parse(tree: int, node: int, level: int) -> _Branch | _Leaf:
+        if level > MAX_TREE_DEPTH:
+            raise OperatorRefused(f"a tree is more than {MAX_TREE_DEPTH} levels deep", "train it with a max_depth")
         at = nodes[tree, node]
         mode = attributes["nodes_modes"][at].decode()
         if mode == "LEAF":
             return _Leaf(tuple(weights.get((tree, node), ())))
-        yes = parse(tree, attributes["nodes_truenodeids"][at])
-        no = parse(tree, attributes["nodes_falsenodeids"][at])
+        yes = parse(tree, attributes["nodes_truenodeids"][at], level + 1)
+        no = parse(tree, attributes["nodes_falsenodeids"][at], level + 1)
         if mode in ("BRANCH_GT", "BRANCH_GTE"):
             yes, no = no, yes
         elif mode not in ("BRANCH_LEQ", "BRANCH_LT"):
             raise OperatorRefused(f"its branches are {mode}", "split by less or greater only")
         strict = mode in ("BRANCH_LT", "BRANCH_GTE")
-        return _Branch(attributes["nodes_featureids"][at], attributes["nodes_values"][at], strict, yes, no)
+        height = 1 + max(yes.height, no.height)
+        return _Branch(attributes["nodes_featureids"][at], attributes["nodes_values"][at], strict, yes, no, height)
 
-    return [parse(tree, 0) for tree in sorted(set(attributes["nodes_treeids"]))]
+    return [parse(tree, 0, 0) for tree in sorted(set(attributes["nodes_treeids"]))]
 
 
 def tree_ensemble(
     builder: ProgramBuilder, value: Var, trees: Sequence[_Branch | _Leaf], width: int, factor: float
 ) -> Var:
-    """Lower a sum of trees: each distinct comparison once, then selections b + c (a − b) from the leaves to the roots.
+    """Lower a sum of trees: each distinct comparison once, then a selection for each branch, from leaves to roots.
 
-    The trees are filled up to one depth. At level l their 2^l nodes stand in an order in which the yes-children are
-    the first half of the next level and the no-children the second, so that one level is one operation.
+    The branches of one height are selected together, so that there are as many operations as levels, and as many
+    numbers as branches: a deep tree that is thin costs no more than a flat one.
+
+    Args:
+        builder: The builder.
+        value: The features, [1, features].
+        trees: The trees.
+        width: Number of targets.
+        factor: Leaves are multiplied by it.
+    """
+    branches = [tree for tree in trees if isinstance(tree, _Branch)]
+    if not branches:
+        raise OperatorRefused("its trees are single leaves", "train it again")
+    targets = [_targets(tree) for tree in branches]
+    # Each tree may be of one class, as boosted trees are.
+    is_apart = width > 1 and all(len(each) <= 1 for each in targets)
+    selections = _Selections(builder, _answers(builder, value, branches), width, factor, is_apart)
+    roots, shifts = selections.roots(branches)
+    always = np.zeros(width)
+    for tree in trees:
+        if isinstance(tree, _Leaf):
+            always += _numbers(tree, width, factor)
+    for target, shift in zip(targets, shifts, strict=True):
+        always[list(target) if is_apart else slice(None)] += shift
+    if is_apart:
+        sums = [
+            reduce(builder, builder.gather(roots, at, 1), (1,), False, mean=False) if at else None
+            for at in ([at for at, each in enumerate(targets) if target in each] for target in range(width))
+        ]
+        first = next(each for each in sums if each is not None)
+        zero = builder.binary("Sub", first, first) if None in sums else first
+        total = builder.emit("Concat", *(zero if each is None else each for each in sums), shape=(1, width), axis=1)
+    else:
+        total = reduce(builder, roots, (1,), False, mean=False)
+    return builder.binary("Add", total, always[None]) if always.any() else total
+
+
+def _numbers(leaf: _Leaf, width: int, factor: float) -> np.ndarray:
+    """Return a leaf's numbers, one for each target."""
+    found = np.zeros(width)
+    for target, weight in leaf.weights:
+        found[target] += weight * factor
+    return found
+
+
+def _walk(tree: _Branch | _Leaf) -> Iterator[_Branch | _Leaf]:
+    yield tree
+    if isinstance(tree, _Branch):
+        yield from _walk(tree.yes)
+        yield from _walk(tree.no)
+
+
+def _targets(tree: _Branch) -> set[int]:
+    return {target for each in _walk(tree) if isinstance(each, _Leaf) for target, _ in each.weights}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """The answers to all tests of an ensemble: a value [1, tests], and where each test's answer is."""
+
+    value: Var
+    places: dict[tuple[int, float, bool], int]
+
+
+def _answers(builder: ProgramBuilder, value: Var, trees: Sequence[_Branch]) -> _Answers:
+    tests = {each.test: None for tree in trees for each in _walk(tree) if isinstance(each, _Branch)}
+    bits: list[Var] = []
+    places: dict[tuple[int, float, bool], int] = {}
+    # Strict comparisons are an operation of their own.
+    for strict in (False, True):
+        alike = [test for test in tests if test[2] is strict]
+        if alike:
+            taken = builder.gather(value, [test[0] for test in alike], 1)
+            limits = np.array([test[1] for test in alike]).reshape(1, -1)
+            bits.append(builder.binary("Less" if strict else "LessOrEqual", taken, limits))
+            start = len(places)
+            places |= {test: start + at for at, test in enumerate(alike)}
+    return _Answers(
+        bits[0] if len(bits) == 1 else builder.emit("Concat", *bits, shape=(1, len(places)), axis=1), places
+    )
+
+
+class _Selections:
+    """The selections of an ensemble, level by level.
+
+    Each branch has a shift, and what is computed for it is its value less the shift. With a leaf on one side, the leaf
+    is the other side's shift, so that the selection is a product: c + bit · (v − c) is c and bit · v′.
+
+    Args:
+        builder: The builder.
+        answers: The answers to all tests.
+        width: Number of targets.
+        factor: Leaves are multiplied by it.
+        is_apart: True if each tree is of one target; its leaves are single numbers then.
     """
 
-    def depth(node: _Branch | _Leaf) -> int:
-        return 0 if isinstance(node, _Leaf) else 1 + max(depth(node.yes), depth(node.no))
+    def __init__(self, builder: ProgramBuilder, answers: _Answers, width: int, factor: float, is_apart: bool) -> None:
+        self._builder = builder
+        self._answers = answers
+        self._width, self._factor = width, factor
+        self._is_single = width == 1 or is_apart
+        self._pool: Var | None = None
+        self._at: dict[int, int] = {}
+        self._shifts: dict[int, Any] = {}
 
-    deepest = max(depth(tree) for tree in trees)
-    if deepest > MAX_TREE_DEPTH:
-        raise OperatorRefused(f"a tree is {deepest} levels deep", f"train with max_depth of at most {MAX_TREE_DEPTH}")
-    if deepest == 0:
-        raise OperatorRefused("its trees are single leaves", "train it again")
-    tests: dict[tuple[int, float, bool], int] = {}
-    levels: list[list[int]] = []
-    row: list[_Branch | _Leaf] = list(trees)
-    for _ in range(deepest):
-        chosen, yes, no = [], [], []
-        for node in row:
-            if isinstance(node, _Branch):
-                chosen.append(tests.setdefault((node.feature, node.threshold, node.strict), len(tests)))
-                yes.append(node.yes)
-                no.append(node.no)
-            else:
-                # Both ways lead to the same leaf, so any comparison will do.
-                chosen.append(0)
-                yes.append(node)
-                no.append(node)
-        levels.append(chosen)
-        row = [*yes, *no]
-    leaves = np.zeros((len(row), width))
-    for at, leaf in enumerate(row):
+    def roots(self, trees: Sequence[_Branch]) -> tuple[Var, list[Any]]:
+        """Return the values of trees, [1, trees, targets] less their shifts, and the shifts.
+
+        If leaves are single numbers, there is one target.
+        """
+        found: list[_Branch] = []
+        for tree in trees:
+            self._shift(tree, None)
+            found += [each for each in _walk(tree) if isinstance(each, _Branch)]
+        for _, level in groupby(sorted(found, key=lambda each: each.height), key=lambda each: each.height):
+            alike: dict[tuple[bool, bool], list[_Branch]] = {}
+            for branch in level:
+                alike.setdefault((isinstance(branch.yes, _Leaf), isinstance(branch.no, _Leaf)), []).append(branch)
+            made = [(branches, self._selected(branches, *leaves)) for leaves, branches in sorted(alike.items())]
+            for branches, value in made:
+                start = 0 if self._pool is None else self._pool.shape[1]
+                self._at |= {id(branch): start + at for at, branch in enumerate(branches)}
+                self._pool = value if self._pool is None else self._joined(self._pool, value)
+        return self._taken(trees), [self._shifts[id(tree)] for tree in trees]
+
+    def _shift(self, branch: _Branch, given: Any) -> None:
+        """Choose the shifts of a branch and of all below it; a root has no given one."""
+        ends = [self._leaf(side) for side in (branch.no, branch.yes) if isinstance(side, _Leaf)]
+        shift = given if given is not None else ends[0] if ends else self._leaf(_Leaf(()))
+        self._shifts[id(branch)] = shift
+        for side in (branch.yes, branch.no):
+            if isinstance(side, _Branch):
+                self._shift(side, ends[0] if ends else shift)
+
+    def _selected(self, branches: Sequence[_Branch], yes_ends: bool, no_ends: bool) -> Var:
+        """Return the values of branches that are alike in which of their sides are leaves, less their shifts."""
+        builder = self._builder
+        bits = builder.gather(self._answers.value, [self._answers.places[branch.test] for branch in branches], 1)
+        bits = builder.reshape(bits, (1, len(branches), 1))
+        if not yes_ends and not no_ends:
+            # Both sides have the branch's own shift.
+            no_value = self._taken([branch.no for branch in branches])
+            difference = builder.binary("Sub", self._taken([branch.yes for branch in branches]), no_value)
+            return builder.binary("Add", builder.binary("Mul", bits, difference), no_value)
+        ends = self._leaves([branch.no if no_ends else branch.yes for branch in branches])
+        if yes_ends and no_ends:
+            chosen = builder.binary("Mul", bits, self._leaves([branch.yes for branch in branches]) - ends)
+        elif no_ends:
+            chosen = builder.binary("Mul", bits, self._taken([branch.yes for branch in branches]))
+        else:
+            # 1 − bit would have the scale of a constant.
+            value = self._taken([branch.no for branch in branches])
+            chosen = builder.binary("Sub", value, builder.binary("Mul", bits, value))
+        rest = ends - np.array([self._shifts[id(branch)] for branch in branches])[None]
+        return builder.binary("Add", chosen, rest) if rest.any() else chosen
+
+    def _taken(self, branches: Sequence[_Branch | _Leaf]) -> Var:
+        assert self._pool is not None
+        return self._builder.gather(self._pool, [self._at[id(branch)] for branch in branches], 1)
+
+    def _joined(self, first: Var, second: Var) -> Var:
+        shape = (1, first.shape[1] + second.shape[1], *first.shape[2:])
+        return self._builder.emit("Concat", first, second, shape=shape, axis=1)
+
+    def _leaf(self, leaf: _Branch | _Leaf) -> np.ndarray:
         assert isinstance(leaf, _Leaf)
-        for target, weight in leaf.weights:
-            leaves[at, target] += weight * factor
-    bits = []
-    # Strict comparisons are an operation of their own; `order` maps answers back to the tests.
-    order: list[int] = []
-    for strict in (False, True):
-        numbered = [(key, at) for key, at in tests.items() if key[2] is strict]
-        if numbered:
-            taken = builder.gather(value, [key[0] for key, _ in numbered], 1)
-            limits = np.array([key[1] for key, _ in numbered]).reshape(1, -1)
-            bits.append(builder.binary("Less" if strict else "LessOrEqual", taken, limits))
-            order += [at for _, at in numbered]
-    answers = bits[0] if len(bits) == 1 else builder.emit("Concat", *bits, shape=(1, len(order)), axis=1)
-    place = {at: index for index, at in enumerate(order)}
-    selected: Var | None = None
-    for chosen in reversed(levels):
-        half = len(chosen)
-        bit = builder.reshape(builder.gather(answers, [place[at] for at in chosen], 1), (1, half, 1))
-        if selected is None:
-            yes_leaves, no_leaves = leaves[:half], leaves[half:]
-            step = builder.binary("Mul", bit, (yes_leaves - no_leaves)[None])
-            selected = builder.binary("Add", step, no_leaves[None])
-            continue
-        first = builder.gather(selected, range(half), 1)
-        second = builder.gather(selected, range(half, 2 * half), 1)
-        difference = builder.binary("Sub", first, second)
-        selected = builder.binary("Add", builder.binary("Mul", bit, difference), second)
-    assert selected is not None
-    return reduce(builder, selected, (1,), False, mean=False)
+        numbers = _numbers(leaf, self._width, self._factor)
+        return numbers.sum(keepdims=True) if self._is_single else numbers
+
+    def _leaves(self, leaves: Sequence[_Branch | _Leaf]) -> np.ndarray:
+        return np.array([self._leaf(leaf) for leaf in leaves])[None]
