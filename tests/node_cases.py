@@ -56,35 +56,47 @@ def collected() -> list[Any]:
 def opened(case: Any) -> Iterator[NodeCase]:
     """Yield a case's models: each of its first inputs that has numbers is the open one once.
 
-    Axis 0 becomes the batch of 1: the first row is taken of the open input, and of constants that have as many rows. An
-    input of one axis gets another before it. The results are then others than onnx's; both sides compute them anew.
+    It is open as it is; and once more with a batch of 1, if it has another axis 0. Then the first row is taken of it,
+    and of constants that have as many rows. An input of one axis gets another before it. The results are then others
+    than onnx's; both sides compute them anew.
     """
     given = case.data_sets[0][0]
-    names = [each.name for each in case.model.graph.input]
     for at, value in enumerate(given[:3]):
-        if not isinstance(value, np.ndarray) or value.ndim < 1 or value.size == 0 or value.dtype.kind not in _NUMBERS:
+        if not isinstance(value, np.ndarray) or value.size == 0 or value.dtype.kind not in _NUMBERS:
             continue
-        sample = value[:1] if value.ndim > 1 else value[None]
-        model = onnx.ModelProto()
-        model.CopyFrom(case.model)
-        model.ir_version = max(model.ir_version, 8)  # constants need not be inputs
-        graph = model.graph
-        kind = graph.input[at].type.tensor_type.elem_type
-        constants = []
-        for other, (name, array) in enumerate(zip(names, given, strict=False)):
-            if other == at:
-                continue
-            if not isinstance(array, np.ndarray):
-                break
-            if array.shape[:1] == value.shape[:1] and array.ndim == value.ndim and len(value) > 1:
-                array = array[:1]
-            constants.append(numpy_helper.from_array(array, name))
-        else:
-            del graph.input[:]
-            graph.input.append(helper.make_tensor_value_info(names[at], kind, sample.shape))
-            graph.initializer.extend(constants)
-            # The shapes of the outputs are those of all rows.
-            for output in graph.output:
-                for axis, dim in enumerate(output.type.tensor_type.shape.dim):
-                    dim.dim_param = f"d{axis}"
-            yield NodeCase(f"{case.name}[{names[at]}]", model, sample)
+        row = value if value.shape[:1] == (1,) else value[:1] if value.ndim > 1 else value.reshape(1, -1)
+        for sample in [row] if row is value else [row, value]:
+            if made := _model(case, at, sample):
+                yield NodeCase(f"{case.name}[{case.model.graph.input[at].name}, {sample.shape}]", made, sample)
+
+
+def _model(case: Any, at: int, sample: np.ndarray) -> onnx.ModelProto | None:
+    """Return a case's model with one open input, or None if others can't be constants."""
+    given = case.data_sets[0][0]
+    value, names = given[at], [each.name for each in case.model.graph.input]
+    model = onnx.ModelProto()
+    model.CopyFrom(case.model)
+    model.ir_version = max(model.ir_version, 8)  # constants need not be inputs
+    graph = model.graph
+    kind = graph.input[at].type.tensor_type.elem_type
+    constants = []
+    for other, (name, array) in enumerate(zip(names, given, strict=False)):
+        if other == at:
+            continue
+        if not isinstance(array, np.ndarray):
+            return None
+        is_cut = (
+            sample.shape != value.shape
+            and array.ndim > 0
+            and array.shape[:1] == value.shape[:1]
+            and array.ndim == value.ndim
+        )
+        constants.append(numpy_helper.from_array(array[:1] if is_cut else array, name))
+    del graph.input[:]
+    graph.input.append(helper.make_tensor_value_info(names[at], kind, sample.shape))
+    graph.initializer.extend(constants)
+    # The shapes of the outputs are those of all rows.
+    for output in graph.output:
+        for axis, dim in enumerate(output.type.tensor_type.shape.dim):
+            dim.dim_param = f"d{axis}"
+    return model

@@ -121,5 +121,37 @@ CASES = {
         ],
         [weights("t", [-0.25]), weights("u", [0.5])],
     ),
+    "Axis 0 is moved, summed and joined": Case(
+        (2, 3),
+        [
+            node("Transpose", ["x"], "t", perm=[1, 2, 0]),
+            node("MatMul", ["t", "k"], "m"),
+            node("ReduceSum", ["m", "first"], "s", keepdims=0),
+            node("Reshape", ["x", "rows"], "r"),
+            node("Concat", ["s", "r"], "c", axis=0),
+            node("Relu", ["c"], "p"),
+            node("Greater", ["p", "half"], "g"),
+            node("Cast", ["g"], "f", to=onnx.TensorProto.FLOAT),
+            node("MatMul", ["square", "f"], "q"),
+            node("Sub", ["c", "q"]),
+        ],
+        [
+            _taps("k", 2, 1, 3),
+            _at("first", 0),
+            _at("rows", 2, 3),
+            weights("half", [0.5]),
+            _taps("square", 5, 5),
+        ],
+    ),
+    "Conv of several pictures": Case(
+        (2, 1, 4),
+        [node("Reshape", ["x", "pictures"], "p"), node("Conv", ["p", "k", "b"], pads=[1, 0])],
+        [_at("pictures", 2, 1, 4), _taps("k", 3, 1, 2), BIAS],
+    ),
+    "Conv of three axes": Case(
+        (2, 3, 2, 3),
+        [node("Conv", ["x", "k"], strides=[2, 1, 1], pads=[0, 0, 0, 1, 0, 0])],
+        [_taps("k", 2, 2, 2, 2, 2)],
+    ),
 }
 """Exact ones, by what is in them."""

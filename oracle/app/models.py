@@ -137,13 +137,14 @@ class BuiltModel:
 
 
 def inspect_model(options: ModelOptions) -> GraphReport:
-    """Return what is in an ONNX file, and what proving it would cost."""
+    """Return what is in an ONNX file, and what proving it would cost. Samples tell sizes that it leaves open."""
     return inspect_onnx(
         read_file(options.onnx),
         options.onnx.name,
         output=options.output,
         keep_activation=options.keep_activation,
         whole=not options.split,
+        sample=None if options.data is None else load(options.data).shape[1:],
     )
 
 

@@ -44,6 +44,7 @@ class GraphReport:
             "operators": dict(self.operators),
             "problems": [asdict(problem) for problem in self.problems],
             "features": program and program.features,
+            "inputs": {each.name: list(each.shape) for each in program.inputs} if program else {},
             "outputs": program and program.outputs,
             "weights": program and program.weights,
             "activation_left_off": program and program.dropped,
@@ -63,6 +64,7 @@ def inspect_onnx(
     keep_activation: bool = False,
     memory: int | None = None,
     whole: bool = True,
+    sample: Sequence[int] | None = None,
 ) -> GraphReport:
     """Report on an ONNX file, without making any key or circuit.
 
@@ -74,13 +76,16 @@ def inspect_onnx(
         keep_activation: Keep a final monotone activation.
         memory: Bytes that proving may take; None: as much as the machine has.
         whole: True if one circuit is to hold the whole model.
+        sample: Shape of one sample, which sizes that the model leaves open are taken from.
 
     Raises:
         ModelError: It is not an ONNX file. Everything else is a problem in the report.
     """
     model = read_model(data, name)
     operators = collections.Counter(node.op_type for node in model.graph.node)
-    program, problems = lower(model, output=output, segments=segments, keep_activation=keep_activation)
+    program, problems = lower(
+        model, output=output, segments=segments, keep_activation=keep_activation, sample=sample
+    )
     if program is None:
         return GraphReport(name, operators, problems, None, None, None)
     lookups = any(op.kind in DECOMPOSED for op in program.ops)

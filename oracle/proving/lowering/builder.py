@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from oracle.proving.lowering.program import Op
+from oracle.proving.lowering.program import COMPARISONS, Op
+from oracle.proving.lowering.ranges import range_of
+
+_ELEMENTWISE = COMPARISONS | {"Add", "Sub", "Mul"}
 
 
 @dataclass(frozen=True, slots=True)
 class Var:
-    """A value that depends on the input. `shape[0]` is the batch, 1."""
+    """A value that depends on the input.
+
+    In the program, axis 0 is the windows. If `shape` begins with 1, that axis is the windows'; otherwise the program
+    has an axis for windows before those of `shape`.
+
+    Attributes:
+        name: Its name in the program.
+        shape: Its shape in the model, which is given one window.
+        low: No element is below it.
+        high: No element is above it.
+    """
 
     name: str
     shape: tuple[int, ...]
+    low: float = -math.inf
+    high: float = math.inf
+
+
+def placed(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape in the program of a value that has this shape in the model."""
+    dims = tuple(int(dim) for dim in shape)
+    return dims if dims[:1] == (1,) else (1, *dims)
 
 
 class OperatorRefused(Exception):
@@ -46,6 +67,8 @@ class ProgramBuilder:
 
     Args:
         segments: Pieces of the piecewise linear function that stands for a smooth activation.
+        reserved: Names that no result may have.
+        approximate: True if functions may be looked up where no exact circuit has them.
 
     Attributes:
         node: The ONNX node that is being lowered, as a person finds it in a viewer.
@@ -54,12 +77,16 @@ class ProgramBuilder:
         output_count: Number of its outputs.
         ops: The operations so far, in order.
         constants: By name, float64.
+        looked_up: Nodes that no exact circuit has, whose functions are looked up.
         approximated: Nodes whose activation became piecewise linear.
         order_only: Why only the order of the outputs is that of the model, or "".
     """
 
-    def __init__(self, segments: int) -> None:
+    def __init__(self, segments: int, reserved: Sequence[str] = (), *, approximate: bool = False) -> None:
         self.segments = segments
+        self.approximate = approximate
+        self.looked_up: list[str] = []
+        self.reserved = frozenset(reserved)
         self.node = ""
         self.opset = 0
         self.input_types: tuple[int, ...] = ()
@@ -76,18 +103,62 @@ class ProgramBuilder:
         Args:
             kind: One of `program.KINDS`.
             *inputs: Values or arrays; an array becomes a constant.
-            shape: Shape of the result; axis 0 is the batch, 1.
-            **attributes: See `Op`.
+            shape: Shape of the result in the model.
+            **attributes: See `Op`; axes are those of the model.
 
         Raises:
-            OperatorRefused: The result's batch axis is not 1, or a constant is not finite.
+            OperatorRefused: A constant is not finite.
         """
-        if len(shape) < 1 or shape[0] != 1:
-            raise OperatorRefused("it changes the batch axis", "keep axis 0 the batch from input to output")
+        shape = tuple(int(dim) for dim in shape)
+        if not self._is_apart(kind, inputs, shape, attributes):
+            return self._append(kind, inputs, shape, shape, attributes)
+        # Windows get an axis of their own, before all axes of the model.
+        made = tuple(self._apart(kind, each, len(shape)) for each in inputs)
+        moved = dict(attributes)
+        if "axis" in moved:
+            moved["axis"] += 1
+        if "axes" in moved:
+            moved["axes"] = tuple(axis + 1 for axis in moved["axes"])
+        if "perm" in moved:
+            moved["perm"] = (0, *(axis + 1 for axis in moved["perm"]))
+        result = self._append(kind, made, (1, *shape), shape, moved)
+        if placed(shape) == (1, *shape):
+            return result
+        return self._append("Reshape", (result,), shape, shape, {})
+
+    @staticmethod
+    def _is_apart(kind: str, inputs: Sequence[Any], shape: tuple[int, ...], attributes: dict[str, Any]) -> bool:
+        """Return True if an operation needs an axis for windows beside those of the model."""
+        if kind in ("Relu", "Abs", "Reshape", "Function"):
+            return False
+        touched = attributes.get("axis") == 0 or 0 in attributes.get("axes", ()) or attributes.get("perm", (0,))[0] != 0
+        return touched or shape[:1] != (1,) or any(isinstance(each, Var) and each.shape[:1] != (1,) for each in inputs)
+
+    def _apart(self, kind: str, each: Any, rank: int) -> Any:
+        if not isinstance(each, Var):
+            array = np.asarray(each, dtype=np.float64)
+            return array.reshape((1,) * (1 + rank - array.ndim) + array.shape) if kind in _ELEMENTWISE else array
+        padding = (1,) * (rank - len(each.shape)) if kind in _ELEMENTWISE or kind == "MatMul" else ()
+        whole = (1, *padding, *each.shape)
+        if whole == placed(each.shape):
+            return each
+        return self._append("Reshape", (each,), whole, whole, {})
+
+    def _append(
+        self,
+        kind: str,
+        inputs: Sequence[Any],
+        shape: tuple[int, ...],
+        seen: tuple[int, ...],
+        attributes: dict[str, Any],
+    ) -> Var:
+        """Append an operation as the program has it, whose result has the shape `seen` in the model."""
         names = tuple(each.name if isinstance(each, Var) else self.constant(each) for each in inputs)
         output = f"v{len(self.ops)}"
-        self.ops.append(Op(kind, names, output, self.node, tuple(int(dim) for dim in shape), attributes))
-        return Var(output, tuple(int(dim) for dim in shape))
+        while output in self.reserved:
+            output += "_"
+        self.ops.append(Op(kind, names, output, self.node, placed(shape), attributes))
+        return Var(output, seen, *range_of(kind, inputs, math.prod(shape), attributes))
 
     def constant(self, value: Any) -> str:
         """Return the name of a constant; equal arrays share one.
@@ -114,11 +185,9 @@ class ProgramBuilder:
             if not isinstance(side, Var):
                 array = np.asarray(side, dtype=np.float64)
                 # A constant of one number is not broadcast: each number costs rows.
-                side = array.reshape((1,) * max(1, len(shape))) if array.size == 1 else array
-            elif len(side.shape) != len(shape):
-                raise OperatorRefused(
-                    "an operand has fewer axes than the result", "reshape it so that axis 0 is the batch"
-                )
+                side = array.reshape((1,) * len(shape)) if array.size == 1 else array
+            elif shape[:1] == (1,) and len(side.shape) != len(shape):
+                side = self.reshape(side, (1,) * (len(shape) - len(side.shape)) + side.shape)
             sides.append(side)
         return self.emit(kind, *sides, shape=shape)
 
@@ -126,11 +195,9 @@ class ProgramBuilder:
         """Take elements along an axis, by their indices; negative ones count from the end.
 
         Raises:
-            OperatorRefused: The axis is the batch, or an index is out of range.
+            OperatorRefused: An index is out of range.
         """
         index = np.asarray(indices, dtype=np.int64)
-        if axis == 0:
-            raise OperatorRefused("it gathers along the batch", "keep axis 0 the batch")
         size = value.shape[axis]
         index = np.where(index < 0, index + size, index)
         if index.size and (index.min() < 0 or index.max() >= size):
@@ -142,9 +209,27 @@ class ProgramBuilder:
         return self.emit("Gather", value, shape=shape, axis=axis, indices=index)
 
     def reshape(self, value: Var, shape: Sequence[int]) -> Var:
-        """Give a value another shape; nothing is appended if it has that shape already."""
+        """Give a value another shape; nothing is appended if the program has it in that shape already."""
         new = tuple(int(dim) for dim in shape)
-        return value if new == value.shape else self.emit("Reshape", value, shape=new)
+        if placed(new) == placed(value.shape):
+            return replace(value, shape=new)
+        return self._append("Reshape", (value,), new, new, {})
+
+    def transpose(self, value: Var, perm: Sequence[int]) -> Var:
+        """Put a value's axes in another order."""
+        if tuple(perm) == tuple(range(len(value.shape))):
+            return value
+        return self.emit("Transpose", value, shape=[value.shape[axis] for axis in perm], perm=tuple(perm))
+
+    def zeros(self, like: Var, shape: Sequence[int]) -> Var:
+        """Append zeros that are computed from some value: a constant zero would be hashed with the weights."""
+        first = self.gather(self.reshape(like, (1, math.prod(like.shape))), np.zeros(math.prod(shape), np.int64), 1)
+        return self.reshape(self.binary("Sub", first, first), shape)
+
+    def known(self, like: Var, array: Any) -> Var:
+        """Append a value that is a constant, computed from some value."""
+        numbers = np.asarray(array, dtype=np.float64)
+        return self.binary("Add", self.zeros(like, numbers.shape), numbers)
 
     def nonzero(self, value: Var) -> Var:
         """Append 1 where a value is not 0, and 0 where it is: |x| > 0."""
@@ -187,7 +272,7 @@ class ProgramBuilder:
             slope = steeper
         corners.append(points[-1][0])
         changes.append(right - slope)
-        flat = math.prod(value.shape[1:])
+        flat = math.prod(value.shape)
         column = self.reshape(value, (1, flat, 1))
         above = self.relu(self.binary("Sub", column, np.array(corners).reshape(1, 1, -1)))
         total = self.emit("MatMul", above, np.array(changes).reshape(-1, 1), shape=(1, flat, 1))

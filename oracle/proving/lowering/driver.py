@@ -1,12 +1,15 @@
 """Lower an ONNX graph to a program: check it, fold what is constant, translate node after node.
 
-Axis 0 is the batch everywhere. An operator that mixes windows has no meaning here, and is refused.
+A window is all that the model is given at once, with a batch of one. If the model has several inputs, their numbers
+follow each other.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +19,10 @@ from onnx.reference import ReferenceEvaluator
 
 from oracle.core import encoding
 from oracle.proving.lowering.attributes import NodeAttributes, opset_of
-from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBuilder, Var
+from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBuilder, Var, placed
+from oracle.proving.lowering.inputs import range_of_type, shape_of, sized
 from oracle.proving.lowering.operators import OPERATORS
-from oracle.proving.lowering.program import DEFAULT_SEGMENTS, Op, Problem, Program
+from oracle.proving.lowering.program import DEFAULT_SEGMENTS, ModelInput, Op, Problem, Program
 from oracle.proving.lowering.table import advice
 from oracle.proving.lowering.types import (
     FLOATS,
@@ -49,6 +53,8 @@ def lower(
     output: str | None = None,
     segments: int = DEFAULT_SEGMENTS,
     keep_activation: bool = False,
+    sample: Sequence[int] | None = None,
+    approximate: bool = False,
 ) -> tuple[Program | None, list[Problem]]:
     """Lower a model.
 
@@ -58,21 +64,34 @@ def lower(
         segments: Pieces of the piecewise linear function that stands for a smooth activation.
         keep_activation: Keep a final activation of `MONOTONE`. It is left off otherwise: the value before it gives the
             same verdicts and costs nothing.
+        sample: Shape of one sample, which sizes that the model leaves open are taken from.
+        approximate: Look functions up where no exact circuit has them.
 
     Returns:
         The program and no problem, or None and every problem that was found.
     """
-    return _Lowering(model, output, segments, keep_activation).run()
+    return _Lowering(model, output, segments, keep_activation, sample, approximate).run()
 
 
 class _Lowering:
     """The lowering of one model: its values by name, and the problems so far."""
 
-    def __init__(self, model: onnx.ModelProto, output: str | None, segments: int, keep_activation: bool) -> None:
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        output: str | None,
+        segments: int,
+        keep_activation: bool,
+        sample: Sequence[int] | None,
+        approximate: bool,
+    ) -> None:
         self.model = model
         self.wanted = output
         self.keep_activation = keep_activation
-        self.builder = ProgramBuilder(segments)
+        self.sample = sample
+        names = {each.name for each in model.graph.initializer}
+        self.inputs = [each for each in model.graph.input if each.name not in names]
+        self.builder = ProgramBuilder(segments, [each.name for each in self.inputs], approximate=approximate)
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.values: dict[str, Any] = {}
@@ -100,24 +119,20 @@ class _Lowering:
                 )
                 array = UNKNOWN
             self.values[initializer.name] = array
-        # 2 The input, the output, and which nodes lie between them.
-        names = set(self.values)
-        inputs = [each for each in graph.input if each.name not in names]
-        shape = self._input(inputs)
+        # 2 The inputs, the output, and which nodes lie between them.
+        inputs = self._inputs()
         output = self._output(graph)
         dropped = self._final_activation(graph, output) if output else None
-        if shape is not None:
-            self.values[inputs[0].name] = Var(inputs[0].name, shape)
-            if self.types.get(inputs[0].name) in INTEGERS:
-                self._limits[inputs[0].name] = float(encoding.CLIP)
+        if inputs is not None:
+            self._place(inputs)
         else:
-            self.values.update({each.name: UNKNOWN for each in inputs})
+            self.values.update({each.name: UNKNOWN for each in self.inputs})
         needed = self._needed(graph, dropped.input[0] if dropped is not None else output)
         # 3 The nodes.
         for index, node in enumerate(graph.node):
             if index in needed:
                 self._lower_node(index, node)
-        if self.problems or shape is None or not output:
+        if self.problems or inputs is None or not output:
             return None, self.problems
         # 4 The operations that the result rests on.
         source = dropped.input[0] if dropped is not None else self._before_labels(graph, output)
@@ -133,10 +148,10 @@ class _Lowering:
         ops = self._used(result.name)
         used = {name for op in ops for name in op.inputs}
         program = Program(
-            inputs[0].name,
-            shape[1:],
+            self.window.name,
+            placed(self.window.shape)[1:],
             result.name,
-            result.shape[1:],
+            placed(result.shape)[1:],
             tuple(ops),
             {name: constant for name, constant in self.builder.constants.items() if name in used},
             "" if dropped is None else dropped.op_type,
@@ -144,6 +159,7 @@ class _Lowering:
             self.builder.order_only or self._order_kept(dropped),
             source,
             tuple(self.notes),
+            tuple(inputs),
         )
         if not ops:
             self._problem(f"output {output!r}", "it is the input itself", "publish another output")
@@ -153,48 +169,46 @@ class _Lowering:
     def _problem(self, node: str, what: str, change: str) -> None:
         self.problems.append(Problem(node, what, change))
 
-    def _input(self, inputs: Sequence[onnx.ValueInfoProto]) -> tuple[int, ...] | None:
-        if not inputs:
+    def _inputs(self) -> list[ModelInput] | None:
+        """Return the model's inputs with all sizes known, or add problems."""
+        if not self.inputs:
             self._problem("the graph", "it has no inputs, so that its output is a constant", "export the model again")
             return None
-        if len(inputs) != 1:
-            names = ", ".join(each.name for each in inputs)
-            self._problem(
-                "the graph", f"it has {len(inputs)} inputs ({names})", "concatenate them into one before the model"
-            )
-            return None
-        kind = self.types.get(inputs[0].name, 0)
-        if kind not in NUMBERS:
-            self._problem(
-                f"input {inputs[0].name!r}", f"it is {type_name(kind)}", "export it with numbers as its input"
-            )
-            return None
-        info = inputs[0].type.tensor_type
-        dims: list[int | str] = [
-            each.dim_value if each.HasField("dim_value") else str(each.dim_param or "?") for each in info.shape.dim
-        ]
-        where, text = f"input {inputs[0].name!r}", "×".join(map(str, dims))
-        if not dims:
-            self._problem(where, "it has no shape, or is a scalar", "export it as [batch, features]")
-            return None
-        if len(dims) == 1:
-            dims = [1, *dims]
-            self._problem(where, f"shape {text} has no batch axis", "export it as [batch, features]")
-            return None
-        if isinstance(dims[0], str) or dims[0] == 0:
-            dims[0] = 1
-        for axis, dim in enumerate(dims):
-            if isinstance(dim, str) or dim < 1:
-                self._problem(
-                    where, f"axis {axis} of {text} is dynamic ({dim!r})", "export the model with that size fixed"
-                )
-                return None
-        if dims[0] != 1:
-            self._problem(
-                where, f"the batch of {text} is fixed to {dims[0]}", "export it with a batch of 1, or dynamic"
-            )
-            return None
-        return tuple(int(dim) for dim in dims)
+        found: list[ModelInput] = []
+        dims = [shape_of(each) for each in self.inputs]
+        for each, shape in zip(self.inputs, sized(dims, self.sample), strict=True):
+            where = f"input {each.name!r}"
+            kind = self.types.get(each.name, 0)
+            if kind not in NUMBERS:
+                self._problem(where, f"it is {type_name(kind)}", "export it with numbers as its input")
+            elif isinstance(shape, str):
+                self._problem(where, shape, "give samples of that shape (--data), or export with sizes that are fixed")
+            else:
+                found.append(ModelInput(each.name, shape, kind))
+        return found if len(found) == len(self.inputs) else None
+
+    def _place(self, inputs: Sequence[ModelInput]) -> None:
+        """Make the window, and of it the model's inputs."""
+        for each in inputs:
+            if each.kind in INTEGERS:
+                self._limits[each.name] = float(encoding.CLIP)
+        if len(inputs) == 1:
+            only = inputs[0]
+            self.window = Var(only.name, only.shape, *range_of_type(only.kind))
+            self.values[only.name] = self.window
+            return
+        ends = list(itertools.accumulate(each.size for each in inputs))
+        name = "window"
+        while name in {each.name for each in inputs}:
+            name += "_"
+        self.window = Var(name, (1, ends[-1]), -encoding.CLIP, encoding.CLIP)
+        self.builder.node = "the inputs"
+        for each, end in zip(inputs, ends, strict=True):
+            part = self.builder.gather(self.window, range(end - each.size, end), 1)
+            low, high = range_of_type(each.kind)
+            self.values[each.name] = replace(self.builder.reshape(part, each.shape), low=low, high=high)
+        told = ", ".join(f"{each.name!r} ({each.size})" for each in inputs)
+        self.notes.append(f"a row of samples has the numbers of {told}, one input after the other")
 
     def _output(self, graph: onnx.GraphProto) -> str | None:
         names = [str(each.name) for each in graph.output]

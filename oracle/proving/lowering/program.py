@@ -24,6 +24,7 @@ KINDS = COMPARISONS | {
     "Transpose",
     "Concat",
     "Gather",
+    "Function",
 }
 """Kinds of operation that a program has."""
 
@@ -83,6 +84,26 @@ class Op:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelInput:
+    """One of a model's inputs.
+
+    Attributes:
+        name: Its name in the model.
+        shape: Its shape in the model, for one window.
+        kind: The ONNX type of its elements.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    kind: int
+
+    @property
+    def size(self) -> int:
+        """Numbers in it."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """A lowered model.
 
@@ -98,6 +119,9 @@ class Program:
         order_only: Reason why only the order of the outputs is that of the model, or "".
         source: Name of the ONNX value that the output is; that before an activation or a ZipMap that was left off.
         notes: Choices that were made for the user, to be told.
+        inputs: The model's inputs, whose numbers follow each other in a window.
+        labels: The texts that the output's numbers stand for, if it is a label of text.
+        looked_up: Nodes that no exact circuit has, as "node (operator)": functions are looked up, or checked.
     """
 
     input: str
@@ -111,6 +135,9 @@ class Program:
     order_only: str = ""
     source: str = ""
     notes: tuple[str, ...] = ()
+    inputs: tuple[ModelInput, ...] = ()
+    labels: tuple[str, ...] = ()
+    looked_up: tuple[str, ...] = ()
 
     @property
     def features(self) -> int:

@@ -34,7 +34,8 @@ def has_weights(request: Request) -> bool:
     if verdict is not None and verdict.rule is Rule.THRESHOLD and abs(verdict.value) >= disclosure.NEGLIGIBLE:
         return True
     model = read_model(request.data, request.name)
-    program, _ = lower(model, output=request.output, keep_activation=request.keep_activation)
+    sample = np.shape(request.samples)[1:]
+    program, _ = lower(model, output=request.output, keep_activation=request.keep_activation, sample=sample)
     if program is None or any(_is_telling(constant) for constant in program.constants.values()):
         return True
     try:
@@ -106,6 +107,7 @@ class Search:
                 keep_activation=request.keep_activation,
                 memory=request.memory,
                 whole=request.whole,
+                sample=np.shape(request.samples)[1:],
             )
             self._programs[segments] = require_provable(report)
         return self._programs[segments]
@@ -119,6 +121,7 @@ class Search:
         if count < 1 or samples.size != count * program.features:
             raise DataError(
                 f"the samples have the shape {samples.shape}; the model takes {program.features} numbers each"
+                + "".join(f", {each.name!r} {each.shape}" for each in program.inputs)
             )
         samples = samples.reshape(count, program.features)
         if not np.isfinite(samples).all():

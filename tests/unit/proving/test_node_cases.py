@@ -31,7 +31,7 @@ ACCEPTED = 360
 def evaluated(program: Program, sample: np.ndarray) -> np.ndarray:
     """Return what a program computes of one window, in 64-bit floats."""
     values: dict[str, Any] = {name: constant.astype(np.float64) for name, constant in program.constants.items()}
-    values[program.input] = sample.astype(np.float64)
+    values[program.input] = sample.astype(np.float64).reshape(1, *program.input_shape)
     for op in program.ops:
         step = IntegerStep(op, 0, (0,) * len(op.inputs))
         values[op.output] = compute(step, [values[name] for name in op.inputs], np.matmul)

@@ -1,4 +1,4 @@
-"""Convolutions over one and two axes, and transposed ones."""
+"""Convolutions over any number of axes, and transposed ones."""
 
 from __future__ import annotations
 
@@ -43,8 +43,10 @@ def _dilated(kernel: np.ndarray, dilations: Sequence[int]) -> np.ndarray:
 def _convolved(
     builder: ProgramBuilder, value: Var, kernel: np.ndarray, strides: Sequence[int], padding: Sequence[int]
 ) -> Var:
-    """Append a convolution over one or two axes."""
+    """Append a convolution. One operation does it for one picture of one or two axes."""
     shape, rank = value.shape, kernel.ndim - 2
+    if rank > 2 or shape[0] != 1:
+        return _by_patches(builder, value, kernel, strides, padding)
     if rank == 1:
         value = builder.reshape(value, (*shape[:2], 1, shape[2]))
         kernel, strides, padding = kernel[:, :, None], [1, *strides], [0, padding[0], 0, padding[1]]
@@ -65,10 +67,32 @@ def _convolved(
     return made if rank == 2 else builder.reshape(made, (1, kernel.shape[0], spatial[1]))
 
 
+def _by_patches(
+    builder: ProgramBuilder, value: Var, kernel: np.ndarray, strides: Sequence[int], padding: Sequence[int]
+) -> Var:
+    """Append a convolution as a product of all patches that the kernel sees with a matrix."""
+    rank = kernel.ndim - 2
+    numbered = np.arange(1, math.prod(value.shape) + 1).reshape(value.shape)
+    around = [(padding[axis], padding[axis + rank]) for axis in range(rank)]
+    padded = np.pad(numbered, [(0, 0), (0, 0), *around])
+    if any(n < k for n, k in zip(padded.shape[2:], kernel.shape[2:], strict=True)):
+        raise OperatorRefused("its kernel is larger than its input", "export the model again")
+    seen = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[2:], axis=tuple(range(2, rank + 2)))
+    seen = seen[(slice(None), slice(None), *(slice(None, None, s) for s in strides))]
+    spatial = seen.shape[2 : rank + 2]
+    # [picture, channel, place…, tap…] to [picture, place…, channel, tap…]
+    order = [0, *range(2, rank + 2), 1, *range(rank + 2, 2 * rank + 2)]
+    patches = move(builder, value, seen.transpose(order).reshape(-1, math.prod(kernel.shape[1:])), 0.0)
+    matrix = kernel.reshape(len(kernel), -1).T
+    product = builder.emit("MatMul", patches, matrix, shape=(patches.shape[0], len(kernel)))
+    apart = builder.reshape(product, (value.shape[0], *spatial, len(kernel)))
+    return builder.transpose(apart, (0, rank + 1, *range(1, rank + 1)))
+
+
 def _kernel(argument: Any) -> np.ndarray:
     kernel = np.asarray(as_constant(argument, "kernel"), dtype=np.float64)
-    if kernel.ndim not in (3, 4):
-        raise OperatorRefused(f"it has {kernel.ndim - 2} dimensions", "convolve in one or two dimensions")
+    if kernel.ndim < 3:
+        raise OperatorRefused(f"its kernel has {kernel.ndim} axes", "export the model again")
     return kernel
 
 
@@ -83,6 +107,11 @@ def _biased(builder: ProgramBuilder, result: Var, arguments: list[Any]) -> Var:
 def _conv(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     value, kernel = as_var(arguments[0], "input"), _kernel(arguments[1])
     group = attributes.get("group", 1)
+    if value.shape[1] != kernel.shape[1] * group or len(value.shape) != kernel.ndim or len(kernel) % group:
+        raise OperatorRefused(
+            f"its kernel of shape {list(kernel.shape)} does not fit its input of shape {list(value.shape)}",
+            "export the model again",
+        )
     strides, padding, dilations = windows_of(attributes, kernel.shape[2:], value.shape[2:])
     if group != 1:
         # A grouped kernel becomes a full one with zeros. Zeros cost rows like other weights, but it stays exact.
@@ -130,10 +159,12 @@ def _conv_transpose(builder: ProgramBuilder, arguments: list[Any], attributes: d
             full[at, first : first + width, channel] = np.flip(part, axis=tuple(range(1, rank + 1)))
     rows = [-(-(padding[axis] + size) // s) for axis, (size, s) in enumerate(zip(sizes, strides, strict=True))]
     behind = [max(0, count - n) for count, n in zip(rows, value.shape[2:], strict=True)]
+    pictures = value.shape[0]
     made = _convolved(builder, value, full.reshape(-1, channels, *taps), [1] * rank, [*(t - 1 for t in taps), *behind])
-    numbered = np.arange(1, math.prod(made.shape) + 1).reshape(*strides, outputs, *made.shape[2:])
-    # [r…, channel, q…] to [channel, q, r, q, r]
-    order = [rank, *(axis for at in range(rank) for axis in (rank + 1 + at, at))]
-    whole = numbered.transpose(order).reshape(outputs, *(n * s for n, s in zip(made.shape[2:], strides, strict=True)))
-    inner = whole[(slice(None), *(slice(padding[axis], padding[axis] + size) for axis, size in enumerate(sizes)))]
-    return _biased(builder, move(builder, made, inner[None], 0.0), arguments)
+    numbered = np.arange(1, math.prod(made.shape) + 1).reshape(pictures, *strides, outputs, *made.shape[2:])
+    # [picture, r…, channel, q…] to [picture, channel, q, r, q, r]
+    order = [0, rank + 1, *(axis for at in range(rank) for axis in (rank + 2 + at, at + 1))]
+    sides = (n * s for n, s in zip(made.shape[2:], strides, strict=True))
+    whole = numbered.transpose(order).reshape(pictures, outputs, *sides)
+    inside = (slice(padding[axis], padding[axis] + size) for axis, size in enumerate(sizes))
+    return _biased(builder, move(builder, made, whole[(slice(None), slice(None), *inside)], 0.0), arguments)

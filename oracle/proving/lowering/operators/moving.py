@@ -29,13 +29,14 @@ _PARTS = 64
 @handles_each("DepthToSpace", "SpaceToDepth", "Tile", "Expand", "GatherElements", "GatherND", "Trilu")
 def _moved(operator: str, builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     value = as_var(arguments[0], "input")
-    is_mixing = {
-        "GatherElements": axis_of(attributes.get("axis", 0), len(value.shape)) == 0,
-        "GatherND": not attributes.get("batch_dims", 0),
-        "Trilu": len(value.shape) < 3,
-    }
-    if is_mixing.get(operator):
-        raise OperatorRefused("it mixes windows", "keep axis 0 the batch")
+    if operator in ("GatherElements", "GatherND"):
+        index = as_constant(arguments[1], "indices")
+        if operator == "GatherElements":
+            sizes: Any = value.shape[axis_of(attributes.get("axis", 0), len(value.shape))]
+        else:
+            sizes = np.array(value.shape[attributes.get("batch_dims", 0) :][: index.shape[-1]])
+        if ((index < -sizes) | (index >= sizes)).any():
+            raise OperatorRefused(f"indices outside of a value of shape {list(value.shape)}", "export the model again")
     return move(builder, value, _places(operator, builder, value, arguments[1:], attributes), 0.0)
 
 
@@ -135,8 +136,6 @@ def move(builder: ProgramBuilder, value: Var, places: np.ndarray, filler: float)
         places: Which of them stands where in the result; 0: the filler.
         filler: A number.
     """
-    if places.ndim < 1 or places.shape[0] != 1:
-        raise OperatorRefused("it changes the batch axis", "keep axis 0 the batch, of 1")
     if not places.size:
         raise OperatorRefused("nothing is left of its input", "export the model again")
     size = math.prod(value.shape)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant, as_var, axis_of
+from oracle.proving.lowering.builder import ProgramBuilder, Var, as_constant, as_var, axis_of
 from oracle.proving.lowering.operators.moving import move
 from oracle.proving.lowering.table import handles, handles_each
 
@@ -17,8 +17,6 @@ def reduce(builder: ProgramBuilder, value: Var, axes: Sequence[int], keepdims: b
     """Append a sum, or a mean, over some axes; over all of them if none are given."""
     rank = len(value.shape)
     axes = tuple(sorted(axis_of(int(axis), rank) for axis in axes)) or tuple(range(rank))
-    if 0 in axes:
-        raise OperatorRefused("it reduces the batch", "reduce other axes than 0")
     kept = tuple(1 if axis in axes else dim for axis, dim in enumerate(value.shape))
     result = builder.emit("ReduceSum", value, shape=kept, axes=axes)
     if mean:
@@ -56,18 +54,16 @@ def _reduce_extreme(operator: str, builder: ProgramBuilder, arguments: list[Any]
     given = arguments[1] if len(arguments) > 1 and arguments[1] is not None else attributes.get("axes", ())
     rank = len(value.shape)
     axes = tuple(sorted({axis_of(int(axis), rank) for axis in as_constant(given, "axes")})) or tuple(range(rank))
-    if 0 in axes:
-        raise OperatorRefused("it reduces the batch", "reduce other axes than 0")
-    return _extreme_over(builder, value, axes, bool(attributes.get("keepdims", 1)), smallest=operator == "ReduceMin")
+    return extreme_over(builder, value, axes, bool(attributes.get("keepdims", 1)), smallest=operator == "ReduceMin")
 
 
 @handles("GlobalMaxPool")
 def _global_max_pool(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     value = as_var(arguments[0], "input")
-    return _extreme_over(builder, value, tuple(range(2, len(value.shape))), True, smallest=False)
+    return extreme_over(builder, value, tuple(range(2, len(value.shape))), True, smallest=False)
 
 
-def _extreme_over(builder: ProgramBuilder, value: Var, axes: tuple[int, ...], keepdims: bool, *, smallest: bool) -> Var:
+def extreme_over(builder: ProgramBuilder, value: Var, axes: tuple[int, ...], keepdims: bool, *, smallest: bool) -> Var:
     numbered = np.arange(1, math.prod(value.shape) + 1).reshape(value.shape)
     kept = [1 if axis in axes else dim for axis, dim in enumerate(value.shape)]
     apart = np.moveaxis(numbered, axes, range(len(axes))).reshape(-1, *kept)

@@ -54,7 +54,7 @@ def _reshape(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str
         shape[shape.index(-1)] = math.prod(value.shape) // -math.prod(shape)
     if math.prod(shape) != math.prod(value.shape):
         raise OperatorRefused(
-            f"it makes {wanted} of a window of shape {list(value.shape)}", "keep axis 0 the batch, with a batch of 1"
+            f"it makes {wanted} of a window of shape {list(value.shape)}", "export it with a batch of 1"
         )
     return builder.reshape(value, shape)
 
@@ -71,8 +71,6 @@ def _squeeze(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str
     shape = arguments[0].shape
     axes = _axes_argument(arguments, attributes)
     gone = {axis_of(a, len(shape)) for a in axes} if axes is not None else {a for a, d in enumerate(shape) if d == 1}
-    if 0 in gone:
-        raise OperatorRefused("it removes the batch axis", "keep axis 0 the batch: squeeze named axes only")
     return builder.reshape(arguments[0], [dim for axis, dim in enumerate(shape) if axis not in gone])
 
 
@@ -96,25 +94,21 @@ def _axes_argument(arguments: list[Any], attributes: dict[str, Any]) -> list[int
 def _transpose(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     value = arguments[0]
     perm = list(attributes.get("perm", range(len(value.shape))[::-1]))
-    if perm[0] != 0:
-        raise OperatorRefused("it moves the batch axis", "keep axis 0 the batch")
-    if perm == list(range(len(perm))):
-        return value
-    return builder.emit("Transpose", value, shape=[value.shape[axis] for axis in perm], perm=tuple(perm))
+    return builder.transpose(value, perm)
 
 
 @handles("Concat")
 def _concat(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
-    if not all(isinstance(each, Var) for each in arguments):
-        raise OperatorRefused("it joins constants", "give all parts as inputs, or pad before the model")
     axis = axis_of(attributes.get("axis", 1), len(arguments[0].shape))
-    if axis == 0:
-        raise OperatorRefused("it joins along the batch", "keep axis 0 the batch")
-    if len(arguments) == 1:
-        return arguments[0]
-    shape = list(arguments[0].shape)
-    shape[axis] = sum(each.shape[axis] for each in arguments)
-    return builder.emit("Concat", *arguments, shape=shape, axis=axis)
+    like = next(each for each in arguments if isinstance(each, Var))
+    if len({(*each.shape[:axis], *each.shape[axis + 1 :], len(each.shape)) for each in arguments}) > 1:
+        raise OperatorRefused("its parts have other shapes than each other", "export the model again")
+    parts = [each if isinstance(each, Var) else builder.known(like, each) for each in arguments if 0 not in each.shape]
+    if len(parts) == 1:
+        return parts[0]
+    shape = list(parts[0].shape)
+    shape[axis] = sum(each.shape[axis] for each in parts)
+    return builder.emit("Concat", *parts, shape=shape, axis=axis)
 
 
 @handles("Slice")
@@ -131,8 +125,6 @@ def _slice(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, 
         axis = axis_of(axis, len(value.shape))
         size = value.shape[axis]
         chosen = range(size)[slice(start, end if abs(end) < 2**31 else (None if end > 0 or step < 0 else end), step)]
-        if axis == 0 and len(chosen) == 1:
-            continue
         if len(chosen) == 0:
             raise OperatorRefused(f"nothing is left of axis {axis}", "export the model again")
         if chosen == range(size):

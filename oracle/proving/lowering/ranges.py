@@ -1,0 +1,89 @@
+"""Ranges of a program's values, whatever its scales are: what operators need to know before any scale is chosen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from oracle.proving.lowering.program import COMPARISONS
+
+_NONE = (-math.inf, math.inf)
+
+
+def range_of(kind: str, inputs: Sequence[Any], size: int, attributes: dict[str, Any]) -> tuple[float, float]:
+    """Return bounds on the elements of an operation's result.
+
+    Args:
+        kind: One of `program.KINDS`.
+        inputs: Values, with their own bounds, or arrays.
+        size: Elements of the result.
+        attributes: Those of the operation.
+    """
+    sides = [_sides(each) for each in inputs]
+    (low, high), others = sides[0], sides[1:]
+    if kind in COMPARISONS:
+        return 0.0, 1.0
+    match kind:
+        case "Add":
+            return low + others[0][0], high + others[0][1]
+        case "Sub":
+            is_same = inputs[0] is inputs[1] or getattr(inputs[0], "name", 0) == getattr(inputs[1], "name", 1)
+            return (0.0, 0.0) if is_same else (low - others[0][1], high - others[0][0])
+        case "Mul":
+            return _product((low, high), others[0])
+        case "Relu":
+            return max(low, 0.0), max(high, 0.0)
+        case "Abs":
+            return (0.0 if low <= 0 <= high else min(abs(low), abs(high))), max(abs(low), abs(high))
+        case "Concat":
+            return min(each[0] for each in sides), max(each[1] for each in sides)
+        case "Reshape" | "Transpose" | "Gather":
+            return low, high
+        case "ReduceSum":
+            times = max(1, _size(inputs[0]) // max(1, size))
+            return low * times, high * times
+        case "MatMul":
+            return _sum_of_products(inputs, axis=-2)
+        case "Conv":
+            return _sum_of_products(inputs, axis=None)
+    return _NONE
+
+
+def _sides(value: Any) -> tuple[float, float]:
+    if hasattr(value, "low"):
+        return value.low, value.high
+    array = np.asarray(value, dtype=np.float64)
+    return (float(array.min()), float(array.max())) if array.size else _NONE
+
+
+def _size(value: Any) -> int:
+    return math.prod(value.shape)
+
+
+def _product(left: tuple[float, float], right: tuple[float, float]) -> tuple[float, float]:
+    corners = [0.0 if a == 0 or b == 0 else a * b for a in left for b in right]
+    return min(corners), max(corners)
+
+
+def _sum_of_products(inputs: Sequence[Any], axis: int | None) -> tuple[float, float]:
+    """Return bounds on sums of products with a column of a matrix, or with a part of a channel's kernel."""
+    value, weights = inputs
+    if hasattr(value, "low") and hasattr(weights, "low"):
+        low, high = _product(_sides(value), _sides(weights))
+        count = value.shape[-1]
+        return (low * count, high * count)
+    if not hasattr(value, "low") or not math.isfinite(value.low) or not math.isfinite(value.high):
+        return _NONE
+    array = np.asarray(weights, dtype=np.float64)
+    ends = np.stack([array * value.low, array * value.high])
+    if axis is None:
+        # A kernel's taps may lie in the padding.
+        least, most = (
+            end.reshape(len(array), -1).sum(axis=1) for end in (np.minimum(ends.min(0), 0), np.maximum(ends.max(0), 0))
+        )
+    else:
+        least, most = ends.min(axis=0).sum(axis=axis), ends.max(axis=0).sum(axis=axis)
+    return float(least.min()), float(most.max())
