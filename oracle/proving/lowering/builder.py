@@ -77,7 +77,6 @@ class ProgramBuilder:
         output_count: Number of its outputs.
         ops: The operations so far, in order.
         constants: By name, float64.
-        looked_up: Nodes that no exact circuit has, whose functions are looked up.
         approximated: Nodes whose activation became piecewise linear.
         order_only: Why only the order of the outputs is that of the model, or "".
     """
@@ -85,7 +84,6 @@ class ProgramBuilder:
     def __init__(self, segments: int, reserved: Sequence[str] = (), *, approximate: bool = False) -> None:
         self.segments = segments
         self.approximate = approximate
-        self.looked_up: list[str] = []
         self.reserved = frozenset(reserved)
         self.node = ""
         self.opset = 0

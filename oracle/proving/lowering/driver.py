@@ -20,10 +20,11 @@ from onnx.reference import ReferenceEvaluator
 from oracle.core import encoding
 from oracle.proving.lowering.attributes import NodeAttributes, opset_of
 from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBuilder, Var, placed
+from oracle.proving.lowering.functions import FUNCTION, FUNCTIONS
 from oracle.proving.lowering.inputs import range_of_type, shape_of, sized
 from oracle.proving.lowering.operators import OPERATORS
 from oracle.proving.lowering.program import DEFAULT_SEGMENTS, ModelInput, Op, Problem, Program
-from oracle.proving.lowering.table import advice
+from oracle.proving.lowering.table import APPROXIMATE, advice
 from oracle.proving.lowering.types import (
     FLOATS,
     INTEGERS,
@@ -160,6 +161,7 @@ class _Lowering:
             source,
             tuple(self.notes),
             tuple(inputs),
+            looked_up=tuple(dict.fromkeys(op.node for op in ops if op.kind == FUNCTION)),
         )
         if not ops:
             self._problem(f"output {output!r}", "it is the input itself", "publish another output")
@@ -356,17 +358,29 @@ class _Lowering:
         elif not any(isinstance(argument, Var) for argument in arguments):
             return self._fold(node, arguments)
         else:
-            handler = OPERATORS.get(node.op_type)
-            if handler is None:
-                raise OperatorRefused(f"operator {node.op_type} can't be proven exactly", advice(node.op_type))
             if node.domain != "ai.onnx.ml":
                 limit = self._limit(node, arguments)
                 refuse_wrapping(node.op_type, self.types.get(node.output[0], 0), limit)
-            made = handler(self.builder, arguments, attributes)
+            made = self._handled(node.op_type, arguments, attributes)
         if attributes.ignored:
             names = ", ".join(f"{name} = {attributes.shown(name)}" for name in attributes.ignored)
             raise OperatorRefused(f"it has {names}, which is not honoured", "export it with the default")
         return made
+
+    def _handled(self, operator: str, arguments: list[Any], attributes: NodeAttributes) -> Any:
+        """Lower a node exactly, or, in an approximate circuit, with functions that are looked up."""
+        exact = OPERATORS.get(operator)
+        looked_up = APPROXIMATE.get(operator) if self.builder.approximate else None
+        if looked_up is None and exact is None:
+            raise OperatorRefused(f"operator {operator} can't be proven exactly", advice(operator))
+        if exact is not None and (looked_up is None or operator not in FUNCTIONS):
+            try:
+                return exact(self.builder, arguments, attributes)
+            except OperatorRefused:
+                if looked_up is None:
+                    raise
+        assert looked_up is not None
+        return looked_up(self.builder, arguments, attributes)
 
     def _limit(self, node: onnx.NodeProto, arguments: Sequence[Any]) -> float | None:
         """Return a bound on the magnitudes of a node's integers or booleans, and note it for its outputs."""

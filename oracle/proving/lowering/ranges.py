@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from oracle.proving.lowering.functions import range_of_function
 from oracle.proving.lowering.program import COMPARISONS
 
 _NONE = (-math.inf, math.inf)
@@ -42,6 +43,8 @@ def range_of(kind: str, inputs: Sequence[Any], size: int, attributes: dict[str, 
             return min(each[0] for each in sides), max(each[1] for each in sides)
         case "Reshape" | "Transpose" | "Gather":
             return low, high
+        case "Function":
+            return range_of_function(attributes["name"])
         case "ReduceSum":
             times = max(1, _size(inputs[0]) // max(1, size))
             return low * times, high * times

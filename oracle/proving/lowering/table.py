@@ -18,6 +18,10 @@ OPERATORS: dict[str, Handler] = {}
 """The handlers, by the operator's name in ONNX."""
 
 
+APPROXIMATE: dict[str, Handler] = {}
+"""The handlers of operators that an approximate circuit has, if no handler of `OPERATORS` takes the node."""
+
+
 def handles(*operators: str) -> Callable[[Handler], Handler]:
     """Enter a function into the table as the handler of these operators."""
 
@@ -33,6 +37,26 @@ def handles_each(*operators: str) -> Callable[[Callable[..., Any]], Callable[...
 
     def register(handler: Callable[..., Any]) -> Callable[..., Any]:
         OPERATORS.update({operator: partial(handler, operator) for operator in operators})
+        return handler
+
+    return register
+
+
+def approximates(*operators: str) -> Callable[[Handler], Handler]:
+    """Enter a function as the handler of these operators in approximate circuits."""
+
+    def register(handler: Handler) -> Handler:
+        APPROXIMATE.update(dict.fromkeys(operators, handler))
+        return handler
+
+    return register
+
+
+def approximates_each(*operators: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a function as the handler of these operators in approximate circuits; its first argument is the name."""
+
+    def register(handler: Callable[..., Any]) -> Callable[..., Any]:
+        APPROXIMATE.update({operator: partial(handler, operator) for operator in operators})
         return handler
 
     return register

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from oracle.proving.lowering.program import Op
+from oracle.proving.reference.functions import results
 from oracle.proving.reference.steps import IntegerStep
 
 _FEW = 8
@@ -49,6 +50,8 @@ def compute(step: IntegerStep, inputs: list[Any], multiply: Callable[[Any, Any],
             return np.maximum(first, 0)
         case "Abs":
             return np.abs(first)
+        case "Function":
+            return results(op.attributes["name"], first, step.scale)
         case "ReduceSum":
             return first.sum(axis=op.attributes["axes"], keepdims=True)
     answer = _COMPARE[op.kind](first, values[1])

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from oracle.proving.lowering.functions import FUNCTION
 from oracle.proving.lowering.program import COMPARISONS
 from oracle.proving.reference.arithmetic import STRUCTURAL, convolve
+from oracle.proving.reference.functions import function_bounds, function_slack
 from oracle.proving.reference.steps import IntegerStep
 
 
@@ -53,6 +55,9 @@ def bounds(step: IntegerStep, inputs: list[tuple[Any, Any]]) -> tuple[Any, Any, 
         low, high = lows[0].sum(axis=axes, keepdims=True), highs[0].sum(axis=axes, keepdims=True)
     elif op.kind == "Relu":
         low, high, apart = np.maximum(lows[0], 0), np.maximum(highs[0], 0), way
+    elif op.kind == FUNCTION:
+        low, high, middle, apart = function_bounds(op.attributes["name"], lows[0], highs[0], step.scale)
+        way = max(way, middle)
     elif op.kind == "Abs":
         straddles = (lows[0] < 0) & (highs[0] > 0)
         low = np.where(straddles.astype(bool), 0, np.minimum(abs(lows[0]), abs(highs[0])))
@@ -78,6 +83,8 @@ def slack_of(step: IntegerStep, intervals: list[tuple[Any, Any]], slacks: list[A
         return np.where((given[0] + given[1] > 0).astype(bool), 1, 0).astype(object)
     if op.kind in ("Relu", "Abs"):
         return given[0]
+    if op.kind == FUNCTION:
+        return function_slack(op.attributes["name"], *intervals[0], given[0], step.scale)
     if op.kind == "ReduceSum":
         return given[0].sum(axis=op.attributes["axes"], keepdims=True)
     if op.kind in ("Add", "Sub"):

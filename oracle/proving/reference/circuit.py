@@ -64,6 +64,12 @@ class Circuit:
         used = {name for step in self.steps for name in step.op.inputs}
         return sum(constant.size for name, constant in self.constants.items() if name in used)
 
+    @property
+    def looked_up(self) -> tuple[int, int] | None:
+        """The least and the largest argument of the circuit's tables; None if it has none."""
+        tables = [step.table for step in self.steps if step.table is not None]
+        return (min(low for low, _ in tables), max(high for _, high in tables)) if tables else None
+
     def evaluate(self, windows: Any) -> np.ndarray:
         """Return the integers that the circuit publishes.
 

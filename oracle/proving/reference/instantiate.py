@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from oracle.core.errors import ModelError
+from oracle.proving.lowering.functions import FUNCTION
 from oracle.proving.lowering.program import COMPARISONS, Op, Program
 from oracle.proving.reference.bounds import bounds, slack_of
 from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.functions import levelled, table_range
 from oracle.proving.reference.narrower import narrowed, steepest
 from oracle.proving.reference.reordered import reordered
 from oracle.proving.reference.steps import (
@@ -62,7 +64,7 @@ def instantiate(
     steps: list[IntegerStep] = []
     makers: dict[str, IntegerStep] = {}
     bound = clip
-    for op in _spread(program.ops, integers, shapes, 1 << param_scale):
+    for op in levelled(_spread(program.ops, integers, shapes, 1 << param_scale), aliases, scales, rebase * param_scale):
         names = [aliases.get(name, name) for name in op.inputs]
         kept = _neutral(op, names, integers, shapes, 1 << param_scale)
         if kept is not None:
@@ -105,7 +107,8 @@ def instantiate(
         intervals[op.output], scales[op.output], shapes[op.output] = (low, high), step.scale, op.shape
         slacks[op.output] = slack
         reach = max(int(abs(low).max()), int(abs(high).max()))
-        steps.append(replace(step, reach=reach, largest=int(largest), apart=int(apart)))
+        table = table_range(op.attributes["name"], *given[0]) if op.kind == FUNCTION else None
+        steps.append(replace(step, reach=reach, largest=int(largest), apart=int(apart), table=table))
         makers[op.output] = steps[-1]
     output = aliases.get(program.output, program.output)
     if not steps:
@@ -192,6 +195,8 @@ def _scaled(
 ) -> tuple[Op, int, tuple[int, ...]]:
     """Return the operation, the scale of its result, and by how many bits its inputs are shifted."""
     given = [scales[name] for name in op.inputs]
+    if op.kind == "Halve":
+        return op, given[0] + int(op.attributes["by"]), (0,)
     if op.kind == "Mul":
         for value, constant in (op.inputs, op.inputs[::-1]):
             if constant not in integers:

@@ -163,6 +163,8 @@ class _Writer:
                 rank = len(op.shape)
                 self.initializers[f"{name}_by"] = np.full((1,) * rank, 2.0 ** -given["by"], dtype=np.float32)
                 return self.node("Mul", [*inputs, f"{name}_by"], name)
+            case "Function":
+                return self.node(given["name"], inputs, name)
             case "Reshape":
                 shape = self.index(f"{name}_shape", (self.batch, *op.shape[1:]))
                 return self.node("Reshape", [*inputs, shape], name)

@@ -29,6 +29,7 @@ class IntegerStep:
         reach: No element of the result exceeds it, over all clipped windows.
         largest: No value on the way to the result exceeds it.
         apart: No value that is taken apart exceeds it; 0 if nothing is taken apart.
+        table: The least and the largest argument that is looked up; None if there is no table.
     """
 
     op: Op
@@ -38,6 +39,7 @@ class IntegerStep:
     reach: int = 0
     largest: int = 0
     apart: int = 0
+    table: tuple[int, int] | None = None
 
 
 def fingerprints(constants: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

@@ -1,0 +1,132 @@
+"""Domains: the arguments for which a function is looked up. Others are moved to the nearest one that is.
+
+A table has a row for each argument, so it can't hold all that interval arithmetic allows. The domain of each function
+is what its arguments are on the samples, and as much again on both sides. It is part of the circuit: every window has a
+proof, and no prover chooses what happens outside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from oracle.proving.lowering.functions import CHECKED, FUNCTION, FUNCTIONS, float_result
+from oracle.proving.lowering.program import Op, Program
+from oracle.proving.reference.arithmetic import compute, product
+from oracle.proving.reference.steps import IntegerStep
+
+_AT_ONCE = 64
+"""Samples that are evaluated at once."""
+
+_WIDER = 0.5
+"""Share of the samples' range by which a domain is wider on each side."""
+
+_STEP = 1 / 8
+"""Ends of domains are multiples of it: every scale of parameters that is tried has them exactly."""
+
+
+def float_values(program: Program, samples: Any) -> Iterator[dict[str, Any]]:
+    """Yield the values of a program in floats, by name, for some samples at a time.
+
+    Args:
+        program: The program. The arguments of its functions are not bounded yet.
+        samples: Floats, [count, features].
+    """
+    for at in range(0, len(samples), _AT_ONCE):
+        some = np.asarray(samples[at : at + _AT_ONCE], dtype=np.float64)
+        values: dict[str, Any] = {name: np.asarray(constant) for name, constant in program.constants.items()}
+        values[program.input] = some.reshape(len(some), *program.input_shape)
+        for op in program.ops:
+            given = [values[name] for name in op.inputs]
+            if op.kind == FUNCTION:
+                values[op.output] = float_result(op.attributes["name"], given[0])
+            else:
+                values[op.output] = compute(IntegerStep(op, 0, (0,) * len(given)), given, product)
+        yield values
+
+
+def bounded(program: Program, samples: Any) -> Program:
+    """Return a program in which the argument of every function is kept within a domain.
+
+    Args:
+        program: The program.
+        samples: Floats, [count, features].
+    """
+    functions = [op for op in program.ops if op.kind == FUNCTION]
+    if not functions:
+        return program
+    least = {op.output: math.inf for op in functions}
+    most = {op.output: -math.inf for op in functions}
+    for values in float_values(program, samples):
+        for op in functions:
+            given = values[op.inputs[0]]
+            finite = given[np.isfinite(given)]
+            if finite.size:
+                least[op.output] = min(least[op.output], float(finite.min()))
+                most[op.output] = max(most[op.output], float(finite.max()))
+    ops: list[Op] = []
+    constants = dict(program.constants)
+    for op in program.ops:
+        if op.kind == FUNCTION:
+            low, high = domain_of(op.attributes["name"], least[op.output], most[op.output])
+            domain = max(low, op.attributes.get("least", low)), min(high, op.attributes.get("most", high))
+            op = _kept_within(op, domain, ops, constants)
+        ops.append(op)
+    return replace(program, ops=tuple(ops), constants=constants)
+
+
+def domain_of(name: str, least: float, most: float) -> tuple[float, float]:
+    """Return the domain of a function whose arguments on the samples are between two numbers.
+
+    Args:
+        name: A name of `FUNCTIONS`.
+        least: The least argument.
+        most: The largest argument.
+    """
+    function = FUNCTIONS[name]
+    if least > most:
+        least, most = 0.0, 1.0
+    by = max(_WIDER * (most - least), _STEP)
+    low, high = least - by, most + by
+    if least > 0 and (function.is_open or name in CHECKED):
+        # What has no value at 0 is kept away from it, by a factor instead of a distance.
+        low = max(low, 2.0 ** (math.floor(math.log2(least)) - 1))
+    elif most < 0 and name == "Reciprocal":
+        high = min(high, -(2.0 ** (math.floor(math.log2(-most)) - 1)))
+    low, high = max(low, function.low), min(high, function.high)
+    low = low if abs(low) < _STEP else math.floor(low / _STEP) * _STEP
+    high = high if abs(high) < _STEP else math.ceil(high / _STEP) * _STEP
+    if function.is_open:
+        edge = 2.0**-6
+        low, high = max(low, function.low + (edge if low <= function.low else 0)), high
+        high = high - edge if high >= function.high else high
+    return low, max(high, low + 2.0**-6)
+
+
+def _kept_within(op: Op, domain: tuple[float, float], ops: list[Op], constants: dict[str, Any]) -> Op:
+    """Append the operations that keep a function's argument within a domain, and return the function of them.
+
+    They are high − relu(high − (low + relu(x − low))): interval arithmetic sees that the result is within.
+    """
+    value = op.inputs[0]
+    shape = op.shape
+    names = []
+    for end in domain:
+        name = f"end_{end!r}_{len(shape)}"
+        constants[name] = np.full((1,) * len(shape), end, dtype=np.float64)
+        names.append(name)
+    low, high = names
+
+    def append(kind: str, inputs: tuple[str, ...], step: str) -> str:
+        ops.append(Op(kind, inputs, f"{op.output}_{step}", op.node, shape))
+        return f"{op.output}_{step}"
+
+    above = append("Relu", (append("Sub", (value, low), "over"),), "above")
+    raised = append("Add", (above, low), "raised")
+    below = append("Relu", (append("Sub", (high, raised), "room"),), "below")
+    kept = append("Sub", (high, below), "within")
+    return replace(op, inputs=(kept,))
