@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +67,9 @@ def build_default(
     model.write_bytes(subject.graph(batch))
     windows = batched_inputs(subject.calibration, batch, len(subject.calibration) // batch)
     files = {name: str(folder / name) for name in ("circuit", "settings", "vk", "pk", "srs")}
-    refused: list[dict[str, Any]] = []
     with EngineProcess() as engine:
-        for legs in range(2, MAX_DECOMP_LEGS + 1):
-            began = time.perf_counter()
-            try:
-                steps, settings = _default_pipeline(engine, str(model), files, windows, {"decomp_legs": legs}, srs)
-                break
-            except (ArtifactError, ProverUnavailable) as error:
-                seconds = round(time.perf_counter() - began, 2)
-                refused.append({"decomp_legs": legs, "seconds": seconds, "refusal": str(error)[:600]})
-                echo(f"  ezkl refuses decomp_legs = {legs}: {reason_of(str(error))}")
-        else:
-            raise Fatal(f"ezkl's defaults don't take this graph with up to {MAX_DECOMP_LEGS} limbs: {refused[-1]}")
+        taken = take_enough_limbs(engine, str(model), files, windows, srs, echo)
+        steps, settings, legs, refused = taken.steps, taken.settings, taken.legs, taken.refused
         source = folder / "Verifier.sol"
         mark = time.perf_counter()
         engine.call("create_verifier", source=str(source), **chosen_of(files, "vk", "settings", "srs"))
@@ -114,11 +105,62 @@ def build_default(
     )
 
 
+@dataclass(frozen=True)
+class DefaultKeys:
+    """Keys that ezkl's documented pipeline made.
+
+    Attributes:
+        steps: Seconds of each step.
+        settings: ezkl's settings.
+        legs: Limbs of the range check.
+        refused: The refusals with fewer limbs.
+    """
+
+    steps: dict[str, float]
+    settings: dict[str, Any]
+    legs: int
+    refused: list[dict[str, Any]]
+
+
+def take_enough_limbs(
+    engine: EngineProcess,
+    model: str,
+    files: dict[str, str],
+    windows: Sequence[Sequence[float]] | Sequence[Sequence[Sequence[float]]],
+    srs: SharedSrs,
+    echo: Echo,
+) -> DefaultKeys:
+    """Run the documented pipeline with two limbs, the default, and with one more as long as it refuses.
+
+    Args:
+        engine: Runs ezkl.
+        model: The ONNX file.
+        files: Where circuit, settings and keys go; the reference string's path is entered.
+        windows: Inputs that the circuit has to take; a list for each input of a model that has several.
+        srs: Reference strings, by k.
+        echo: Takes lines for people.
+
+    Raises:
+        Fatal: The graph is refused with up to `MAX_DECOMP_LEGS` limbs.
+    """
+    refused: list[dict[str, Any]] = []
+    for legs in range(2, MAX_DECOMP_LEGS + 1):
+        began = time.perf_counter()
+        try:
+            steps, settings = _default_pipeline(engine, model, files, windows, {"decomp_legs": legs}, srs)
+            return DefaultKeys(steps, settings, legs, refused)
+        except (ArtifactError, ProverUnavailable) as error:
+            seconds = round(time.perf_counter() - began, 2)
+            refused.append({"decomp_legs": legs, "seconds": seconds, "refusal": str(error)[:600]})
+            echo(f"  ezkl refuses decomp_legs = {legs}: {reason_of(str(error))}")
+    raise Fatal(f"ezkl's defaults don't take this graph with up to {MAX_DECOMP_LEGS} limbs: {refused[-1]}")
+
+
 def _default_pipeline(
     engine: EngineProcess,
     model: str,
     files: dict[str, str],
-    windows: Sequence[Sequence[float]],
+    windows: Sequence[Sequence[float]] | Sequence[Sequence[Sequence[float]]],
     run_args: Mapping[str, Any],
     srs: SharedSrs,
 ) -> tuple[dict[str, float], dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import NoReturn
 import click
 
 from oracle.cli.audit import audit_command
-from oracle.cli.bench import bench_command
+from oracle.cli.bench import bench_group
 from oracle.cli.card import card_group
 from oracle.cli.chain import chain_group
 from oracle.cli.claim import claim_group
@@ -67,7 +67,7 @@ def oracle(verbose: bool) -> None:
 
 for _command in (
     audit_command,
-    bench_command,
+    bench_group,
     card_group,
     chain_group,
     claim_group,

@@ -44,7 +44,9 @@ def gen_settings(model: str, settings: str, run_args: Mapping[str, Any]) -> dict
     return written
 
 
-def calibrate_settings(model: str, settings: str, windows: list[list[int]], target: str) -> dict[str, Any]:
+def calibrate_settings(
+    model: str, settings: str, windows: list[list[float]] | list[list[list[float]]], target: str
+) -> dict[str, Any]:
     """Let ezkl choose scales and logrows from sample inputs, as its documentation proposes, and return the settings.
 
     The default model needs no calibration: the benchmark compares it with this.
@@ -52,7 +54,7 @@ def calibrate_settings(model: str, settings: str, windows: list[list[int]], targ
     Args:
         model: The ONNX file.
         settings: The file to change.
-        windows: Inputs of the circuit, one after the other.
+        windows: Inputs of the circuit, one after the other; a list for each input of a circuit that has several.
         target: "resources" or "accuracy".
 
     Raises:
@@ -60,7 +62,7 @@ def calibrate_settings(model: str, settings: str, windows: list[list[int]], targ
     """
     with _scratch() as folder:
         data = Path(folder, "calibration.json")
-        data.write_text(json.dumps({"input_data": [[float(value) for window in windows for value in window]]}))
+        data.write_text(json.dumps({"input_data": _joined(windows)}))
         with _captured(Path(folder, "printed")) as printed:
             try:
                 # ezkl's stub has no default values; the function has.
@@ -281,6 +283,12 @@ def _witness(folder: str, circuit: str, inputs: list[int] | list[list[int]]) -> 
     ezkl.gen_witness(str(data), circuit, str(target), None, None)
     written: dict[str, Any] = json.loads(target.read_text())
     return written
+
+
+def _joined(windows: list[list[float]] | list[list[list[float]]]) -> list[list[float]]:
+    """Return windows one after the other, for each input of the circuit."""
+    inputs = [[each] if not isinstance(each[0], list) else each for each in windows]
+    return [[float(value) for tensor in tensors for value in tensor] for tensors in zip(*inputs, strict=True)]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,121 @@
+"""The report on a folder of models: lines for people, and tables in Markdown."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Row = Mapping[str, Any]
+
+RESULTS = ("exact", "approximate", "refused", "failed", "stopped", "wrong", "crashed")
+"""Every end that a model can come to. `failed` is an error with a reason other than the model: a tool, a proof."""
+
+BUILT = ("exact", "approximate")
+
+
+def line(row: Row) -> str:
+    """Return one line about a model."""
+    told = f"{row['name']}: {row['result']}"
+    if row["result"] in BUILT:
+        told += f", k = {row['k']}, {_seconds(row['prove_s'])} a proof, built in {_seconds(row['build_s'])}"
+    elif row.get("why"):
+        told += f": {row['why'][:200]}"
+    beside = row.get("defaults")
+    if beside:
+        told += f"; ezkl's defaults: {beside['result']}"
+        if beside.get("over_ours"):
+            told += f", {beside['over_ours']:g}× the time"
+    return told
+
+
+def summary(report: Mapping[str, Any]) -> list[str]:
+    """Return what became of all models, and the medians of the ratios."""
+    rows = list(report["models"].values())
+    counts = {result: sum(row["result"] == result for row in rows) for result in RESULTS}
+    lines = [f"{len(rows)} models: " + ", ".join(f"{count} {result}" for result, count in counts.items() if count)]
+    beside = [row["defaults"] for row in rows if row.get("defaults")]
+    if beside:
+        lines.append(f"ezkl's defaults prove {sum(each['result'] == 'proven' for each in beside)} of {len(beside)}")
+    for kind in BUILT:
+        chosen = [row for row in rows if row["result"] == kind and row.get("defaults", {}).get("over_ours")]
+        if chosen:
+            lines.append(f"{kind}: " + _medians(chosen))
+    return lines
+
+
+def _medians(rows: Iterable[Row]) -> str:
+    rows = list(rows)
+    faster = [row["defaults"]["over_ours"] for row in rows]
+    smaller = [row["defaults"]["memory_mb"] / row["memory_mb"] for row in rows]
+    sooner = [row["defaults"]["setup_s"] / row["build_s"] for row in rows]
+    slow = sum(each < 2 for each in faster)
+    return (
+        f"proven {statistics.median(faster):.3g}× faster than with ezkl's defaults (median of {len(rows)}, "
+        f"{min(faster):.3g}× to {max(faster):.3g}×; {slow} below 2×), "
+        f"in 1/{statistics.median(smaller):.2g} of the memory; "
+        f"built in {1 / statistics.median(sooner):.2g} of the time of ezkl's pipeline"
+    )
+
+
+def reasons(report: Mapping[str, Any]) -> list[str]:
+    """Return why models were not built, one line each."""
+    return [f"{row['name']}: {row['result']}: {row['why']}" for row in _sorted(report) if row["result"] not in BUILT]
+
+
+def faults(report: Mapping[str, Any]) -> list[str]:
+    """Return the names of models that were proven wrong, or whose process crashed."""
+    return [row["name"] for row in _sorted(report) if row["result"] in ("wrong", "crashed")]
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """Return the table of all models, in Markdown."""
+    columns = ("model", "result", "k", "prove", "ezkl's defaults", "memory", "theirs", "proof", "built in", "theirs")
+    lines = [
+        "| " + " | ".join(columns) + " | error, as a share of what is allowed |",
+        "|" + "|".join(["---", "---", *["--:"] * (len(columns) - 1)]) + "|",
+    ]
+    for row in _sorted(report):
+        beside = row.get("defaults") or {}
+        built = row["result"] in BUILT
+        cells = [
+            f"`{row['name']}`",
+            row["result"] if built or not row.get("why") else f"{row['result']}: {_short(row['why'])}",
+            str(row["k"]) if built else "–",
+            _seconds(row["prove_s"]) if built else "–",
+            _beside(beside),
+            _mb(row.get("memory_mb")) if built else "–",
+            _mb(beside.get("memory_mb")),
+            f"{row['proof_bytes']:,} B" if built else "–",
+            _seconds(row["build_s"]) if built else "–",
+            _seconds(beside["setup_s"]) if "setup_s" in beside else "–",
+            f"{row['error'] / row['limit']:.2g}" if built and row["rule"] == "tolerance" else "order" if built else "–",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _sorted(report: Mapping[str, Any]) -> list[Row]:
+    return sorted(report["models"].values(), key=lambda row: (RESULTS.index(row["result"]), row["name"]))
+
+
+def _beside(found: Row) -> str:
+    if not found:
+        return "–"
+    if found.get("over_ours"):
+        return f"{found['over_ours']:g}×"
+    return _seconds(found["prove_s"]) if found["result"] == "proven" else str(found["result"])
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3f} s" if value < 1 else f"{value:.1f} s"
+
+
+def _mb(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f} MB"
+
+
+def _short(why: str) -> str:
+    """Return a reason without what breaks a table, and without its advice."""
+    first = why.split("(1) ", 1)[-1].split(" (2) ")[0]
+    return " ".join(first.replace("|", "/").split())[:160]
