@@ -10,6 +10,9 @@ import numpy as np
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.tuning.request import Request, Rule, VerdictRule
 
+_FIRST_LOOK = 64
+"""Samples that coarse scales are tried on before all: most fail on these, and a search tries dozens."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fidelity:
@@ -23,7 +26,9 @@ class Fidelity:
         largest_error: Largest error of an output, before a final activation that was left off; None if outputs can't be
             compared.
         clipped: Samples of which a feature was clipped.
-        undecided: Flips that only a prover's choice makes. 0 for circuits that divide nothing.
+        undecided: Flips that only a prover's choice makes, 0 for circuits that divide nothing. Of an approximate
+            circuit, the samples within the guard band, which are no flips.
+        errors: Largest error of each output; empty if outputs can't be compared.
     """
 
     rule: str
@@ -33,6 +38,7 @@ class Fidelity:
     largest_error: float | None
     clipped: int
     undecided: int = 0
+    errors: tuple[float, ...] = ()
 
     @property
     def flips_per_10k(self) -> float:
@@ -82,6 +88,15 @@ class FidelityGate:
         self.samples = samples
         self.expected = expected
 
+    def rejects(self, circuit: Circuit) -> Fidelity | None:
+        """Return the fidelity on a few samples if more verdicts flip on these alone than on all may; else None."""
+        if len(self.samples) <= _FIRST_LOOK:
+            return None
+        few = FidelityGate(
+            self.request, self.verdict, self.threshold, self.samples[:_FIRST_LOOK], self.expected[:_FIRST_LOOK]
+        ).fidelity(circuit)
+        return few if 10_000 * few.flips > self.request.max_flips_per_10k * len(self.samples) else None
+
     def fidelity(self, circuit: Circuit) -> Fidelity:
         """Return how a circuit differs from the float model on the samples."""
         windows = circuit.quantise(self.samples)
@@ -92,7 +107,12 @@ class FidelityGate:
         threshold = 0.5 if published else self.threshold
         error = float(np.abs(computed - self.expected).max()) if comparable and not published else None
         flipped = flips(replace(self.verdict, value=self.threshold), computed, self.expected, threshold)
-        slack = circuit.slack / 2.0**circuit.output_scale
+        errors = np.abs(computed - self.expected).max(axis=0) if error is not None else np.zeros(0)
+        slack: Any = circuit.slack / 2.0**circuit.output_scale
+        # In an approximate circuit, what is within the guard band is undecided, and no flip.
+        is_banded = bool(circuit.program.looked_up)
+        if is_banded and errors.size and self.verdict.rule is not Rule.TOLERANCE:
+            slack = slack + float(errors.max())
         undecided: Any
         match self.verdict.rule:
             case Rule.ARGMAX:
@@ -107,10 +127,11 @@ class FidelityGate:
             self.verdict.rule.value,
             self.verdict.value,
             len(windows),
-            int((flipped | undecided).sum()),
+            int((flipped if is_banded else flipped | undecided).sum()),
             error,
             int(clipped.sum()),
-            int((undecided & ~flipped).sum()),
+            int((undecided if is_banded else undecided & ~flipped).sum()),
+            tuple(float(each) for each in errors),
         )
 
     def refusal(self, fidelity: Fidelity, input_scale: int, param_scale: int) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,26 @@ def has_weights(request: Request) -> bool:
 def _is_telling(constant: Any) -> bool:
     """Return True if a constant has a number that never falls away, as 0, 1 and lone powers of two may."""
     return bool(((constant != 0) & (constant != 1)).any()) and constant.size > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """Scales that pass the gate.
+
+    Attributes:
+        circuit: The circuit at these scales.
+        fidelity: Its fidelity on all samples.
+        segments: Pieces of smooth activations; 0 if there are none.
+    """
+
+    circuit: Circuit
+    fidelity: Fidelity
+    segments: int
+
+
+def _digits(circuit: Circuit, base: int) -> tuple[int, int]:
+    """Return the digits of each number that is taken apart, and how many of these numbers there are."""
+    return legs_for(base, circuit.decomposed), circuit.decompositions
 
 
 class Search:
@@ -144,52 +164,87 @@ class Search:
         Raises:
             ModelError: No settings pass.
         """
-        clip = self.request.clip
-        input_scales, segments = self.scales()
-        passing: list[tuple[Circuit, Fidelity, int]] = []
-        nearest: tuple[Fidelity, int, int] | None = None
-        words = ""
         # A published verdict must be exact: a prover that may round could choose it.
-        rebases = (0,) if self.request.disclosure == "verdict" else (0, *REBASES)
-        for rebase, count, input_scale in itertools.product(rebases, segments, input_scales):
-            if passing and passing[0][0].rebase != rebase:
-                break  # settings that divide nothing, or less, are preferred
-            told = f", {count} segments" * (count > 0) + f", rebased to {rebase} times the weights'" * (rebase > 0)
-            self.progress(f"scales: input 2^-{input_scale}{told}")
-            for param_scale in PARAM_SCALES:
-                if rebase and rebase * param_scale < input_scale:
-                    continue
-                try:
-                    circuit = instantiate(self.program(count), input_scale, param_scale, clip, rebase)
-                except ModelError as error:
-                    # Larger scales would exceed the integers even further.
-                    words = words or str(error)
-                    break
-                if self.request.visibility is Visibility.PRIVATE and not circuit.weights:
-                    # All weights round to 0 or 1, so that there is no hash of them.
-                    continue
-                fidelity = self.gate.fidelity(circuit)
-                if nearest is None or fidelity.flips < nearest[0].flips:
-                    nearest = (fidelity, input_scale, param_scale)
-                if fidelity.flips_per_10k <= self.request.max_flips_per_10k:
-                    passing.append((circuit, fidelity, count))
-        if not passing:
-            if nearest is None:
-                raise ModelError(f"{self.request.name}: no scales fit: {words}")
-            raise ModelError(self.gate.refusal(*nearest))
+        passing = self.passing((0,) if self.request.disclosure == "verdict" else (0, *REBASES))
 
-        def order(each: tuple[Circuit, Fidelity, int]) -> tuple[int, int, float]:
+        def order(each: Passing) -> tuple[int, int, float]:
             # Fewer numbers to take apart, then a smaller error.
-            return (each[0].decompositions, each[1].flips, each[1].largest_error or 0.0)
+            return (each.circuit.decompositions, each.fidelity.flips, each.fidelity.largest_error or 0.0)
 
-        found: dict[tuple[int, int], tuple[Circuit, Settings, int]] = {}
-        for base in BASES if passing[0][0].decomposed else (2,):
-            fewest = min(legs_for(base, circuit.decomposed) for circuit, _, _ in passing)
-            least = min((e for e in passing if legs_for(base, e[0].decomposed) == fewest), key=order)
-            chosen = least[0]
+        found = []
+        for base in BASES if passing[0].circuit.decomposed else (2,):
+            fewest = min(legs_for(base, each.circuit.decomposed) for each in passing)
+            least = min((each for each in passing if legs_for(base, each.circuit.decomposed) == fewest), key=order)
+            chosen = least.circuit
             settings = Settings(chosen.input_scale, chosen.param_scale, base, fewest, rebase=chosen.rebase)
-            found[base, 0] = (least[0], settings, least[2])
-        return list(found.values())
+            found.append((chosen, settings, least.segments))
+        return found
+
+    def passing(self, rebases: Sequence[int], *, first: bool = False) -> list[Passing]:
+        """Return the scales that pass the gate, without those that can't be the cheapest.
+
+        Bits grow with the scale of the weights, and finer inputs cost none. So once scales pass, what needs more digits
+        with every base is left out, with all finer weights; and coarser inputs are only tried with weights that are as
+        coarse as those that passed before, or one step coarser.
+
+        Args:
+            rebases: The rebases to try, in this order. All settings have the same.
+            first: True: of each scale of the inputs only the coarsest weights are wanted.
+
+        Raises:
+            ModelError: No scales pass.
+        """
+        found: list[Passing] = []
+        nearest: tuple[Fidelity, Circuit] | None = None
+        words = ""
+        input_scales, segments = self.scales()
+        for rebase, count in itertools.product(rebases, segments):
+            if (found and found[0].circuit.rebase != rebase) or (rebase and nearest and not words):
+                break  # what divides nothing, or less, is preferred; and dividing only helps where the integers end
+            coarsest = PARAM_SCALES[0]
+            for input_scale in input_scales:
+                told = f", {count} segments" * (count > 0) + f", rebased to {rebase} times the weights'" * (rebase > 0)
+                self.progress(f"scales: input 2^-{input_scale}{told}")
+                passed = False
+                for param_scale in range(coarsest, PARAM_SCALES[-1] + 1):
+                    if rebase and rebase * param_scale < input_scale:
+                        continue
+                    try:
+                        circuit = instantiate(self.program(count), input_scale, param_scale, self.request.clip, rebase)
+                    except ModelError as error:
+                        # Larger scales would exceed the integers even further.
+                        words = words or str(error)
+                        break
+                    if self.request.visibility is Visibility.PRIVATE and not circuit.weights:
+                        # All weights round to 0 or 1, so that there is no hash of them.
+                        continue
+                    if found and all(
+                        _digits(circuit, base) > min(_digits(e.circuit, base) for e in found) for base in BASES
+                    ):
+                        break
+                    fidelity = self.gate.rejects(circuit)
+                    if fidelity is None:
+                        fidelity = self.gate.fidelity(circuit)
+                    if nearest is None or fidelity.flips_per_10k < nearest[0].flips_per_10k:
+                        nearest = (fidelity, circuit)
+                    if (
+                        fidelity.samples == len(self.samples)
+                        and fidelity.flips_per_10k <= self.request.max_flips_per_10k
+                    ):
+                        found.append(Passing(circuit, fidelity, count))
+                        if not passed:
+                            coarsest = max(PARAM_SCALES[0], param_scale - 1)
+                        passed = True
+                        if first:
+                            break
+                if passed and not found[-1].circuit.decomposed:
+                    break  # without digits nothing is cheaper, and coarser inputs are further from the float model
+        if found:
+            return found
+        if nearest is None:
+            raise ModelError(f"{self.request.name}: no scales fit: {words}")
+        circuit = nearest[1]
+        raise ModelError(self.gate.refusal(self.gate.fidelity(circuit), circuit.input_scale, circuit.param_scale))
 
     def model(self, circuit: Circuit, settings: Settings, segments: int, fidelity: Fidelity) -> ImportedModel:
         """Return the model at settings that pass the gate."""

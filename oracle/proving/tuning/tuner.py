@@ -17,9 +17,9 @@ from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.srs.files import SrsSource
 from oracle.proving.tuning.fidelity import Fidelity
 from oracle.proving.tuning.measuring import measure, rank
-from oracle.proving.tuning.request import BASES, PARAM_SCALES, Request
+from oracle.proving.tuning.request import BASES, Request
 from oracle.proving.tuning.result import Tuning
-from oracle.proving.tuning.search import Search
+from oracle.proving.tuning.search import Passing, Search
 
 
 def tune(request: Request, srs: SrsSource, progress: Progress = lambda step: None) -> Tuning:
@@ -69,34 +69,16 @@ def coarsest(request: Request, progress: Progress = lambda step: None) -> tuple[
         DataError: The samples do not fit the model.
     """
     search = Search(request, progress)
-    input_scales, segments = search.scales()
-    found: list[tuple[tuple[int, int, float], Circuit, Fidelity, int]] = []
-    nearest: tuple[Fidelity, int, int] | None = None
-    words = ""
-    for count in segments:
-        for input_scale in input_scales:
-            progress(f"scales: input 2^-{input_scale}" + (f", {count} segments" if count else ""))
-            for param_scale in PARAM_SCALES:
-                try:
-                    circuit = instantiate(search.program(count), input_scale, param_scale, request.clip)
-                except ModelError as error:
-                    words = str(error)
-                    break
-                fidelity = search.gate.fidelity(circuit)
-                if nearest is None or fidelity.flips < nearest[0].flips:
-                    nearest = (fidelity, input_scale, param_scale)
-                if fidelity.flips_per_10k <= request.max_flips_per_10k:
-                    cost = (circuit.decompositions, circuit.decomposed.bit_length(), fidelity.largest_error or 0.0)
-                    found.append((cost, circuit, fidelity, count))
-                    break
-    if not found:
-        if nearest is None:
-            raise ModelError(f"{request.name}: no scales fit: {words}")
-        raise ModelError(search.gate.refusal(*nearest))
-    _, circuit, fidelity, count = min(found, key=lambda each: each[0])
-    base = BASES[0] if circuit.decomposed else 2
+    passing = search.passing((0,), first=True)
+
+    def cost(each: Passing) -> tuple[int, int, float]:
+        circuit = each.circuit
+        return (circuit.decompositions, circuit.decomposed.bit_length(), each.fidelity.largest_error or 0.0)
+
+    found = min(passing, key=cost)
+    circuit, base = found.circuit, BASES[0] if found.circuit.decomposed else 2
     settings = Settings(circuit.input_scale, circuit.param_scale, base, legs_for(base, circuit.decomposed))
-    return circuit, fidelity, search.model(circuit, settings, count, fidelity)
+    return circuit, found.fidelity, search.model(circuit, settings, found.segments, found.fidelity)
 
 
 def held_out(request: Request, model: ImportedModel, segments: int, samples: Any) -> Fidelity:
