@@ -76,14 +76,25 @@ def largest(program: Program) -> Program:
     if count == 2:
         other = extended.add("Gather", [scores], (1, 2), axis=1, indices=[1, 0])
     else:
-        each = [extended.add("Gather", [scores], (1, 1), axis=1, indices=[at]) for at in range(count)]
-        most = each[0]
-        for score in each[1:]:
-            excess = extended.add("Relu", [extended.add("Sub", [score, most], (1, 1))], (1, 1))
-            most = extended.add("Add", [most, excess], (1, 1))
-        other = most
+        other = _most(extended, scores, count)
     extended.add("GreaterOrEqual", [scores, other], (1, count))
     return extended.result((count,))
+
+
+def _most(extended: Extended, scores: str, count: int) -> str:
+    """Add the largest of `count` scores: the larger half of each round's pairs goes on to the next.
+
+    All pairs of a round are one operation, because gathering scores one by one costs as many rows as there are scores.
+    """
+    while count > 1:
+        pairs = (count + 1) // 2
+        left, right = (
+            extended.add("Gather", [scores], (1, pairs), axis=1, indices=[min(at, count - 1) for at in side])
+            for side in (range(0, count, 2), range(1, count + 1, 2))
+        )
+        excess = extended.add("Relu", [extended.add("Sub", [left, right], (1, pairs))], (1, pairs))
+        scores, count = extended.add("Add", [right, excess], (1, pairs)), pairs
+    return scores
 
 
 def limit(circuit: Circuit) -> float:

@@ -62,3 +62,13 @@ def test_a_threshold_is_rounded_like_a_weight_and_compared_exactly(value: int, t
 def test_one_output_has_no_largest() -> None:
     with pytest.raises(ModelError, match="--threshold"):
         largest(scores(1))
+
+
+@pytest.mark.parametrize("count", [3, 7, 100])
+def test_the_largest_of_many_is_found_in_few_operations(count: int) -> None:
+    """No score is gathered alone, which costs as many rows as there are scores."""
+    program = largest(scores(count))
+    gathered = [op.shape[1] for op in program.ops if op.kind == "Gather" and len(op.attributes["indices"]) == 1]
+    assert sum(gathered) <= 2 and len(program.ops) <= 5 * count.bit_length() + 2
+    drawn = np.random.default_rng(count).integers(-3, 4, (50, count))
+    assert (circuit(program).evaluate(drawn) == (drawn == drawn.max(axis=1, keepdims=True))).all()
