@@ -135,7 +135,8 @@ def from_sklearn(estimator: Any, samples: Any, *, name: str | None = None) -> Ex
             "exporting an estimator of scikit-learn needs skl2onnx: pip install 'verifiable-oracle[sklearn]'"
         ) from error
     width = rows_of(samples).shape[1]
-    options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None
+    has_classes = hasattr(estimator, "predict_proba") and hasattr(estimator, "classes_")
+    options = {id(estimator): {"zipmap": False}} if has_classes else None
     try:
         proto = skl2onnx.convert_sklearn(
             estimator,

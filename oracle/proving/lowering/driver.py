@@ -22,8 +22,10 @@ from oracle.proving.lowering.attributes import NodeAttributes, opset_of
 from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBuilder, Var, placed
 from oracle.proving.lowering.functions import FUNCTION, FUNCTIONS
 from oracle.proving.lowering.inputs import range_of_type, shape_of, sized
+from oracle.proving.lowering.monotone import tail_of
 from oracle.proving.lowering.operators import OPERATORS
 from oracle.proving.lowering.program import DEFAULT_SEGMENTS, ModelInput, Op, Problem, Program
+from oracle.proving.lowering.recognise import recognised
 from oracle.proving.lowering.table import APPROXIMATE, advice
 from oracle.proving.lowering.types import (
     FLOATS,
@@ -37,9 +39,6 @@ from oracle.proving.lowering.types import (
 
 ORDERING = {"Softmax", "LogSoftmax", "Normalizer"}
 """Final activations that change the outputs, but not which of them is the largest."""
-
-MONOTONE = ORDERING | {"Sigmoid", "Tanh", "Erf", "Softplus"}
-"""Final activations that keep the side of their midpoint on which a value lies, and which output is the largest."""
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 """The domains whose operators are known. In others, the same name may be anything."""
@@ -63,15 +62,15 @@ def lower(
         model: A valid ONNX model.
         output: Which output is published; needed if there are several.
         segments: Pieces of the piecewise linear function that stands for a smooth activation.
-        keep_activation: Keep a final activation of `MONOTONE`. It is left off otherwise: the value before it gives the
-            same verdicts and costs nothing.
+        keep_activation: Keep a final activation. Those that leave the verdicts as they are (`ORDERING`, `monotone.py`)
+            are left off otherwise, because the value before them costs nothing.
         sample: Shape of one sample, which sizes that the model leaves open are taken from.
         approximate: Look functions up where no exact circuit has them.
 
     Returns:
         The program and no problem, or None and every problem that was found.
     """
-    return _Lowering(model, output, segments, keep_activation, sample, approximate).run()
+    return _Lowering(recognised(model), output, segments, keep_activation, sample, approximate).run()
 
 
 class _Lowering:
@@ -124,19 +123,26 @@ class _Lowering:
         inputs = self._inputs()
         output = self._output(graph)
         dropped = self._final_activation(graph, output) if output else None
+        tail = None
+        if output and dropped is None and not self.keep_activation:
+            tail = tail_of(self.model, self._before_labels(graph, output))
         if inputs is not None:
             self._place(inputs)
         else:
             self.values.update({each.name: UNKNOWN for each in self.inputs})
-        needed = self._needed(graph, dropped.input[0] if dropped is not None else output)
+        source = output and self._before_labels(graph, output)
+        if dropped is not None:
+            source = dropped.input[0]
+        elif tail is not None:
+            source = tail.source
+        needed = self._needed(graph, source)
         # 3 The nodes.
         for index, node in enumerate(graph.node):
             if index in needed:
                 self._lower_node(index, node)
-        if self.problems or inputs is None or not output:
+        if self.problems or inputs is None or not output or not source:
             return None, self.problems
         # 4 The operations that the result rests on.
-        source = dropped.input[0] if dropped is not None else self._before_labels(graph, output)
         result = self.values.get(source)
         if result is UNKNOWN:
             self._problem(f"output {output!r}", "it is a label", "publish the scores that it is chosen by")
@@ -155,12 +161,13 @@ class _Lowering:
             placed(result.shape)[1:],
             tuple(ops),
             {name: constant for name, constant in self.builder.constants.items() if name in used},
-            "" if dropped is None else dropped.op_type,
+            dropped.op_type if dropped is not None else "" if tail is None else tail.name,
             tuple(self.builder.approximated),
             self.builder.order_only or self._order_kept(dropped),
             source,
             tuple(self.notes),
             tuple(inputs),
+            tail=tail,
             looked_up=tuple(dict.fromkeys(op.node for op in ops if op.kind == FUNCTION)),
         )
         if not ops:
@@ -249,12 +256,12 @@ class _Lowering:
         )
 
     def _final_activation(self, graph: onnx.GraphProto, output: str) -> onnx.NodeProto | None:
-        """Return the monotone activation that makes the output, if it is to be left off."""
+        """Return the Softmax or Normalizer that makes the output, if it is to be left off."""
         if self.keep_activation:
             return None
         source = self._before_labels(graph, output)
         node: onnx.NodeProto | None = next((node for node in graph.node if source in node.output), None)
-        if node is None or node.op_type not in MONOTONE or node.domain not in DOMAINS:
+        if node is None or node.op_type not in ORDERING or node.domain not in DOMAINS:
             return None
         if self._before_labels(graph, node.input[0]) in {each.name for each in graph.input}:
             # Without it, there would be no model.

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from oracle.proving.lowering.monotone import Tail
+
 COMPARISONS = {"Greater", "Less", "GreaterOrEqual", "LessOrEqual"}
 DECOMPOSED = COMPARISONS | {"Relu", "Abs"}
 """Kinds of operation that take numbers apart into digits."""
@@ -122,6 +124,7 @@ class Program:
         inputs: The model's inputs, whose numbers follow each other in a window.
         labels: The texts that the output's numbers stand for, if it is a label of text.
         looked_up: Nodes that no exact circuit has, as "node (operator)": functions are looked up, or checked.
+        tail: The functions at the end that were left off, if a threshold can be taken back through them.
     """
 
     input: str
@@ -138,6 +141,7 @@ class Program:
     inputs: tuple[ModelInput, ...] = ()
     labels: tuple[str, ...] = ()
     looked_up: tuple[str, ...] = ()
+    tail: Tail | None = None
 
     @property
     def features(self) -> int:

@@ -5,7 +5,6 @@ onnxruntime is an optional extra; without it, onnx's own evaluator runs the mode
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,30 +16,6 @@ from oracle.core.errors import DataError, ModelError
 from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import ModelInput, Program
 from oracle.proving.tuning.request import Request
-
-MIDDLES = {"Sigmoid": 0.5, "Softplus": math.log(2)}
-"""Outputs at 0 of the final activations that are not 0 there."""
-
-_ACTIVATIONS: dict[str, Callable[[float], float]] = {
-    "Sigmoid": lambda x: 1 / (1 + math.exp(-x)),
-    "Tanh": math.tanh,
-    "Erf": math.erf,
-    "Softplus": lambda x: math.log1p(math.exp(x)),
-}
-
-
-def before_activation(activation: str, value: float) -> float:
-    """Return the value of which a final activation makes `value`."""
-    if activation not in _ACTIVATIONS:
-        return value
-    low, high = -40.0, 40.0
-    for _ in range(200):
-        middle = (low + high) / 2
-        if _ACTIVATIONS[activation](middle) < value:
-            low = middle
-        else:
-            high = middle
-    return round(high, 12)
 
 
 def float_outputs(data: bytes, samples: np.ndarray) -> np.ndarray:

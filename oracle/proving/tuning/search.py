@@ -23,7 +23,7 @@ from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.fidelity import Fidelity, FidelityGate
-from oracle.proving.tuning.float_model import MIDDLES, before_activation, scored_outputs
+from oracle.proving.tuning.float_model import scored_outputs
 from oracle.proving.tuning.request import BASES, PARAM_SCALES, REBASES, SEGMENTS, Request, Rule, VerdictRule
 from oracle.proving.tuning.result import Candidate, Tuning
 
@@ -88,7 +88,7 @@ class Search:
             progress(note)
         self.samples = self._samples(program)
         self.verdict = request.verdict or VerdictRule(
-            Rule.ARGMAX if program.outputs > 1 else Rule.THRESHOLD, MIDDLES.get(program.dropped, 0.0)
+            Rule.ARGMAX if program.outputs > 1 else Rule.THRESHOLD, program.tail.middle if program.tail else 0.0
         )
         if program.order_only and self.verdict.rule is not Rule.ARGMAX:
             raise ModelError(
@@ -101,7 +101,14 @@ class Search:
             raise ModelError(f"{request.name}: with --tolerance there is no verdict that could be published alone")
         # A tolerance is a distance, which has no value before the activation.
         tolerance = self.verdict.rule is Rule.TOLERANCE
-        self.threshold = self.verdict.value if tolerance else before_activation(program.dropped, self.verdict.value)
+        self.threshold = self.verdict.value
+        if program.tail is not None and not tolerance:
+            self.threshold = program.tail.before(self.verdict.value)
+        if not math.isfinite(self.threshold):
+            raise ModelError(
+                f"{request.name}: the final {program.dropped} is always on one side of {self.verdict.value:g}, so that all "
+                "verdicts are the same: state another --threshold"
+            )
         self.gate = FidelityGate(request, self.verdict, self.threshold, self.samples, expected)
 
     def program(self, segments: int) -> Program:

@@ -1,0 +1,367 @@
+"""Tests of models that are recognised as exporters spell them out, and of forms that are nearly theirs."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+from sklearn.ensemble import IsolationForest
+from sklearn.mixture import GaussianMixture
+from sklearn.naive_bayes import GaussianNB
+
+from oracle.proving.exporting import from_sklearn
+from oracle.proving.lowering.driver import lower
+from oracle.proving.lowering.loading import read_model
+from oracle.proving.lowering.monotone import Step, Tail
+from oracle.proving.lowering.program import Program
+from oracle.proving.lowering.recognise import recognised
+from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.tuning.float_model import scored_outputs
+from oracle.proving.tuning.request import Request
+from tests.models import model, node, weights
+from tests.unit.proving.test_ensembles import bushy, ensemble
+
+RNG = np.random.default_rng(19)
+POINTS = (np.round(RNG.normal(size=(240, 4)) * 64) / 64).astype(np.float32)
+CLASSES = (POINTS[:, 0] + POINTS[:, 1] ** 2 > 0.5).astype(int)
+
+
+def lowered(data: bytes, **options: Any) -> Program:
+    program, problems = lower(read_model(data), **options)
+    assert program is not None, [str(problem) for problem in problems]
+    return program
+
+
+def both(data: bytes, samples: Any, params: int = 14, output: str | None = None) -> tuple[Any, Any]:
+    """Return the circuit's values before what was left off, and those of the file as it came."""
+    program = lowered(data, output=output)
+    circuit = instantiate(program, 6, params, 32_767)
+    computed = circuit.evaluate(circuit.quantise(samples)).astype(float) / 2.0**circuit.output_scale
+    return computed, scored_outputs(Request("model", data, samples, output=output), program, samples.astype(float))
+
+
+def operators(data: bytes) -> Counter[str]:
+    return Counter(each.op_type for each in recognised(read_model(data)).graph.node)
+
+
+# --- isolation forests ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"contamination": 0.1}, {"max_samples": 32, "bootstrap": True}], ids=str)
+def test_an_isolation_forest_as_it_comes(options: dict[str, Any]) -> None:
+    """Its nodes become one ensemble of path lengths; the score's sign is that of scikit-learn's own."""
+    forest = IsolationForest(n_estimators=8, random_state=3, **options).fit(POINTS)
+    data = from_sklearn(forest, POINTS).onnx
+    assert len(onnx.load_model_from_string(data).graph.node) > 150
+    assert operators(data)["TreeEnsembleRegressor"] == 1 and not operators(data)["LabelEncoder"]
+    program = lowered(data)
+    assert program.dropped == "Add of Neg of Pow of Neg of Div" and program.tail is not None
+    assert program.notes == ("output 'scores' is published; the labels 'label' are left off",)
+    computed, expected = both(data, POINTS)
+    # A rounded threshold may send a point to the other side.
+    assert (np.abs(computed - expected) < 0.01).mean() > 0.98
+    limit = program.tail.before(program.tail.middle)
+    decisions = forest.decision_function(POINTS)
+    assert ((computed[:, 0] > limit) == (decisions > 0)).mean() > 0.98
+    # Another threshold is taken back through 2^−d, too.
+    assert ((computed[:, 0] > program.tail.before(0.05)) == (decisions > 0.05)).mean() > 0.98
+
+
+def test_the_plain_score_of_a_forest() -> None:
+    forest = IsolationForest(n_estimators=4, random_state=3).fit(POINTS)
+    with_scores = _exported(forest, {"score_samples": True})
+    program = lowered(with_scores, output="score_samples")
+    assert program.dropped == "Neg of Pow of Neg of Div" and program.tail is not None
+    computed, expected = both(with_scores, POINTS, output="score_samples")
+    assert (np.abs(computed - expected) < 0.01).mean() > 0.98
+    limit = program.tail.before(-0.5)
+    assert ((computed[:, 0] > limit) == (forest.score_samples(POINTS) > -0.5)).mean() > 0.99
+
+
+def _exported(estimator: Any, options: dict[str, Any]) -> bytes:
+    import skl2onnx  # slow to import
+
+    kind = [("x", skl2onnx.common.data_types.FloatTensorType([None, POINTS.shape[1]]))]
+    opsets = {"": 17, "ai.onnx.ml": 3}
+    made = skl2onnx.convert_sklearn(
+        estimator, initial_types=kind, options={id(estimator): options}, target_opset=opsets
+    )
+    for each in made.graph.output:
+        # skl2onnx leaves it out, and onnx demands it.
+        each.type.tensor_type.shape.SetInParent()
+    return bytes(made.SerializeToString())
+
+
+# --- functions of a leaf, and sums of ensembles ---------------------------------------------------------------------
+
+
+def behind_trees(
+    nodes: list[onnx.NodeProto],
+    trees: int = 1,
+    constants: list[onnx.TensorProto] | None = None,
+    output: int = TensorProto.FLOAT,
+    **more: Any,
+) -> bytes:
+    """Return a model of a tree t0, or several, and of nodes from there to y."""
+    proto = onnx.load_model_from_string(ensemble([bushy(1, 4)], **more))
+    first = proto.graph.node[0]
+    for at in range(trees):
+        made = onnx.load_model_from_string(ensemble([bushy(at + 1, 4), *([bushy(9, 2)] * at)], **more)).graph.node[0]
+        made.output[0] = f"t{at}"
+        proto.graph.node.append(made)
+    proto.graph.node.remove(first)
+    proto.graph.node.extend(nodes)
+    proto.graph.initializer.extend(constants or [])
+    proto.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", output, ["N", None]))
+    return bytes(proto.SerializeToString())
+
+
+SAMPLES = (np.random.default_rng(3).integers(-12, 13, (150, 3)) / 8).astype(np.float32)
+TWO = weights("two", [2.0])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "trees", "constants", "left"),
+    [
+        ([node("Exp", ["t0"], "e"), node("Div", ["two", "e"], "d"), node("Abs", ["d"])], 1, [TWO], 1),
+        (
+            [
+                node("Mul", ["t0", "t0"], "s"),
+                node("Add", ["s", "t0"], "a"),
+                node("Sqrt", ["a"], "r"),
+                node("Abs", ["s"]),
+            ],
+            1,
+            [],
+            1,
+        ),
+        ([node("Floor", ["t0"], "f"), node("Relu", ["f"], "r"), node("Add", ["r", "x0"])], 1, [], 3),
+        ([node("Sum", ["t0", "t1", "two", "t2"])], 3, [TWO], 1),
+        ([node("Add", ["t0", "t1"], "a"), node("Add", ["two", "a"])], 2, [TWO], 1),
+    ],
+    ids=["a chain", "twice the tree", "a whole number", "a sum", "a sum in a sum"],
+)
+def test_a_function_of_a_leaf_is_a_tree(
+    nodes: list[onnx.NodeProto], trees: int, constants: list[onnx.TensorProto], left: int
+) -> None:
+    if any("x0" in each.input for each in nodes):
+        nodes = [node("Gather", ["x", "at"], "x0", axis=1), *nodes]
+        constants = [*constants, weights("at", [0], np.int64)]
+    data = behind_trees(nodes, trees, constants)
+    assert sum(operators(data).values()) == left
+    computed, expected = both(data, SAMPLES)
+    assert np.abs(computed - expected).max() < 1e-3
+
+
+WIDE = weights("wide", [[1.0, 2.0]])
+ONE = weights("one", [[1.0]])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "more"),
+    [
+        ([node("Log", ["t0"], "l"), node("Abs", ["l"])], [], {}),
+        ([node("Exp", ["wide"], "e"), node("Mul", ["e", "t0"], "m"), node("Exp", ["m"])], [WIDE], {}),
+        (
+            [
+                node("Exp", ["t0"], "e"),
+                node("Neg", ["e"], "n"),
+                node("MatMul", ["e", "one"], "m"),
+                node("Add", ["m", "n"]),
+            ],
+            [ONE],
+            {},
+        ),
+        ([node("Exp", ["t0"], "e"), node("Abs", ["e"])], [], {"post_transform": "LOGISTIC"}),
+        ([node("Cast", ["t0"], "c", to=TensorProto.INT64), node("Mul", ["c", "c"])], [], {"output": TensorProto.INT64}),
+    ],
+    ids=["the logarithm of a negative leaf", "two columns", "two ways out", "a transform", "whole numbers"],
+)
+def test_what_is_no_function_of_a_leaf_stays(
+    nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto], more: dict[str, Any]
+) -> None:
+    data = behind_trees(nodes, 1, constants, **more)
+    model = read_model(data)
+    assert recognised(model) is model
+
+
+@pytest.mark.parametrize(
+    "behind", [node("Mul", ["e", "wide"]), node("ReduceSum", ["e"]), node("MatMul", ["e", "wide"])]
+)
+def test_functions_end_where_another_shape_begins(behind: onnx.NodeProto) -> None:
+    data = behind_trees([node("Exp", ["t0"], "e"), behind], 1, [WIDE])
+    assert set(operators(data)) == {"TreeEnsembleRegressor", behind.op_type}
+
+
+@pytest.mark.parametrize(
+    "change", ["other features", "a transform", "published", "used twice", "a column of constants"]
+)
+def test_sums_that_are_no_ensemble_stay(change: str) -> None:
+    nodes, constants = [node("Add", ["t0", "t1"])], list[onnx.TensorProto]()
+    more: dict[str, Any] = {}
+    if change == "a transform":
+        more = {"post_transform": "PROBIT"}
+    if change == "used twice":
+        nodes = [node("Add", ["t0", "t1"], "a"), node("Mul", ["a", "t0"])]
+    if change == "a column of constants":
+        nodes, constants = [node("Sum", ["t0", "t1", "c"])], [weights("c", [[1.0], [2.0]])]
+    proto = onnx.load_model_from_string(behind_trees(nodes, 2, constants, **more))
+    if change == "other features":
+        proto.graph.node.insert(0, node("Neg", ["x"], "n"))
+        proto.graph.node[1].input[0] = "n"
+    if change == "published":
+        proto.graph.output.append(helper.make_tensor_value_info("t0", TensorProto.FLOAT, ["N", 1]))
+    assert operators(proto.SerializeToString())["TreeEnsembleRegressor"] == 2
+
+
+def test_features_in_another_order() -> None:
+    """A tree that was grown on chosen columns is one on the model's own, whatever their order."""
+    at = weights("at", [2, 0, 1], np.int64)
+    proto = onnx.load_model_from_string(behind_trees([node("Add", ["t0", "t1"])], 2, [at]))
+    proto.graph.node.insert(0, node("Gather", ["x", "at"], "g", axis=1))
+    for each in proto.graph.node[1:3]:
+        each.input[0] = "g"
+    data = proto.SerializeToString()
+    assert operators(data)["TreeEnsembleRegressor"] == 1
+    computed, expected = both(data, SAMPLES)
+    assert (computed == expected).all()
+
+
+# --- softmax spelled out --------------------------------------------------------------------------------------------
+
+
+ESTIMATORS = {
+    "mixture": GaussianMixture(3, random_state=0),
+    "diagonal mixture": GaussianMixture(2, covariance_type="diag", random_state=0),
+    "naive bayes": GaussianNB(),
+    "discriminant analysis": QuadraticDiscriminantAnalysis(),
+}
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_probabilities_are_ordered_by_quadratic_forms(name: str) -> None:
+    """Exponentials over their sum are left off: what is published are the quadratic forms of the components."""
+    estimator = ESTIMATORS[name].fit(POINTS, CLASSES)
+    data = from_sklearn(estimator, POINTS).onnx
+    output = "probabilities"
+    program = lowered(data, output=output)
+    assert program.dropped == "Softmax" and not program.approximated
+    computed, expected = both(data, POINTS, output=output)
+    assert np.abs(computed - expected).max() < 0.02
+    assert (computed.argmax(axis=1) == estimator.predict_proba(POINTS).argmax(axis=1)).mean() > 0.99
+
+
+AXIS = weights("axis", [1], np.int64)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "is_softmax"),
+    [
+        ([node("ReduceLogSumExp", ["a", "axis"], "l"), node("Sub", ["a", "l"], "s"), node("Exp", ["s"])], True),
+        ([node("ReduceLogSumExp", ["b", "axis"], "l"), node("Sub", ["a", "l"], "s"), node("Exp", ["s"])], False),
+        ([node("ReduceLogSumExp", ["a", "axis"], "l"), node("Sub", ["l", "a"], "s"), node("Exp", ["s"])], False),
+        ([node("Exp", ["a"], "e"), node("ReduceSum", ["e", "axis"], "l"), node("Div", ["e", "l"])], True),
+        ([node("Exp", ["a"], "e"), node("ReduceSum", ["b", "axis"], "l"), node("Div", ["e", "l"])], False),
+    ],
+    ids=["logarithms", "of another value", "the other way around", "a sum", "another sum"],
+)
+def test_a_softmax_is_one_of_the_same_value(nodes: list[onnx.NodeProto], is_softmax: bool) -> None:
+    made = [node("MatMul", ["x", "w"], "a"), node("Relu", ["a"], "b"), *nodes]
+    constants = [AXIS, weights("w", RNG.normal(size=(4, 3)))]
+    data = model(made, ["N", 4], constants, opset=18)
+    assert bool(operators(data)["Softmax"]) is is_softmax
+    if is_softmax:
+        computed, expected = both(data, POINTS)
+        assert np.abs(computed - expected).max() < 0.01
+
+
+# --- distances ------------------------------------------------------------------------------------------------------
+
+
+def distances(kind: str = "ReduceSumSquare", axes: int = 1) -> bytes:
+    """Return a model of the distances to five points, by a loop over them."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["state"], ["kept"]),
+            helper.make_node("Sub", ["state", "point"], ["apart"]),
+            helper.make_node(kind, ["apart", "over"], ["far"], keepdims=0),
+            helper.make_node("Identity", ["far"], ["one"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("state", TensorProto.FLOAT, ["N", 4]),
+            helper.make_tensor_value_info("point", TensorProto.FLOAT, [4]),
+        ],
+        [
+            helper.make_tensor_value_info("kept", TensorProto.FLOAT, ["N", 4]),
+            helper.make_tensor_value_info("one", TensorProto.FLOAT, ["N"]),
+        ],
+        [weights("over", [axes], np.int64)],
+    )
+    loop = helper.make_node("Scan", ["x", "points"], ["same", "all"], body=body, num_scan_inputs=1)
+    nodes = [loop, node("Transpose", ["all"], perm=[1, 0])]
+    return model(nodes, ["N", 4], [weights("points", POINTS[:5])], opset=18)
+
+
+def test_a_loop_over_points_is_two_products() -> None:
+    assert operators(distances())["Scan"] == 0
+    computed, expected = both(distances(), POINTS[5:60])
+    assert np.abs(computed - expected).max() < 1e-3
+    assert operators(distances("ReduceL1"))["Scan"] == 1
+    assert operators(distances(axes=0))["Scan"] == 1
+
+
+# --- functions that are left off ------------------------------------------------------------------------------------
+
+
+CHAINS: dict[str, tuple[tuple[Step, ...], Callable[[float], float]]] = {
+    "Exp": ((Step("Exp"),), math.exp),
+    "Sqrt of a square": ((Step("Sqrt"),), lambda x: math.sqrt(x) if x >= 0 else math.nan),
+    "Softplus": ((Step("Softplus"),), lambda x: math.log1p(math.exp(x))),
+    "Erf": ((Step("Erf"),), math.erf),
+    "a forest": (
+        (Step("Plus", 0.6), Step("Times", -1.0), Step("Power", 2.0), Step("Times", -1.0), Step("Times", 0.25)),
+        lambda x: 0.6 - 2.0 ** -(x / 4),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_a_threshold_goes_back_through_the_chain(name: str) -> None:
+    steps, function = CHAINS[name]
+    tail = Tail("v", name, steps)
+    arguments = np.random.default_rng(1).normal(size=400) * 4
+    for threshold in (-0.9, -0.2, 0.0, 0.2, 0.9, 1.7, 30.0):
+        before = tail.before(threshold)
+        near = np.abs(arguments - before) < 1e-9
+        verdicts = np.array([function(float(x)) > threshold for x in arguments])
+        assert ((arguments > before) == verdicts)[~near & ~np.isnan([function(float(x)) for x in arguments])].all()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "dropped"),
+    [
+        ([node("Exp", ["a"])], "Exp"),
+        ([node("Sqrt", ["a"])], "Sqrt"),
+        ([node("Sigmoid", ["a"], "s"), node("Mul", ["s", "two"])], "Mul of Sigmoid"),
+        ([node("Sigmoid", ["a"], "s"), node("Sub", ["one", "s"])], ""),
+        ([node("Neg", ["a"], "n"), node("Exp", ["n"], "e"), node("Sub", ["one", "e"])], "Sub of Exp of Neg"),
+        ([node("Mul", ["a", "two"], "m"), node("Sigmoid", ["m"])], "Sigmoid"),
+        ([node("Mul", ["a", "two"])], ""),
+        ([node("Sigmoid", ["a"], "s"), node("Mul", ["s", "pair"])], ""),
+    ],
+)
+def test_chains_that_are_left_off(nodes: list[onnx.NodeProto], dropped: str) -> None:
+    """One that falls on the whole is not: "above" would become "below". Nor one that treats outputs differently."""
+    constants = [weights("w", RNG.normal(size=(4, 2))), TWO, weights("one", [1.0]), weights("pair", [[1.0, -2.0]])]
+    data = model([node("MatMul", ["x", "w"], "a"), *nodes], ["N", 4], constants)
+    assert lowered(data).dropped == dropped
+    program, _ = lower(read_model(data), keep_activation=True)
+    assert program is None or not program.dropped
