@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -36,7 +37,12 @@ def log_proving(event: ProverEvent) -> None:
 
 
 def make_prover(
-    workers: WorkersConfig, artifact: Artifact, cache: ProofCache, on_event: OnEvent = log_proving
+    workers: WorkersConfig,
+    artifact: Artifact,
+    cache: ProofCache,
+    on_event: OnEvent = log_proving,
+    *,
+    scratch: Path | None = None,
 ) -> Prover:
     """Return the prover that the configuration asks for, for one circuit.
 
@@ -45,6 +51,7 @@ def make_prover(
         artifact: The circuit, with the prover's files.
         cache: Keeps proofs.
         on_event: Called with each event of a job.
+        scratch: A folder for witnesses, on this machine; None: the system's.
 
     Raises:
         ToolMissing: It is on a Ray cluster, and Ray is not installed.
@@ -67,6 +74,7 @@ def make_prover(
         memory_mb=workers.memory_mb,
         queue=workers.queue,
         cache=cache,
+        scratch=scratch,
         on_event=on_event,
     )
 

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 
 import structlog
+
+
+def place_of(error: BaseException) -> str:
+    """Return where an error was raised, as "pool.py:212 prove", for logs that must not have its text."""
+    trace = error.__traceback__
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    return f"{Path(code.co_filename).name}:{trace.tb_lineno} {code.co_name}"
 
 
 def configure(level: str) -> None:

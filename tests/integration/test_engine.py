@@ -153,3 +153,25 @@ def test_known_ceremony_hashes_are_this_ezkls() -> None:
     )
     content = Path(str(distribution("ezkl").locate_file(library))).read_bytes()
     assert "".join(CEREMONY_SHA256[k] for k in sorted(CEREMONY_SHA256)).encode() in content
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("end", ["kill", "close", "deadline"])
+def test_a_child_that_is_killed_leaves_no_witness(tmp_path: Path, end: str) -> None:
+    """A witness has a private model's weights and somebody's data. A killed process removes nothing by itself."""
+    engine = EngineProcess(threads=1, scratch=tmp_path)
+    engine.call("peak_memory")
+    [folder] = [path for path in tmp_path.glob("oracle-engine-*/*") if path.is_dir()]
+    assert f"TMPDIR={folder}".encode() in Path(f"/proc/{engine.pid}/environ").read_bytes().split(b"\0")
+    assert folder.stat().st_mode & 0o077 == folder.parent.stat().st_mode & 0o077 == 0
+    (folder / "witness.json").write_text("private")
+    if end == "deadline":
+        with pytest.raises(ProverTimeout):
+            engine.call("poseidon", deadline=0.0, vectors=[[1] * 100_000])
+        assert not folder.exists()
+    elif end == "kill":
+        engine.kill()
+        engine.call("peak_memory")  # a new child
+        assert not folder.exists()
+    engine.close()
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".staging.lock"] == []

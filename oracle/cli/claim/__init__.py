@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from oracle.cli.claim import claims, registry
+from oracle.cli.claim import claims, registry, service
 from oracle.cli.claim.fairness import fairness_group
 
 
@@ -13,5 +13,5 @@ def claim_group() -> None:
     """Private claims: a committed model gave an output in a range on private data, and nothing else is revealed."""
 
 
-for _command in (*claims.COMMANDS, *registry.COMMANDS, fairness_group):
+for _command in (*claims.COMMANDS, *registry.COMMANDS, *service.COMMANDS, fairness_group):
     claim_group.add_command(_command)

@@ -8,14 +8,17 @@ import os
 import selectors
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import psutil
 
 from oracle.core.errors import ArtifactError, MemoryExceeded, ProverCrashed, ProverTimeout
+from oracle.proving.engine.staging import OwnedFolder
 
 DEFAULT_DEADLINE = 600.0
 """Seconds for one operation; keys of large circuits take minutes."""
@@ -36,18 +39,22 @@ class EngineProcess:
         memory_mb: Resident size, in MiB, at which the child is killed while it works. RLIMIT_AS is not used: it counts
             addresses, of which allocators and threads reserve far more than they use, and the abort after a failed
             allocation looks like any other crash.
+        scratch: An existing folder for the child's temporary files, witnesses with private data among them. They are
+            removed with the child, however it ends. None: the system's.
 
     Raises:
         ValueError: `threads` or `memory_mb` is below 1.
     """
 
-    def __init__(self, threads: int | None = None, memory_mb: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, memory_mb: int | None = None, scratch: Path | None = None) -> None:
         if threads is not None and threads < 1:
             raise ValueError(f"threads {threads} must be at least 1")
         if memory_mb is not None and memory_mb < 1:
             raise ValueError(f"memory_mb {memory_mb} must be at least 1")
         self._threads = threads
         self._memory_mb = memory_mb
+        self._scratch = scratch
+        self._folder: OwnedFolder | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._killed: subprocess.Popen[bytes] | None = None
         self._words: collections.deque[str] = collections.deque(maxlen=_STDERR_LINES)
@@ -141,7 +148,10 @@ class EngineProcess:
             if self._process.poll() is None and self._process is not self._killed:
                 return self._process
             self._end(self._process)
-        environment = dict(os.environ)
+        # A child that is killed removes nothing, and its witness has everything that is private.
+        self._remove_folder()
+        self._folder = OwnedFolder(Path(tempfile.gettempdir()) if self._scratch is None else self._scratch, "engine")
+        environment = dict(os.environ) | {"TMPDIR": str(self._folder.folder)}
         if self._threads is not None:
             environment["RAYON_NUM_THREADS"] = str(self._threads)
         process = subprocess.Popen(
@@ -223,5 +233,11 @@ class EngineProcess:
                     pass
         if self._process is process:
             self._process = None
+            self._remove_folder()
         ended = f"signal {-status}" if status < 0 else f"exit status {status}"
         return f"{ended}; {' | '.join(list(self._words)[-3:])}" if self._words else ended
+
+    def _remove_folder(self) -> None:
+        if self._folder is not None:
+            self._folder.remove()
+            self._folder = None

@@ -36,6 +36,7 @@ class LocalProver(PooledProver):
         cache: Keeps proofs; None makes one in memory.
         tmpfs: A folder in memory, such as `/dev/shm`, for copies of the keys and the SRS, which each proof reads anew.
             None: they are read ahead into the page cache, which the system may empty.
+        scratch: A folder for witnesses, which are removed after each proof; see `EngineProcess`.
         on_event: Called with each event of a job.
 
     Raises:
@@ -56,6 +57,7 @@ class LocalProver(PooledProver):
         retries: int = 0,
         cache: ProofCache | None = None,
         tmpfs: Path | None = None,
+        scratch: Path | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
         if processes < 1:
@@ -71,7 +73,7 @@ class LocalProver(PooledProver):
         )
         if threads is None and processes > 1:
             threads = 1
-        self._children = [EngineProcess(threads, memory_mb) for _ in range(processes)]
+        self._children = [EngineProcess(threads, memory_mb, scratch) for _ in range(processes)]
         self._executor = ThreadPoolExecutor(processes, thread_name_prefix="prover")
         self._tmpfs = tmpfs
         self._staged: StagedFiles | None = None

@@ -29,6 +29,7 @@ def test_the_configuration_chooses_the_prover(monkeypatch: pytest.MonkeyPatch, t
     assert (first, second) == ("LocalProver", "RayProver")
     assert (local.pop("processes"), cluster.pop("workers"), cluster.pop("address")) == (3, 3, "10.0.0.1:6379")
     assert (local.pop("cache").on_disk, cluster.pop("cache").on_disk) == (True, False)
+    assert local.pop("scratch") is None
     assert local == cluster
     assert (local["memory_mb"], local["queue"], local["deadline"]) == (512, 5, 60.0)
 

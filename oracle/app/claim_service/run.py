@@ -1,0 +1,211 @@
+"""`oracle claim serve`: the claims service, from its file to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from oracle.app.callers import caller_tokens
+from oracle.app.claim_service.desk import ServingDesk, watch_proving
+from oracle.app.claim_service.metrics import ClaimMetrics
+from oracle.app.provers import make_prover
+from oracle.app.srs import srs_cache
+from oracle.claims.client import ZkmlClient
+from oracle.claims.models import ModelSpec
+from oracle.claims.service.issuers import TrustedIssuers
+from oracle.claims.service.jobs import JobBook
+from oracle.config import ClaimModelConfig, ClaimServiceConfig
+from oracle.core.errors import ConfigError, DataError
+from oracle.proving.interface import Prover
+from oracle.proving.pool.cache import ProofCache
+from oracle.proving.srs.files import SrsOrigin
+from oracle.web.claims.monitoring import serve_monitoring
+from oracle.web.claims.server import REQUEST_S, serve_claims
+from oracle.web.listener import Limits
+from oracle.web.tls import Certificate
+
+try:
+    import resource
+except ImportError:  # there is none on Windows, nor are there core files
+    resource = None  # type: ignore[assignment]
+
+__all__ = ["ServedClaims", "claims_served", "serve_until_stopped"]
+
+log = structlog.get_logger(__name__)
+
+SHARED_MEMORY = Path("/dev/shm")
+_SCRATCH_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class ServedClaims:
+    """A claims service that is open.
+
+    Attributes:
+        port: Its port.
+        monitoring_port: The port of its monitoring; None: there is none.
+        desk: Its desk.
+    """
+
+    port: int
+    monitoring_port: int | None
+    desk: ServingDesk
+
+
+async def serve_until_stopped(config: ClaimServiceConfig, stop: asyncio.Event | None = None) -> None:
+    """Serve claims until SIGTERM, SIGINT or `stop`; then finish the jobs under way.
+
+    Raises:
+        ConfigError: A token, a certificate or an address can't be used.
+        OracleError: A model can't be proven, or its circuit not be built.
+    """
+    stop = stop or asyncio.Event()
+    with _signals(stop):
+        async with claims_served(config) as served:
+            await stop.wait()
+            await served.desk.stop(config.server.grace_s)
+
+
+@contextlib.asynccontextmanager
+async def claims_served(config: ClaimServiceConfig) -> AsyncIterator[ServedClaims]:
+    """Serve claims while the context is open. Jobs that are under way at its end are cancelled.
+
+    Raises:
+        ConfigError: A token, a certificate or an address can't be used.
+        OracleError: A model can't be proven, or its circuit not be built.
+    """
+    server = config.server
+    # What is wrong with files is said before a circuit is built for minutes.
+    tokens = caller_tokens(config.callers, "callers")
+    certificate = None
+    if server.tls_certificate is not None and server.tls_key is not None:
+        certificate = Certificate(server.tls_certificate, server.tls_key, "server")
+    specs = [_spec(each, index) for index, each in enumerate(config.models)]
+    names = [each.name for each in specs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"models: {twice[0]!r} is served twice: give each model a name of its own")
+    _leave_no_core()
+    scratch = _memory_folder()
+    async with contextlib.AsyncExitStack() as stack:
+        origin = SrsOrigin(config.srs)
+        srs = None if origin is SrsOrigin.INSECURE_LOCAL else srs_cache(config.folder).source(origin)
+        client = await stack.enter_async_context(ZkmlClient(config.folder, srs=srs))
+        provers: dict[str, Prover] = {}
+        for spec in specs:
+            log.info("preparing a model", model=spec.name)
+            model = await client.register(spec, _step(spec.name))
+            # No proof is kept: what was proven for one caller is nobody else's.
+            cache = ProofCache(entries=0)
+            prover = make_prover(config.prover, model.artifact, cache, watch_proving, scratch=scratch)
+            stack.push_async_callback(prover.close)
+            provers[spec.name] = prover
+        book = JobBook(
+            queue=config.prover.queue,
+            workers=config.prover.workers,
+            per_caller=server.per_caller,
+            keep_s=server.keep_s,
+            most_kept=server.max_kept,
+        )
+        metrics = ClaimMetrics(names, book.counts, lambda: book.is_stopping)
+        desk = ServingDesk(
+            client,
+            provers,
+            book,
+            metrics,
+            workers=config.prover.workers,
+            max_per_day=server.max_per_day,
+            issuers=_issuers(config),
+        )
+        stack.push_async_callback(desk.stop, 0)
+        sweeping = asyncio.create_task(desk.sweep(), name="claim-sweep")
+        stack.callback(sweeping.cancel)
+        monitoring_port = None
+        if server.monitoring_address is not None:
+            monitoring = serve_monitoring(server.monitoring_address, metrics.exposition, lambda: metrics.is_ready)
+            monitoring_port = await stack.enter_async_context(monitoring)
+        port = await stack.enter_async_context(
+            serve_claims(
+                server.address,
+                desk,
+                callers=tokens,
+                max_per_minute=server.max_per_minute,
+                max_body=server.max_body,
+                events=metrics,
+                certificate=certificate,
+                limits=Limits(server.max_connections, request_s=REQUEST_S),
+            )
+        )
+        log.info(
+            "serving claims",
+            host=server.address[0],
+            port=port,
+            monitoring_port=monitoring_port,
+            tls=certificate is not None,
+            models=names,
+        )
+        yield ServedClaims(port, monitoring_port, desk)
+
+
+def _issuers(config: ClaimServiceConfig) -> TrustedIssuers | None:
+    found = config.registry
+    return None if found is None else TrustedIssuers(found.chain_id, found.address, found.issuers)
+
+
+def _spec(model: ClaimModelConfig, index: int) -> ModelSpec:
+    """Return a configured model. Raises: ConfigError."""
+    try:
+        if model.packaged is not None:
+            return ModelSpec.packaged(model.packaged)
+        return ModelSpec.load(Path(model.file or ""))
+    except DataError as error:
+        raise ConfigError(f"models[{index}]: {error}") from None
+
+
+def _step(name: str) -> Callable[[str], None]:
+    return lambda step: log.info("building a circuit", model=name, step=step)
+
+
+def _memory_folder() -> Path | None:
+    """Return a folder in memory for witnesses, so that they touch no disk; None if there is none with room."""
+    with contextlib.suppress(OSError):
+        if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free >= _SCRATCH_BYTES:
+            return SHARED_MEMORY
+    log.warning("witnesses pass through files of the temporary folder while they are proven", folder=str(SHARED_MEMORY))
+    return None
+
+
+def _leave_no_core() -> None:
+    """Let no crash of this process, or of one that it starts, write its memory to a file."""
+    if resource is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """Stop on SIGTERM and SIGINT. A second one ends the process as usual."""
+    loop = asyncio.get_running_loop()
+    handled: list[int] = []
+
+    def stopping(number: int) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)
+
+    for number in (int(signal.SIGTERM), int(signal.SIGINT)):
+        # Only the main thread can handle signals, and not on every platform.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, stopping, number)
+            handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
