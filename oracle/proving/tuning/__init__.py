@@ -12,13 +12,14 @@ value that interval arithmetic allows.
 
 from oracle.proving.tuning.fidelity import Fidelity, flips
 from oracle.proving.tuning.float_model import float_outputs
+from oracle.proving.tuning.plotting import plot
 from oracle.proving.tuning.request import (
     Objective,
     Request,
     Rule,
     VerdictRule,
 )
-from oracle.proving.tuning.result import Candidate, Tuning, describe, plot
+from oracle.proving.tuning.result import Candidate, Tuning, describe
 from oracle.proving.tuning.search import has_weights
 from oracle.proving.tuning.tuner import apply, coarsest, held_out, tune
 

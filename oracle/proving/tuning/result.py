@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from oracle.proving.cost import Estimate, gas_of_bytes
@@ -87,26 +86,3 @@ def describe(candidate: Candidate) -> str:
     columns = f", {settings.columns} column{'s' * (settings.columns > 1)}"
     rebase = f", rebase {settings.rebase}" if settings.rebase else ""
     return f"scales {settings.input_scale}/{settings.param_scale}{rebase}{digits}{columns}, k = {candidate.estimated.k}"
-
-
-def plot(tuning: Tuning, path: Path) -> bool:
-    """Plot time against gas of every candidate. Return False if matplotlib, an optional extra, is not installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
-    figure = Figure(figsize=(7, 4.5))
-    axes = figure.subplots()
-    for at, each in enumerate(tuning.candidates):
-        seconds = each.estimated.seconds if each.seconds is None else each.seconds
-        colour = "tab:red" if at == tuning.chosen else "tab:blue" if each.seconds is not None else "lightgrey"
-        axes.scatter(seconds, each.gas(), color=colour, zorder=3 if each.seconds is not None else 2)
-    axes.set_xscale("log")
-    axes.set_xlabel("seconds per proof (grey: estimated, blue: measured, red: chosen)")
-    axes.set_ylabel("gas to verify (estimated)")
-    axes.set_title(tuning.model.name)
-    axes.grid(alpha=0.3)
-    figure.tight_layout()
-    # Without a date or a version in it, the same table makes the same file.
-    figure.savefig(path, metadata={"Software": None})
-    return True

@@ -201,7 +201,7 @@ def test_another_measurement_is_not_mixed_with_this_one(
 
 
 def row(name: str, result: str, **facts: Any) -> dict[str, Any]:
-    built = {"k": 6, "prove_s": 0.5, "build_s": 2.0, "memory_mb": 50.0, "proof_bytes": 1856}
+    built: dict[str, Any] = {"k": 6, "prove_s": 0.5, "build_s": 2.0, "memory_mb": 50.0, "proof_bytes": 1856}
     built |= {"error": 0.1, "limit": 0.2, "rule": "tolerance"}
     return {"name": name, "result": result, "why": "", **(built if result in ("exact", "approximate") else {}), **facts}
 
