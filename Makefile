@@ -74,7 +74,7 @@ coverage: setup ## measure how much of contracts/src forge's tests reach; fails 
 	$(BIN)/python -m scripts.coverage build/forge/coverage/lcov.info --lines 98 --branches 95
 
 snapshots: setup ## write contracts/snapshots again: the gas of submissions, cards and claims, which `make test` compares
-	$(MEASURE) --match-path 'contracts/test/{Gas,ModelCard,ClaimRegistry}.t.sol'
+	$(MEASURE) --match-path 'contracts/test/{Gas,ModelCard,ClaimRegistry,ClaimTerms}.t.sol'
 	@rm -rf contracts/snapshots && cp -R $(MEASURED) contracts/snapshots
 
 check: setup ## check lint, types, layers and formatting, and run the static analysis

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
         AtLeast,
         AtMost,
         Between,
+        ChangeBetween,
         ClaimProof,
+        Earlier,
         Equals,
         ModelSpec,
         OneOf,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
         attest,
         claim_model,
     )
+    from oracle.claims.service import ClaimsService
     from oracle.config import Config
     from oracle.core.errors import OracleError
 
@@ -47,8 +50,11 @@ __all__ = [
     "AtLeast",
     "AtMost",
     "Between",
+    "ChangeBetween",
     "ClaimProof",
+    "ClaimsService",
     "Config",
+    "Earlier",
     "Equals",
     "FeedReader",
     "FeedReading",
@@ -79,9 +85,10 @@ _HOMES = {
         "load_config", "local_chain", "prove", "run", "status", "verify",
     ),
     "oracle.claims": (
-        "AtLeast", "AtMost", "Between", "ClaimProof", "Equals", "ModelSpec", "OneOf", "ZkmlClient", "attest",
-        "claim_model",
+        "AtLeast", "AtMost", "Between", "ChangeBetween", "ClaimProof", "Earlier", "Equals", "ModelSpec", "OneOf", "ZkmlClient",
+        "attest", "claim_model",
     ),
+    "oracle.claims.service": ("ClaimsService",),
     "oracle.config": ("Config",),
     "oracle.core.errors": ("OracleError",),
 }  # fmt: skip

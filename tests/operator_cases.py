@@ -47,6 +47,12 @@ def _taps(name: str, *shape: int) -> Any:
 BIAS = weights("b", [1, 2, 3])
 WIDE = _at("widths", 0, 1, 0, 2)
 
+FLOAT, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
+
+PLACES = [node("Clip", ["x", "zero", "two"], "clipped"), node("Cast", ["clipped"], "i", to=INT64)]
+PLACED = [weights("zero", np.array(0.0)), weights("two", np.array(2.0))]
+"""Places between 0 and 2, of the fractions in a window."""
+
 CASES = {
     "Conv of one axis": Case(
         (2, 5), [node("Conv", ["x", "k", "b"], strides=[2], pads=[1, 2])], [_taps("k", 3, 2, 3), BIAS]
@@ -152,6 +158,91 @@ CASES = {
         (2, 3, 2, 3),
         [node("Conv", ["x", "k"], strides=[2, 1, 1], pads=[0, 0, 0, 1, 0, 0])],
         [_taps("k", 2, 2, 2, 2, 2)],
+    ),
+    "ArgMax": Case((5,), [node("ArgMax", ["x"], "a", axis=1), node("Cast", ["a"], to=FLOAT)], []),
+    "ArgMin of several, the last of equal ones": Case(
+        (3, 2), [node("ArgMin", ["x"], "a", axis=1, keepdims=0, select_last_index=1), node("Cast", ["a"], to=FLOAT)], []
+    ),
+    "ArgMax of booleans, and a table at that place": Case(
+        (3,),
+        [
+            node("Greater", ["x", "half"], "b"),
+            node("Cast", ["b"], "f", to=FLOAT),
+            node("ArgMax", ["f"], "a", axis=1),
+            node("Gather", ["table", "a"], axis=0),
+        ],
+        [weights("half", [0.5]), weights("table", [[0.5, 2], [-1, 0.25], [3, 3]])],
+    ),
+    "Hardmax": Case((2, 3), [node("Hardmax", ["x"], axis=1)], []),
+    "TopK": Case(
+        (5,),
+        [
+            onnx.helper.make_node("TopK", ["x", "three"], ["values", "places"], name="top"),
+            node("Cast", ["places"], "p", to=FLOAT),
+            node("Concat", ["values", "p"], axis=1),
+        ],
+        [_at("three", 3)],
+    ),
+    "TopK of the smallest": Case(
+        (4, 2),
+        [onnx.helper.make_node("TopK", ["x", "two"], ["y", "places"], name="top", axis=1, largest=0)],
+        [_at("two", 2)],
+    ),
+    "OneHot": Case(
+        (3,),
+        [node("Floor", ["x"], "f"), node("Cast", ["f"], "i", to=INT64), node("OneHot", ["i", "depth", "values"])],
+        [_at("depth", 3), weights("values", [-0.5, 2])],
+    ),
+    "A table at computed places": Case(
+        (3,), [*PLACES, node("Gather", ["table", "i"], axis=1)], [*PLACED, weights("table", [[1, 2, -0.5], [0, 4, 8]])]
+    ),
+    "Places of a value": Case((3,), [*PLACES, node("Gather", ["x", "i"], axis=1)], PLACED),
+    "Elements at computed places": Case((3,), [*PLACES, node("GatherElements", ["x", "i"], axis=1)], PLACED),
+    "Parts at computed places": Case(
+        (2,),
+        [*PLACES, node("Reshape", ["i", "pair"], "p"), node("GatherND", ["table", "p"])],
+        [*PLACED, _at("pair", 1, 2), _taps("table", 3, 3, 2)],
+    ),
+    "Elements put at computed places": Case(
+        (3,), [*PLACES, node("ScatterElements", ["table", "i", "x"], axis=1)], [*PLACED, _taps("table", 1, 3)]
+    ),
+    "Parts put at computed places": Case(
+        (2,),
+        [
+            *PLACES,
+            node("Reshape", ["i", "pair"], "p"),
+            node("Reshape", ["x", "pair"], "u"),
+            node("ScatterND", ["table", "p", "u"]),
+        ],
+        [*PLACED, _at("pair", 1, 1, 2), _taps("table", 3, 3, 2)],
+    ),
+    "Elements put at known places": Case(
+        (4,), [node("ScatterElements", ["x", "at", "x"], axis=1)], [weights("at", [[2, 0, -1, 1]], np.int64)], 18
+    ),
+    "Floor, Ceil and Round": Case(
+        (3,),
+        [
+            node("Floor", ["x"], "f"),
+            node("Ceil", ["x"], "c"),
+            node("Mul", ["x", "four"], "w"),
+            node("Round", ["w"], "r"),
+            node("Concat", ["f", "c", "r"], axis=1),
+        ],
+        [weights("four", [4.0])],
+    ),
+    "Floor of a quotient": Case(
+        (3,), [node("Div", ["x", "three"], "d"), node("Floor", ["d"])], [weights("three", [0.375])]
+    ),
+    "Mod": Case(
+        (3,),
+        [node("Cast", ["x"], "i", to=INT64), node("Mod", ["i", "two"], "m"), node("Cast", ["m"], to=FLOAT)],
+        [_at("two", 2)],
+    ),
+    "Mod of fractions": Case((3,), [node("Mod", ["x", "by"], fmod=1)], [weights("by", [0.75])]),
+    "Div of whole numbers": Case(
+        (3,),
+        [node("Cast", ["x"], "i", to=INT64), node("Div", ["i", "two"], "m"), node("Cast", ["m"], to=FLOAT)],
+        [_at("two", 2)],
     ),
 }
 """Exact ones, by what is in them."""

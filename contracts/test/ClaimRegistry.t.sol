@@ -5,47 +5,59 @@ import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol"
 import {
     IAccessControlDefaultAdminRules
 } from "@openzeppelin/contracts/access/extensions/IAccessControlDefaultAdminRules.sol";
-import {Test} from "forge-std/Test.sol";
 
-import {AllowList, BandLender, Requirement, Tournament} from "../examples/ClaimConsumers.sol";
+import {AllowList, BandLender, OneOutput, Requirement, Tournament} from "../examples/ClaimConsumers.sol";
 import {IClaimRegistry} from "../src/interfaces/IClaimRegistry.sol";
+import {ClaimTest} from "./ClaimTest.sol";
 import {StubVerifier} from "./mocks/StubVerifier.sol";
 import {YesVerifier} from "./mocks/YesVerifier.sol";
 
-/// @dev The stub's proof is of one statement only. The tests build the statement from the interface's description.
-contract ClaimRegistryTest is Test {
-    uint256 internal constant MODEL_HASH = 77;
-    uint256 internal constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
-    uint128 internal constant LIMIT = 1 << 20;
-    uint40 internal constant DELAY = 1 days;
-    address internal constant ALICE = address(uint160(0x1234567890AbcdEF1234567890aBcdef12345678));
-    address internal constant MALLORY = address(0xBAD);
+contract ClaimRegistryTest is ClaimTest {
+    /// @dev A claim about the first output.
+    struct Told {
+        bytes32 modelId;
+        address subject;
+        int128 lo;
+        int128 hi;
+        uint40 expiresAt;
+        uint256 commitment;
+    }
 
     IClaimRegistry internal registry;
     bytes32 internal modelId;
     uint256 internal issuerKey = 0xA11CE;
     address internal issuer;
-    IClaimRegistry.Claim internal claim;
+    Told internal claim;
 
     function setUp() public {
         vm.warp(1_700_000_000);
         registry = _registry();
         issuer = vm.addr(issuerKey);
-        modelId = registry.proposeModel(address(new StubVerifier()), MODEL_HASH, 32, LIMIT);
+        modelId = registry.proposeModel(address(new StubVerifier()), MODEL_HASH, 32, LIMIT, 1, false);
         registry.addIssuer(modelId, issuer);
         vm.warp(block.timestamp + DELAY);
-        claim = IClaimRegistry.Claim(modelId, ALICE, -5, 100, uint40(block.timestamp + 30 days), 42);
+        claim = Told(modelId, ALICE, -5, 100, uint40(block.timestamp + 30 days), 42);
     }
 
     function test_recordsAndExpires() public {
         assertFalse(_isValid());
         vm.expectEmit(address(registry));
-        emit IClaimRegistry.ClaimRecorded(modelId, ALICE, issuer, -5, 100, uint40(block.timestamp + 7 days), 42);
+        emit IClaimRegistry.ClaimRecorded(
+            modelId,
+            ALICE,
+            issuer,
+            42,
+            uint40(block.timestamp),
+            uint40(block.timestamp + 7 days),
+            _terms(-5, 100).bounds,
+            new IClaimRegistry.Bound[](0),
+            0
+        );
         _submit();
         assertTrue(_isValid());
-        assertEq(registry.recorded(ALICE, modelId, -5, 100).commitment, 42);
-        assertFalse(registry.isValid(ALICE, modelId, -5, 101));
-        assertFalse(registry.isValid(MALLORY, modelId, -5, 100));
+        assertEq(registry.recorded(ALICE, _terms(-5, 100)).commitment, 42);
+        assertFalse(registry.isValid(ALICE, _terms(-5, 101)));
+        assertFalse(registry.isValid(MALLORY, _terms(-5, 100)));
         // It records the earlier of the two expiries.
         vm.warp(block.timestamp + 7 days - 1);
         assertTrue(_isValid());
@@ -60,26 +72,26 @@ contract ClaimRegistryTest is Test {
     }
 
     function test_anothersProof() public {
-        bytes memory proof = _proof(claim);
-        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        bytes memory proof = _proof(_claim());
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, _claim());
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.NotSubject.selector, MALLORY, ALICE));
         vm.prank(MALLORY);
-        registry.submitClaim(claim, 9, attestation, proof);
+        registry.submitClaim(_claim(), 9, attestation, proof);
         // With one's own address as the subject, the signature does not fit. If an issuer signed it, the proof would
         // not fit.
         claim.subject = MALLORY;
         vm.expectPartialRevert(IClaimRegistry.UntrustedIssuer.selector);
         vm.prank(MALLORY);
-        registry.submitClaim(claim, 9, attestation, proof);
-        attestation = _attestation(registry, issuerKey, claim);
+        registry.submitClaim(_claim(), 9, attestation, proof);
+        attestation = _attestation(registry, issuerKey, _claim());
         vm.expectRevert(IClaimRegistry.ProofRejected.selector);
         vm.prank(MALLORY);
-        registry.submitClaim(claim, 9, attestation, proof);
+        registry.submitClaim(_claim(), 9, attestation, proof);
     }
 
     function test_otherStatementThanProven(uint8 which, int64 by) public {
         vm.assume(by != 0);
-        bytes memory proof = _proof(claim);
+        bytes memory proof = _proof(_claim());
         which = uint8(bound(which, 0, 4));
         uint256 statementHash = 9;
         if (which == 0) claim.lo = int128(bound(by, -int256(uint256(LIMIT)), -6));
@@ -87,11 +99,11 @@ contract ClaimRegistryTest is Test {
         else if (which == 2) claim.expiresAt += uint40(uint256(bound(by, 1, 1e6)));
         else if (which == 3) claim.commitment += uint256(bound(by, 1, 1e6));
         else statementHash += uint256(bound(by, 1, 1e6));
-        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, _claim());
         vm.expectRevert(IClaimRegistry.ProofRejected.selector);
         vm.prank(ALICE);
-        registry.submitClaim(claim, statementHash, attestation, proof);
-        assertFalse(registry.isValid(ALICE, modelId, claim.lo, claim.hi));
+        registry.submitClaim(_claim(), statementHash, attestation, proof);
+        assertFalse(registry.isValid(ALICE, _terms(claim.lo, claim.hi)));
     }
 
     function test_bounds() public {
@@ -120,32 +132,32 @@ contract ClaimRegistryTest is Test {
         for (uint256 i = 0; i < within.length; ++i) {
             (claim.lo, claim.hi) = (within[i][0], within[i][1]);
             _submit();
-            assertTrue(registry.isValid(ALICE, modelId, claim.lo, claim.hi));
+            assertTrue(registry.isValid(ALICE, _terms(claim.lo, claim.hi)));
         }
     }
 
     function test_theLargestModelsAndCommitments() public {
         address verifier = address(new StubVerifier());
         // The largest limit, with the largest hash.
-        modelId = registry.proposeModel(verifier, R - 1, 1, 1 << 120);
+        modelId = registry.proposeModel(verifier, R - 1, 1, 1 << 120, 1, false);
         assertEq(registry.model(modelId).limit, 1 << 120);
-        modelId = registry.proposeModel(verifier, 1, 32, 1);
+        modelId = registry.proposeModel(verifier, 1, 32, 1, 1, false);
         registry.addIssuer(modelId, issuer);
         vm.warp(block.timestamp + DELAY);
         (claim.modelId, claim.commitment, claim.lo, claim.hi) = (modelId, R - 1, -1, 1);
-        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, _claim());
         // It is not the commitment that is refused, but the proof, which is of another statement.
         vm.expectRevert(IClaimRegistry.ProofRejected.selector);
         vm.prank(ALICE);
-        registry.submitClaim(claim, R - 1, attestation, new bytes(32));
+        registry.submitClaim(_claim(), R - 1, attestation, new bytes(32));
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.NotAFieldElement.selector, R));
         vm.prank(ALICE);
-        registry.submitClaim(claim, R, attestation, new bytes(32));
+        registry.submitClaim(_claim(), R, attestation, new bytes(32));
         claim.commitment = R;
-        attestation = _attestation(registry, issuerKey, claim);
+        attestation = _attestation(registry, issuerKey, _claim());
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.NotAFieldElement.selector, R));
         vm.prank(ALICE);
-        registry.submitClaim(claim, 1, attestation, new bytes(32));
+        registry.submitClaim(_claim(), 1, attestation, new bytes(32));
     }
 
     function test_theLongestDelay() public {
@@ -161,46 +173,46 @@ contract ClaimRegistryTest is Test {
         _expect(abi.encodeWithSelector(IClaimRegistry.NotAFieldElement.selector, R + 42));
         _submit();
         claim.commitment = 42;
-        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, _claim());
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.NotAFieldElement.selector, R + 9));
         vm.prank(ALICE);
-        registry.submitClaim(claim, R + 9, attestation, new bytes(32));
+        registry.submitClaim(_claim(), R + 9, attestation, new bytes(32));
     }
 
     function test_commitmentNobodySigned() public {
-        bytes memory proof = _proof(claim);
-        IClaimRegistry.Attestation memory attestation = _attestation(registry, 0xBAD, claim);
+        bytes memory proof = _proof(_claim());
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, 0xBAD, _claim());
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.UntrustedIssuer.selector, vm.addr(0xBAD)));
         vm.prank(ALICE);
-        registry.submitClaim(claim, 9, attestation, proof);
+        registry.submitClaim(_claim(), 9, attestation, proof);
         attestation.signature = hex"00";
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.UntrustedIssuer.selector, address(0)));
         vm.prank(ALICE);
-        registry.submitClaim(claim, 9, attestation, proof);
-        attestation = _attestation(registry, issuerKey, claim);
+        registry.submitClaim(_claim(), 9, attestation, proof);
+        attestation = _attestation(registry, issuerKey, _claim());
         ++attestation.expiresAt;
         vm.expectPartialRevert(IClaimRegistry.UntrustedIssuer.selector);
         vm.prank(ALICE);
-        registry.submitClaim(claim, 9, attestation, proof);
+        registry.submitClaim(_claim(), 9, attestation, proof);
     }
 
     function test_otherRegistryAndChain() public {
-        bytes memory proof = _proof(claim);
+        bytes memory proof = _proof(_claim());
         IClaimRegistry other = _registry();
-        IClaimRegistry.Attestation memory attestation = _attestation(other, issuerKey, claim);
+        IClaimRegistry.Attestation memory attestation = _attestation(other, issuerKey, _claim());
         vm.expectPartialRevert(IClaimRegistry.UntrustedIssuer.selector);
         vm.prank(ALICE);
-        registry.submitClaim(claim, 9, attestation, proof);
-        attestation = _attestation(registry, issuerKey, claim);
+        registry.submitClaim(_claim(), 9, attestation, proof);
+        attestation = _attestation(registry, issuerKey, _claim());
         vm.chainId(block.chainid + 1);
         vm.expectPartialRevert(IClaimRegistry.UntrustedIssuer.selector);
         vm.prank(ALICE);
-        registry.submitClaim(claim, 9, attestation, proof);
+        registry.submitClaim(_claim(), 9, attestation, proof);
     }
 
     function test_otherModel() public {
-        bytes memory proof = _proof(claim);
-        claim.modelId = registry.proposeModel(address(new StubVerifier()), MODEL_HASH + 1, 32, LIMIT);
+        bytes memory proof = _proof(_claim());
+        claim.modelId = registry.proposeModel(address(new StubVerifier()), MODEL_HASH + 1, 32, LIMIT, 1, false);
         _expect(abi.encodeWithSelector(IClaimRegistry.ModelNotActive.selector, claim.modelId));
         _submit();
         vm.warp(block.timestamp + DELAY);
@@ -209,34 +221,39 @@ contract ClaimRegistryTest is Test {
         _submit();
         registry.addIssuer(claim.modelId, issuer);
         vm.warp(block.timestamp + DELAY);
-        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, _claim());
         vm.expectRevert(IClaimRegistry.ProofRejected.selector);
         vm.prank(ALICE);
-        registry.submitClaim(claim, 9, attestation, proof);
+        registry.submitClaim(_claim(), 9, attestation, proof);
         claim.modelId = bytes32(uint256(1));
         _expect(abi.encodeWithSelector(IClaimRegistry.UnknownModel.selector, claim.modelId));
         _submit();
     }
 
     function test_anotherModelsAttestation() public {
-        IClaimRegistry.Claim memory first = claim;
+        IClaimRegistry.Claim memory first = _claim();
         IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, first);
-        claim.modelId = registry.proposeModel(address(new StubVerifier()), MODEL_HASH, 32, LIMIT * 2);
+        claim.modelId = registry.proposeModel(address(new StubVerifier()), MODEL_HASH, 32, LIMIT * 2, 1, false);
         registry.addIssuer(claim.modelId, issuer);
         vm.warp(block.timestamp + DELAY);
-        bytes memory proof = _proof(claim);
+        bytes memory proof = _proof(_claim());
         vm.expectPartialRevert(IClaimRegistry.UntrustedIssuer.selector);
         vm.prank(ALICE);
-        registry.submitClaim(claim, 9, attestation, proof);
+        registry.submitClaim(_claim(), 9, attestation, proof);
     }
 
     /// @dev An id covers everything that was agreed on, including the limit within which the comparisons hold.
     function test_modelIdIsOfAllThatCounts() public {
         address verifier = address(new StubVerifier());
-        assertEq(modelId, keccak256(abi.encode(MODEL_HASH, verifier.codehash, uint256(32), uint256(LIMIT))));
-        assertNotEq(registry.proposeModel(verifier, MODEL_HASH, 32, LIMIT + 1), modelId);
-        assertNotEq(registry.proposeModel(verifier, MODEL_HASH, 33, LIMIT), modelId);
-        assertNotEq(registry.proposeModel(verifier, MODEL_HASH + 1, 32, LIMIT), modelId);
+        assertEq(
+            modelId,
+            keccak256(abi.encode(MODEL_HASH, verifier.codehash, uint256(32), uint256(LIMIT), uint256(1), false))
+        );
+        assertNotEq(registry.proposeModel(verifier, MODEL_HASH, 32, LIMIT + 1, 1, false), modelId);
+        assertNotEq(registry.proposeModel(verifier, MODEL_HASH, 33, LIMIT, 1, false), modelId);
+        assertNotEq(registry.proposeModel(verifier, MODEL_HASH, 32, LIMIT, 2, false), modelId);
+        assertNotEq(registry.proposeModel(verifier, MODEL_HASH, 32, LIMIT, 1, true), modelId);
+        assertNotEq(registry.proposeModel(verifier, MODEL_HASH + 1, 32, LIMIT, 1, false), modelId);
     }
 
     function test_verifierThatBecameAnother() public {
@@ -251,7 +268,7 @@ contract ClaimRegistryTest is Test {
         address account = makeAddr("account");
         vm.etch(account, abi.encodePacked(hex"ef0100", address(new StubVerifier())));
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.NotAContract.selector, account));
-        registry.proposeModel(account, MODEL_HASH, 32, LIMIT);
+        registry.proposeModel(account, MODEL_HASH, 32, LIMIT, 1, false);
     }
 
     /// @dev It would look like an issuer, and could attest nothing.
@@ -270,22 +287,22 @@ contract ClaimRegistryTest is Test {
         vm.etch(vm.addr(key), abi.encodePacked(hex"ef0100", address(registry)));
         registry.addIssuer(modelId, vm.addr(key));
         vm.warp(block.timestamp + DELAY);
-        bytes memory proof = _proof(claim);
-        IClaimRegistry.Attestation memory attestation = _attestation(registry, key, claim);
+        bytes memory proof = _proof(_claim());
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, key, _claim());
         vm.prank(ALICE);
-        registry.submitClaim(claim, 9, attestation, proof);
+        registry.submitClaim(_claim(), 9, attestation, proof);
         assertTrue(_isValid());
     }
 
     function test_proofs() public {
-        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, _claim());
         vm.startPrank(ALICE);
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.WrongProofLength.selector, 0, 32));
-        registry.submitClaim(claim, 9, attestation, "");
+        registry.submitClaim(_claim(), 9, attestation, "");
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.WrongProofLength.selector, 33, 32));
-        registry.submitClaim(claim, 9, attestation, bytes.concat(_proof(claim), hex"00"));
+        registry.submitClaim(_claim(), 9, attestation, bytes.concat(_proof(_claim()), hex"00"));
         vm.expectRevert(IClaimRegistry.ProofRejected.selector);
-        registry.submitClaim(claim, 9, attestation, new bytes(32));
+        registry.submitClaim(_claim(), 9, attestation, new bytes(32));
     }
 
     function test_revocation() public {
@@ -324,18 +341,18 @@ contract ClaimRegistryTest is Test {
     function test_anIssuerCountsAfterTheDelay() public {
         uint256 key = 0xB0B;
         address later = vm.addr(key);
-        bytes memory proof = _proof(claim);
+        bytes memory proof = _proof(_claim());
         vm.expectEmit(address(registry));
         emit IClaimRegistry.IssuerAdded(modelId, later, uint40(block.timestamp) + DELAY);
         registry.addIssuer(modelId, later);
-        IClaimRegistry.Attestation memory attestation = _attestation(registry, key, claim);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, key, _claim());
         vm.warp(block.timestamp + DELAY - 1);
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.UntrustedIssuer.selector, later));
         vm.prank(ALICE);
-        registry.submitClaim(claim, 9, attestation, proof);
+        registry.submitClaim(_claim(), 9, attestation, proof);
         vm.warp(block.timestamp + 1);
         vm.prank(ALICE);
-        registry.submitClaim(claim, 9, attestation, proof);
+        registry.submitClaim(_claim(), 9, attestation, proof);
         assertTrue(_isValid());
         // Naming it again would postpone it, so it does nothing.
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.IssuerExists.selector, modelId, later));
@@ -360,14 +377,14 @@ contract ClaimRegistryTest is Test {
     /// @dev A later attestation renews a claim. The same one says nothing new, and an older one takes nothing away.
     function test_renewal() public {
         _submit();
-        IClaimRegistry.Attestation memory first = _attestation(registry, issuerKey, claim);
-        bytes memory proof = _proof(claim);
+        IClaimRegistry.Attestation memory first = _attestation(registry, issuerKey, _claim());
+        bytes memory proof = _proof(_claim());
         vm.warp(block.timestamp + 6 days);
         _submit();
-        assertEq(registry.recorded(ALICE, modelId, -5, 100).expiresAt, block.timestamp + 7 days);
+        assertEq(registry.recorded(ALICE, _terms(-5, 100)).expiresAt, block.timestamp + 7 days);
         vm.expectRevert(IClaimRegistry.AlreadyRecorded.selector);
         vm.prank(ALICE);
-        registry.submitClaim(claim, 9, first, proof);
+        registry.submitClaim(_claim(), 9, first, proof);
     }
 
     /// @dev Only the very claim of the same issuer is there already, however long that one is valid.
@@ -376,14 +393,14 @@ contract ClaimRegistryTest is Test {
         _submit();
         (claim.commitment, claim.expiresAt) = (43, uint40(block.timestamp + 4 days));
         _submit();
-        assertEq(registry.recorded(ALICE, modelId, -5, 100).commitment, 43);
+        assertEq(registry.recorded(ALICE, _terms(-5, 100)).commitment, 43);
         (address second, uint256 secondKey) = makeAddrAndKey("second issuer");
         registry.addIssuer(modelId, second);
         vm.warp(block.timestamp + DELAY);
         claim.expiresAt = uint40(block.timestamp + 1 hours);
         issuerKey = secondKey;
         _submit();
-        assertEq(registry.recorded(ALICE, modelId, -5, 100).issuer, second);
+        assertEq(registry.recorded(ALICE, _terms(-5, 100)).issuer, second);
     }
 
     function test_covers(int128 lo, int128 hi, int128 provenLo, int128 provenHi) public {
@@ -395,19 +412,19 @@ contract ClaimRegistryTest is Test {
         if (lo % 2 == 0) lo = provenLo + int128(bound(lo, -2, 2));
         if (hi % 2 == 0) hi = provenHi + int128(bound(hi, -2, 2));
         (claim.lo, claim.hi) = (provenLo, provenHi);
-        assertFalse(registry.covers(ALICE, modelId, lo, hi, provenLo, provenHi));
+        assertFalse(registry.covers(ALICE, _terms(lo, hi), _terms(provenLo, provenHi)));
         _submit();
         bool within = lo <= provenLo && provenHi <= hi;
-        assertEq(registry.covers(ALICE, modelId, lo, hi, provenLo, provenHi), within);
-        assertFalse(registry.covers(MALLORY, modelId, lo, hi, provenLo, provenHi));
-        assertFalse(registry.covers(ALICE, bytes32(0), lo, hi, provenLo, provenHi));
+        assertEq(registry.covers(ALICE, _terms(lo, hi), _terms(provenLo, provenHi)), within);
+        assertFalse(registry.covers(MALLORY, _terms(lo, hi), _terms(provenLo, provenHi)));
+        assertFalse(registry.covers(ALICE, _terms(bytes32(0), lo, hi), _terms(provenLo, provenHi)));
         // A hint that matches no claim finds none, whatever it would cover.
-        assertFalse(registry.covers(ALICE, modelId, lo, hi, provenLo, provenHi + 1));
-        assertFalse(registry.covers(ALICE, modelId, lo, hi, provenLo - 1, provenHi));
-        assertTrue(registry.covers(ALICE, modelId, provenLo, provenHi, provenLo, provenHi));
+        assertFalse(registry.covers(ALICE, _terms(lo, hi), _terms(provenLo, provenHi + 1)));
+        assertFalse(registry.covers(ALICE, _terms(lo, hi), _terms(provenLo - 1, provenHi)));
+        assertTrue(registry.covers(ALICE, _terms(provenLo, provenHi), _terms(provenLo, provenHi)));
         vm.prank(issuer);
         registry.revoke(42);
-        assertFalse(registry.covers(ALICE, modelId, provenLo, provenHi, provenLo, provenHi));
+        assertFalse(registry.covers(ALICE, _terms(provenLo, provenHi), _terms(provenLo, provenHi)));
     }
 
     function test_expired() public {
@@ -415,19 +432,19 @@ contract ClaimRegistryTest is Test {
         _expect(abi.encodeWithSelector(IClaimRegistry.Expired.selector, claim.expiresAt));
         _submit();
         claim.expiresAt += 30 days;
-        bytes memory proof = _proof(claim);
-        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        bytes memory proof = _proof(_claim());
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, _claim());
         vm.warp(attestation.expiresAt);
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.Expired.selector, attestation.expiresAt));
         vm.prank(ALICE);
-        registry.submitClaim(claim, 9, attestation, proof);
+        registry.submitClaim(_claim(), 9, attestation, proof);
     }
 
     function test_administration() public {
         address verifier = address(new StubVerifier());
         vm.prank(MALLORY);
         vm.expectPartialRevert(IAccessControl.AccessControlUnauthorizedAccount.selector);
-        registry.proposeModel(verifier, 1, 32, LIMIT);
+        registry.proposeModel(verifier, 1, 32, LIMIT, 1, false);
         vm.prank(MALLORY);
         vm.expectPartialRevert(IAccessControl.AccessControlUnauthorizedAccount.selector);
         registry.retireModel(modelId);
@@ -438,19 +455,21 @@ contract ClaimRegistryTest is Test {
         vm.expectPartialRevert(IAccessControl.AccessControlUnauthorizedAccount.selector);
         registry.removeIssuer(modelId, issuer);
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.ModelExists.selector, modelId));
-        registry.proposeModel(verifier, MODEL_HASH, 32, LIMIT);
+        registry.proposeModel(verifier, MODEL_HASH, 32, LIMIT, 1, false);
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.NotAContract.selector, MALLORY));
-        registry.proposeModel(MALLORY, 1, 32, LIMIT);
+        registry.proposeModel(MALLORY, 1, 32, LIMIT, 1, false);
         vm.expectRevert(IClaimRegistry.InvalidModel.selector);
-        registry.proposeModel(verifier, R, 32, LIMIT);
+        registry.proposeModel(verifier, R, 32, LIMIT, 1, false);
         vm.expectRevert(IClaimRegistry.InvalidModel.selector);
-        registry.proposeModel(verifier, 1, 32, 0);
+        registry.proposeModel(verifier, 1, 32, 0, 1, false);
         vm.expectRevert(IClaimRegistry.InvalidModel.selector);
-        registry.proposeModel(verifier, 1, 32, (1 << 120) + 1);
+        registry.proposeModel(verifier, 1, 32, (1 << 120) + 1, 1, false);
         vm.expectRevert(IClaimRegistry.InvalidModel.selector);
-        registry.proposeModel(verifier, 0, 32, LIMIT);
+        registry.proposeModel(verifier, 0, 32, LIMIT, 1, false);
         vm.expectRevert(IClaimRegistry.InvalidModel.selector);
-        registry.proposeModel(verifier, 1, 0, LIMIT);
+        registry.proposeModel(verifier, 1, 0, LIMIT, 1, false);
+        vm.expectRevert(IClaimRegistry.InvalidModel.selector);
+        registry.proposeModel(verifier, 1, 32, LIMIT, 0, false);
         // forge's deployCode hides the reason.
         vm.expectRevert();
         deployCode("ClaimRegistry.sol:ClaimRegistry", abi.encode(address(this), uint40(31 days)));
@@ -477,29 +496,29 @@ contract ClaimRegistryTest is Test {
     }
 
     function test_consumers() public {
-        Requirement memory required = Requirement(modelId, -5, 100);
+        Requirement memory required = Requirement(modelId, 0, -5, 100);
         AllowList list = new AllowList(registry, required);
         Tournament tournament = new Tournament{value: 1 ether}(registry, required, ALICE);
         BandLender.Band[] memory bands = new BandLender.Band[](2);
         bands[0] = BandLender.Band(50, 100, 30_000);
         bands[1] = BandLender.Band(-5, 100, 60_000);
-        BandLender lender = new BandLender(registry, modelId, bands);
+        BandLender lender = new BandLender(registry, modelId, 0, bands);
         vm.startPrank(ALICE);
         vm.expectRevert(abi.encodeWithSelector(AllowList.NoClaim.selector, ALICE));
         list.join();
         vm.expectRevert(abi.encodeWithSelector(Tournament.NoClaim.selector, ALICE));
         tournament.collect();
         vm.expectRevert(abi.encodeWithSelector(BandLender.NoClaim.selector, ALICE));
-        lender.rateOf(ALICE, -5, 100);
+        lender.rateOf(ALICE, _terms(-5, 100));
         vm.stopPrank();
         _submit();
-        assertEq(lender.rateOf(ALICE, -5, 100), 60_000);
+        assertEq(lender.rateOf(ALICE, _terms(-5, 100)), 60_000);
         vm.expectRevert(abi.encodeWithSelector(BandLender.NoClaim.selector, ALICE));
-        lender.rateOf(ALICE, 50, 100);
+        lender.rateOf(ALICE, _terms(50, 100));
         // The claim is narrower than the best band requires.
         (claim.lo, claim.hi) = (60, 70);
         _submit();
-        assertEq(lender.rateOf(ALICE, 60, 70), 30_000);
+        assertEq(lender.rateOf(ALICE, _terms(60, 70)), 30_000);
         vm.startPrank(ALICE);
         list.join();
         assertTrue(list.members(ALICE));
@@ -514,7 +533,7 @@ contract ClaimRegistryTest is Test {
     /// subject, its renewal, and a consumer's question.
     /// forge-config: default.isolate = true
     function test_gas() public {
-        claim.modelId = registry.proposeModel(address(new YesVerifier()), MODEL_HASH, 2_912, LIMIT);
+        claim.modelId = registry.proposeModel(address(new YesVerifier()), MODEL_HASH, 2_912, LIMIT, 1, false);
         registry.addIssuer(claim.modelId, issuer);
         vm.warp(block.timestamp + DELAY);
         bytes memory proof = new bytes(2_912);
@@ -524,24 +543,20 @@ contract ClaimRegistryTest is Test {
         string[2] memory names = ["submit", "renew"];
         for (uint256 i = 0; i < names.length; ++i) {
             vm.warp(block.timestamp + 1 days);
-            IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+            IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, _claim());
             vm.prank(ALICE);
-            registry.submitClaim(claim, uint256(keccak256("statement")) % R, attestation, proof);
+            registry.submitClaim(_claim(), uint256(keccak256("statement")) % R, attestation, proof);
             vm.snapshotGasLastCall("Claim", names[i]);
         }
         // A typed call to a `view` function would be a STATICCALL, which is not isolated.
         (bool isOk, bytes memory answer) =
-            address(registry).call(abi.encodeCall(registry.isValid, (ALICE, claim.modelId, -5, 100)));
+            address(registry).call(abi.encodeCall(registry.isValid, (ALICE, _terms(-5, 100))));
         assertTrue(isOk && abi.decode(answer, (bool)));
         vm.snapshotGasLastCall("Claim", "is-valid");
     }
 
-    function _registry() internal returns (IClaimRegistry) {
-        return IClaimRegistry(deployCode("ClaimRegistry.sol:ClaimRegistry", abi.encode(address(this), DELAY)));
-    }
-
     function _isValid() internal view returns (bool) {
-        return registry.isValid(ALICE, modelId, -5, 100);
+        return registry.isValid(ALICE, _terms(-5, 100));
     }
 
     bytes private _expected;
@@ -551,40 +566,29 @@ contract ClaimRegistryTest is Test {
     }
 
     function _submit() internal {
-        bytes memory proof = _proof(claim);
-        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        bytes memory proof = _proof(_claim());
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, _claim());
         if (_expected.length != 0) vm.expectRevert(_expected);
         delete _expected;
         vm.prank(ALICE);
-        registry.submitClaim(claim, 9, attestation, proof);
+        registry.submitClaim(_claim(), 9, attestation, proof);
     }
 
-    function _attestation(IClaimRegistry at, uint256 key, IClaimRegistry.Claim memory of_)
-        internal
-        view
-        returns (IClaimRegistry.Attestation memory)
-    {
-        uint40 expiresAt = uint40(block.timestamp + 7 days);
-        bytes32 digest = at.attestationDigest(of_.modelId, of_.subject, of_.commitment, expiresAt);
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
-        return IClaimRegistry.Attestation(expiresAt, abi.encodePacked(r, s, v));
+    function _claim() internal view returns (IClaimRegistry.Claim memory made) {
+        made.subject = claim.subject;
+        made.terms = _terms(claim.modelId, claim.lo, claim.hi);
+        (made.expiresAt, made.commitment) = (claim.expiresAt, claim.commitment);
+    }
+
+    function _terms(int128 lo, int128 hi) internal view returns (IClaimRegistry.Terms memory) {
+        return _terms(claim.modelId, lo, hi);
+    }
+
+    function _terms(bytes32 of_, int128 lo, int128 hi) internal pure returns (IClaimRegistry.Terms memory) {
+        return OneOutput.terms(Requirement(of_, 0, lo, hi));
     }
 
     function _proof(IClaimRegistry.Claim memory of_) internal pure returns (bytes memory) {
-        uint256[] memory told = new uint256[](12);
-        (told[0], told[1], told[2]) = (of_.commitment, 9, MODEL_HASH);
-        told[3] = _element(2 * int256(of_.lo) - 1);
-        told[4] = _element(2 * int256(of_.hi) + 1);
-        told[5] = of_.expiresAt;
-        for (uint256 i = 0; i < 4; ++i) {
-            told[6 + i] = uint40(uint160(of_.subject) >> (40 * i));
-        }
-        (told[10], told[11]) = (1, 1);
-        return abi.encode(keccak256(abi.encode(told)));
-    }
-
-    function _element(int256 value) internal pure returns (uint256) {
-        // forge-lint: disable-next-line(unsafe-typecast) -- it has the requested sign
-        return value < 0 ? R - uint256(-value) : uint256(value);
+        return _proof(of_, 1, false);
     }
 }

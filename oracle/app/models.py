@@ -65,6 +65,7 @@ class ModelOptions:
         srs: The origin of the reference string: "insecure-local" or "public-ceremony".
         settings: A tuning.json whose choice is taken over; None: settings are searched, or found again.
         out: The folder of artifacts; None: the project's.
+        approximate: True to look functions up, if no exact circuit has them.
         split: True to cut the model into several circuits.
         memory_limit: GiB that the proofs of a split model may take together; None: what this machine has.
         cores: Proofs of a split model that are made at once; None: one for each core.
@@ -88,6 +89,7 @@ class ModelOptions:
     srs: str = "insecure-local"
     settings: Path | None = None
     out: Path | None = None
+    approximate: bool = False
     split: bool = False
     memory_limit: float | None = None
     cores: int | None = None
@@ -144,6 +146,7 @@ def inspect_model(options: ModelOptions) -> GraphReport:
         output=options.output,
         keep_activation=options.keep_activation,
         whole=not options.split,
+        approximate=options.approximate,
         sample=None if options.data is None else load(options.data).shape[1:],
     )
 
@@ -185,6 +188,7 @@ def _asked(options: ModelOptions, samples: Any, data: bytes) -> Request:
         keep_activation=options.keep_activation,
         clip=options.clip,
         disclosure=options.privacy.disclosure,
+        approximate=options.approximate,
         whole=not options.split,
     )
 
@@ -203,6 +207,8 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
     compiler = Solc()
     compiler.require()
     out = options.out or toolchain.build_dir() / "artifacts"
+    if options.approximate:
+        raise DataError("a split model is exact: leave out --split, or --approximate")
     request = _request(options, progress)
     if request.disclosure != "score":
         raise DataError("a split model publishes its scores: leave out --split, or --disclosure verdict")

@@ -332,6 +332,7 @@ def build_model(
     rule: Literal["threshold", "argmax", "tolerance"] | None = None,
     value: float = 0.0,
     public: bool = False,
+    approximate: bool = False,
     disclosure: Literal["score", "verdict"] | None = None,
     objective: Literal["time", "gas", "both"] = "time",
     srs: Literal["insecure-local", "public-ceremony"] = "insecure-local",
@@ -349,6 +350,7 @@ def build_model(
             None: a threshold for one output, the largest of several.
         value: See `rule`.
         public: True puts the weights into the verifying key; False hashes them in the circuit.
+        approximate: True looks functions up if no exact circuit has the model. Its outputs have a guard band then.
         disclosure: What proofs publish: exact scores, or verdicts only. None: a public model's scores, a private
             model's verdicts.
         objective: The quantity that tuning makes small.
@@ -369,6 +371,7 @@ def build_model(
             value=value,
             output=output,
             public_model=public,
+            approximate=approximate,
             disclosure=disclosure,
             objective=objective,
             srs=srs,

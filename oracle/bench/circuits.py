@@ -103,7 +103,7 @@ def build_tuned(subject: ComparedModel, visibility: str, folder: Path, echo: Ech
     built = _built(tuned.model, visibility, 1, folder, source)
     seconds = time.perf_counter() - began
     chosen = tuned.candidates[tuned.chosen]
-    found = held_out(request, tuned.model, chosen.segments, unseen)
+    found = held_out(request, tuned.model, unseen)
     private = request.visibility is artifact.Visibility.PRIVATE
     estimated = _estimates(
         built,

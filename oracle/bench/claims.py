@@ -32,7 +32,6 @@ from oracle.claims.client import Registered, ZkmlClient
 from oracle.claims.models import ClaimFeature, ModelSpec
 from oracle.claims.onchain import Registry
 from oracle.claims.proof import ClaimProof, Commitment
-from oracle.claims.statement import edges, subject_limbs
 from oracle.core.errors import Fatal
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.pool.pool import PROVING_FILES
@@ -150,7 +149,8 @@ async def _submitted(
     artifact = model.artifact
     deployed = await send(payer, None, artifact.verifier().bytecode)
     assert deployed.contract_address is not None
-    call = bare_call(artifact.verifier().abi, claim.proof, claim.instances())
+    instances = claim.instances(model.circuit.shape)
+    call = bare_call(artifact.verifier().abi, claim.proof, instances)
     verified = await verify(payer, deployed.contract_address, call)
     return _Case(
         model,
@@ -166,7 +166,7 @@ async def _submitted(
             "verify_gas": verified.gas_used,
             "propose_gas": proposal.gas_used,
             "proof_bytes": len(claim.proof),
-            "instances": len(claim.instances()),
+            "instances": len(instances),
         },
     )
 
@@ -184,7 +184,8 @@ def _prove_in_turns(cases: Mapping[str, _Case], repeat: int, echo: Echo) -> None
             for case, each in cases.items():
                 claim, files = each.claim, dict[str, Any]()
                 files |= {key: each.model.artifact.file(name) for key, name in PROVING_FILES.items()}
-                statement = [*edges(claim.lo, claim.hi), claim.expires_at, *subject_limbs(claim.subject)]
+                shape = each.model.circuit.shape
+                statement = list(shape.statement(claim.terms, claim.expires_at, claim.subject))
                 made = engines[case].call(
                     "prove", inputs=[[*each.commitment.features, *each.commitment.salt], statement], **files
                 )
@@ -193,7 +194,7 @@ def _prove_in_turns(cases: Mapping[str, _Case], repeat: int, echo: Echo) -> None
                     "verify",
                     **{name: files[name] for name in ("settings", "vk", "srs")},
                     proof=made["proof"],
-                    instances=[hex(element) for element in claim.instances()],
+                    instances=[hex(element) for element in claim.instances(each.model.circuit.shape)],
                 )
                 if not checked["verified"]:
                     raise Fatal(f"{case}: a claim that is proven again does not verify: its statement is another")

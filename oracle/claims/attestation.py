@@ -6,6 +6,7 @@ first use, because it takes long to load and only issuers and readers of attesta
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from eth_account.messages import SignableMessage
     from eth_account.signers.local import LocalAccount
 
-FORMAT = "attestation-v1"
+FORMAT = "attestation-v2"
 
 _TYPES = {
     "Attestation": [
         {"name": "modelId", "type": "bytes32"},
         {"name": "subject", "type": "address"},
         {"name": "commitment", "type": "uint256"},
+        {"name": "issuedAt", "type": "uint40"},
         {"name": "expiresAt", "type": "uint40"},
     ]
 }
@@ -38,11 +40,13 @@ class Attestation:
 
     Attributes:
         issuer: The issuer's address, for people; the registry recovers it from the signature.
+        issued_at: Unix seconds, when the issuer checked the data. Changes are measured from earlier to later data.
         expires_at: Unix seconds. No claim that rests on the attestation is valid longer.
         signature: r ++ s ++ v, 65 bytes.
     """
 
     issuer: str
+    issued_at: int
     expires_at: int
     signature: bytes
 
@@ -58,10 +62,10 @@ class Attestation:
             KeyError, TypeError, ValueError: The document is not an attestation.
         """
         signature = from_hex(document["signature"])
-        expires_at = document["expires_at"]
-        if len(signature) != 65 or type(expires_at) is not int or not 0 <= expires_at < 1 << 40:
+        times = document["issued_at"], document["expires_at"]
+        if len(signature) != 65 or not all(type(each) is int and 0 <= each < 1 << 40 for each in times):
             raise ValueError("its attestation is malformed")
-        return Attestation(str(document["issuer"]), expires_at, signature)
+        return Attestation(str(document["issuer"]), *times, signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,13 @@ class Attested:
         given = found.attestation
         try:
             signed = message(
-                found.chain_id, found.registry, found.model_id, found.subject, found.commitment, given.expires_at
+                found.chain_id,
+                found.registry,
+                found.model_id,
+                found.subject,
+                found.commitment,
+                given.issued_at,
+                given.expires_at,
             )
             signer = str(Account.recover_message(signed, signature=given.signature))
         except Exception:  # eth_keys and eth_abi have errors of their own
@@ -162,6 +172,7 @@ def attest(
     subject: str,
     commitment: int,
     expires_at: int,
+    issued_at: int | None = None,
 ) -> Attestation:
     """Sign a commitment as an issuer.
 
@@ -173,13 +184,15 @@ def attest(
         account: The issuer's account.
         registry: Address of the `ClaimRegistry`. Only this registry, on this chain, accepts the signature.
         expires_at: Unix seconds.
+        issued_at: Unix seconds, when the data were checked; None: now.
     """
-    signed = account.sign_message(message(chain_id, registry, model_id, subject, commitment, expires_at))
-    return Attestation(account.address, expires_at, bytes(signed.signature))
+    issued_at = int(time.time()) if issued_at is None else issued_at
+    signed = account.sign_message(message(chain_id, registry, model_id, subject, commitment, issued_at, expires_at))
+    return Attestation(account.address, issued_at, expires_at, bytes(signed.signature))
 
 
 def message(
-    chain_id: int, registry: str, model_id: int, subject: str, commitment: int, expires_at: int
+    chain_id: int, registry: str, model_id: int, subject: str, commitment: int, issued_at: int, expires_at: int
 ) -> SignableMessage:
     """Return the message that an issuer signs."""
     from eth_account.messages import encode_typed_data
@@ -189,6 +202,7 @@ def message(
         "modelId": model_id.to_bytes(32, "big"),
         "subject": subject,
         "commitment": commitment,
+        "issuedAt": issued_at,
         "expiresAt": expires_at,
     }
     return encode_typed_data(domain, _TYPES, told)

@@ -1,16 +1,23 @@
 """The circuit of a claim: it proves a statement about a private model on private data, around any ONNX model.
 
     data      = features ++ salt            hashed: H(data) is what an issuer signs
-    statement = edges, expiry, subject      hashed too, and published as it is
-    outputs   = edges, expiry, subject, [2 lo − 1 < 2 score], [2 score < 2 hi + 1]
+    earlier   = earlier features ++ salt    hashed too, if the model has changes
+    q         = outputs, [outputs − outputs on the earlier features]
+    statement = edges of each q, expiry, subject      hashed too, and published as it is
+    published = statement, [2 lo − 1 < 2 q and 2 q < 2 hi + 1, for each q]
 
-    instances = [ H(data), H(statement), H(model), 2 lo − 1, 2 hi + 1, expiry, subject (4), 1, 1 ]
+    instances = [ H(data), [H(earlier)], H(statement), H(model), 2 lo − 1 of each q, 2 hi + 1 of each q, expiry,
+                  subject (4), 1 ]
 
 ezkl hashes each input of a graph separately, so the commitment to the data depends neither on the bounds nor on the
 subject. `H(statement)` tells nothing beyond the published values that follow it, so a verifier accepts any.
 
+A claim says nothing about a quantity whose bounds are ±`limit`: it holds for every genuine one. So all claims of a
+model are of one circuit, and the verifier writes these bounds itself. Both data run through the same weights, as a
+batch of two: whatever the hash of the weights stands for, it is one model.
+
 ezkl splits a number into a sign and digits, and may accept both signs for 0. So the bounds enter as odd halves,
-`edges`: lo ≤ score becomes 2 lo − 1 < 2 score, which compares an odd number with an even one. The number whose sign
+`edges`: lo ≤ q becomes 2 lo − 1 < 2 q, which compares an odd number with an even one. The number whose sign
 counts is twice their difference: never 0, 1 or −1 (`oracle.proving.reference.comparison`, which the model's own
 comparisons follow too).
 
@@ -25,7 +32,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -33,29 +40,33 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from oracle.claims.statement import SALT_BITS, SALT_LIMBS, STATEMENT, SUBJECT_BITS, SUBJECT_LIMBS, edges
+from oracle.claims.outputs import OutputReading
+from oracle.claims.statement import (
+    MOST_OUTPUTS,
+    SALT_BITS,
+    SALT_LIMBS,
+    SUBJECT_BITS,
+    SUBJECT_LIMBS,
+    ClaimShape,
+    all_edges,
+)
 from oracle.core.documents import read_json
 from oracle.core.errors import ModelError
 from oracle.proving.artifact import SETTINGS, Artifact
-from oracle.proving.disclosure import Extended
 from oracle.proving.imported import DIGITS, ImportedModel, Settings, corners, legs_for
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.joining import join_first_layer
 from oracle.proving.lowering.loading import read_model
-from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.comparison import doubled, positive
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.reference.onnx_graph import IR_VERSION, OPSET
 
-OUTPUTS = STATEMENT + 2
-"""Integers that the circuit publishes: the statement, and on which side of each edge the score is."""
-
-_FIELD_BITS = 250
-"""Three times a number of this many bits is below half of the field."""
+_FIELD_BITS = 248
+"""Eight times a number of this many bits is far below half of the field: a change is two, and is doubled twice."""
 
 _MARGIN = 12
-"""Twice a doubled score and twice an edge are up to 8 · limit + 2 apart; the digits hold this multiple of the limit."""
+"""Twice a doubled quantity and twice an edge are up to 8 · limit + 2 apart; digits hold this multiple of the limit."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +74,19 @@ class ClaimCircuit:
     """The circuit of a claim about one model. It is `Provable` and `Tuned`, so that `artifact.build` takes it.
 
     Attributes:
-        model: The model at its scales. It has one output, or one for each class; then the largest counts, or the first
-            of several equal ones.
+        model: The model at its scales.
         metadata: Feature names, ranges and categories, for the manifest.
+        changes: True if the circuit also compares the change of each output since earlier data.
     """
 
     model: ImportedModel
     metadata: Mapping[str, Any]
+    changes: bool = False
 
     def __post_init__(self) -> None:
-        if self.circuit.rebase:
+        if self.circuit.outputs > MOST_OUTPUTS:
+            raise ModelError(f"{self.model.name} has {self.circuit.outputs} outputs, and not 1 to {MOST_OUTPUTS}")
+        if self.circuit.rebase or self.circuit.slack:
             raise ModelError(f"{self.model.name} rounds inside: a claim's circuit must leave its prover no choice")
 
     @property
@@ -85,10 +99,16 @@ class ClaimCircuit:
         """The name of the circuit's artifact."""
         return f"claim-{self.model.name}"
 
+    @cached_property
+    def shape(self) -> ClaimShape:
+        """The form of the model's statements."""
+        return ClaimShape(self.circuit.outputs, self.changes, self.limit)
+
     @property
     def input_lengths(self) -> tuple[int, ...]:
-        """The lengths of data and statement."""
-        return self.model.width + SALT_LIMBS, STATEMENT
+        """The lengths of data, earlier data if there are changes, and statement."""
+        data = self.model.width + SALT_LIMBS
+        return (data,) * (2 if self.changes else 1) + (self.shape.length,)
 
     @property
     def width(self) -> int:
@@ -97,8 +117,8 @@ class ClaimCircuit:
 
     @property
     def outputs(self) -> int:
-        """The number of integers that the circuit publishes."""
-        return OUTPUTS
+        """The number of integers that the circuit publishes: the statement, and 1 if it holds."""
+        return self.shape.length + 1
 
     @property
     def param_scale(self) -> int:
@@ -117,22 +137,38 @@ class ClaimCircuit:
 
     @cached_property
     def limit(self) -> int:
-        """The largest bound, a power of two: every score is within ±limit."""
-        return 1 << max(step.reach for step in self.circuit.steps).bit_length()
+        """The largest bound, a power of two: every output is within ±limit, and every change."""
+        reach = max(step.reach for step in self.circuit.steps)
+        return 1 << (2 * reach if self.changes else reach).bit_length()
 
     @property
     def legs(self) -> int:
         """The number of digits into which ReLU and comparisons split a number."""
         return legs_for(self.model.settings.base, max(self.circuit.decomposed, _MARGIN * self.limit))
 
-    def score(self, features: Sequence[int]) -> int:
-        """Return the score of one window in integers. It stays with the prover."""
-        return self.model.score_int([max(0, value) for value in features])[0]
+    def score(self, features: Sequence[int], output: int = 0) -> int:
+        """Return an output of one window in integers. It stays with the prover."""
+        return self.scores(features)[output]
+
+    def scores(self, features: Sequence[int]) -> tuple[int, ...]:
+        """Return the outputs of one window in integers. They stay with the prover."""
+        return tuple(self.model.score_int([max(0, value) for value in features]))
+
+    def quantities(self, features: Sequence[int], earlier: Sequence[int]) -> tuple[int, ...]:
+        """Return the outputs, and their changes if the model has them. They stay with the prover."""
+        now = self.scores(features)
+        if not self.changes:
+            return now
+        return (*now, *(new - old for new, old in zip(now, self.scores(earlier), strict=True)))
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
         """Return what the circuit publishes of data and statement."""
-        score, statement = self.score(features[: self.model.width]), tuple(features[self.input_lengths[0] :])
-        return (*statement, int(2 * score > statement[0]), int(2 * score < statement[1]))
+        data, statement = self.input_lengths[0], tuple(features[-self.shape.length :])
+        earlier = features[data : data + self.model.width] if self.changes else ()
+        found = self.quantities(features[: self.model.width], earlier)
+        lower, upper = statement[: len(found)], statement[len(found) : 2 * len(found)]
+        holds = all(lo < 2 * each < hi for lo, each, hi in zip(lower, found, upper, strict=True))
+        return (*statement, int(holds))
 
     def score_bound(self) -> int:
         """Return a bound of all numbers in the circuit."""
@@ -144,61 +180,130 @@ class ClaimCircuit:
         return {**self.model.run_args(), **digits}
 
     def windows(self) -> Sequence[tuple[int, ...]]:
-        """Return test windows: corners of the model's box, with bounds around their scores."""
+        """Return test windows: corners of the model's box, with bounds around what the model gives there."""
         most, top = self.limit, (1 << SUBJECT_BITS) - 1
-        rest = (*((1 << SALT_BITS) - 1,) * SALT_LIMBS,)
+        salt = (*((1 << SALT_BITS) - 1,) * SALT_LIMBS,)
         found = []
-        for data in corners(self.circuit):
-            score = self.score(data)
-            for lo, hi in ((score, score), (score + 1, most), (-most, score - 1), (-most, most)):
-                found.append((*data, *rest, *edges(lo, hi), top, *(top,) * SUBJECT_LIMBS))
+        box = corners(self.circuit)
+        for data, earlier in zip(box, [*box[1:], box[0]], strict=True):
+            exact = [(each, each) for each in self.quantities(data, earlier)]
+            above, below = list(exact), list(exact)
+            above[0], below[-1] = (exact[0][0] + 1, most), (-most, exact[-1][0] - 1)
+            both = (*data, *salt, *earlier, *salt) if self.changes else (*data, *salt)
+            for ranges in (exact, above, below, [(-most, most)] * len(exact)):
+                found.append((*both, *all_edges(ranges), top, *(top,) * SUBJECT_LIMBS))
         return found[:12]
 
     def facts(self) -> Mapping[str, Any]:
         """Return what the manifest tells of the circuit. Only prover and owner have it; no proof contains it."""
-        return {**self.model.facts(), "claim": {"limit": self.limit, **self.metadata}}
+        return {
+            **self.model.facts(),
+            "claim": {
+                "limit": self.limit,
+                "outputs": self.shape.outputs,
+                "changes": self.changes,
+                **self.metadata,
+            },
+        }
 
     def to_onnx(self, batch: int) -> bytes:
-        """Return the ONNX graph: inputs `data` [1, n + 3] and `statement` [1, 7], output `published` [1, 9]."""
+        """Return the ONNX graph.
+
+        Its inputs are `data` [1, n + 3], `earlier` of the same size if there are changes, and `statement`. Its output
+        is `published`, the statement and 1 if it holds.
+        """
         if batch != 1:
             raise ModelError(f"a claim is about one window, not about {batch}")
-        inner = onnx.load_from_string(self.circuit.to_onnx(1))
+        inner = onnx.load_from_string(self.circuit.to_onnx(2 if self.changes else 1))
         onnx.compose.add_prefix_graph(inner.graph, "m_", inplace=True)
-        numbers = {"axis": [1], "zero": [0], "two": [2], "end": [self.model.width], "last": [STATEMENT]}
-        constants = [numpy_helper.from_array(np.array(value, dtype=np.int64), name) for name, value in numbers.items()]
-        # Halves of the score's unit: to ezkl, multiplying by a power of two only changes the scale.
+        count, length = self.shape.quantities, self.shape.length
+        cuts = _Cuts()
+        # Halves of the outputs' unit: to ezkl, multiplying by a power of two only changes the scale.
         unit = np.array([[2.0 ** -(self.circuit.output_scale + 1)]], dtype=np.float32)
-        constants.append(numpy_helper.from_array(unit, "unit"))
-
-        def cut(source: str, start: str, end: str, name: str) -> Any:
-            return helper.make_node("Slice", [source, start, end, "axis"], [name], name=name)
-
         nodes = [
-            cut("data", "zero", "end", "raw"),
-            helper.make_node("Relu", ["raw"], ["m_x"], name="m_x"),
+            *self._data(cuts),
             *inner.graph.node,
-            cut("statement", "zero", "axis", "lo"),
-            cut("statement", "axis", "two", "hi"),
+            *self._quantities(cuts),
+            cuts.node("statement", 0, count, "lo"),
+            cuts.node("statement", count, 2 * count, "hi"),
             helper.make_node("Mul", ["lo", "unit"], ["lo_scaled"], name="lo_scaled"),
             helper.make_node("Mul", ["hi", "unit"], ["hi_scaled"], name="hi_scaled"),
-            *over("m_s", "lo_scaled", "is_above"),
-            *over("hi_scaled", "m_s", "is_below"),
-            cut("statement", "zero", "last", "told"),
-            helper.make_node("Concat", ["told", "is_above", "is_below"], ["published"], name="published", axis=1),
+            *over("quantities", "lo_scaled", "is_above"),
+            *over("hi_scaled", "quantities", "is_below"),
+            helper.make_node("Mul", ["is_above", "is_below"], ["is_within"], name="is_within"),
+            *_product("is_within", count, cuts),
+            cuts.node("statement", 0, length, "told"),
+            helper.make_node("Concat", ["told", "holds"], ["published"], name="published", axis=1),
         ]
+        names = ("data", "earlier", "statement") if self.changes else ("data", "statement")
         graph = helper.make_graph(
             nodes,
             "claim",
             [
-                helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, self.input_lengths[0]]),
-                helper.make_tensor_value_info("statement", TensorProto.FLOAT, [1, STATEMENT]),
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size])
+                for name, size in zip(names, self.input_lengths, strict=True)
             ],
-            [helper.make_tensor_value_info("published", TensorProto.FLOAT, [1, OUTPUTS])],
-            [*inner.graph.initializer, *constants],
+            [helper.make_tensor_value_info("published", TensorProto.FLOAT, [1, length + 1])],
+            [*inner.graph.initializer, *cuts.constants, numpy_helper.from_array(unit, "unit")],
         )
         proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         onnx.checker.check_model(proto)
         return bytes(proto.SerializeToString(deterministic=True))
+
+    def _data(self, cuts: _Cuts) -> list[Any]:
+        """Return the nodes of the model's input: the features of the data, and of the earlier data below them."""
+        width = self.model.width
+        found = [cuts.node("data", 0, width, "raw")]
+        if self.changes:
+            found += [
+                cuts.node("earlier", 0, width, "raw_earlier"),
+                helper.make_node("Concat", ["raw", "raw_earlier"], ["raw_both"], name="raw_both", axis=0),
+            ]
+        source = "raw_both" if self.changes else "raw"
+        return [*found, helper.make_node("Relu", [source], ["m_x"], name="m_x")]
+
+    def _quantities(self, cuts: _Cuts) -> list[Any]:
+        """Return the nodes of `quantities` [1, q]."""
+        if not self.changes:
+            return [helper.make_node("Identity", ["m_s"], ["quantities"], name="quantities")]
+        return [
+            cuts.node("m_s", 0, 1, "now", axis=0),
+            cuts.node("m_s", 1, 2, "before", axis=0),
+            helper.make_node("Sub", ["now", "before"], ["changed"], name="changed"),
+            helper.make_node("Concat", ["now", "changed"], ["quantities"], name="quantities", axis=1),
+        ]
+
+
+class _Cuts:
+    """Slices of a graph, and their constants, each once."""
+
+    def __init__(self) -> None:
+        self._numbers: set[int] = set()
+
+    def node(self, source: str, start: int, end: int, name: str, axis: int = 1) -> Any:
+        """Return a node that takes a part of a value."""
+        self._numbers |= {start, end, axis}
+        return helper.make_node("Slice", [source, f"int_{start}", f"int_{end}", f"int_{axis}"], [name], name=name)
+
+    @property
+    def constants(self) -> list[Any]:
+        """The constants of the nodes that were made."""
+        return [numpy_helper.from_array(np.array([each], np.int64), f"int_{each}") for each in sorted(self._numbers)]
+
+
+def _product(bits: str, count: int, cuts: _Cuts) -> list[Any]:
+    """Return the nodes of `holds` [1, 1]: 1 if all of the bits [1, count] are."""
+    if count == 1:
+        return [helper.make_node("Identity", [bits], ["holds"], name="holds")]
+    found, last = [cuts.node(bits, 0, 1, "bit_0")], "bit_0"
+    for at in range(1, count):
+        name = "holds" if at == count - 1 else f"bits_{at}"
+        found += [
+            cuts.node(bits, at, at + 1, f"bit_{at}"),
+            helper.make_node("Mul", [last, f"bit_{at}"], [name], name=name),
+        ]
+        last = name
+    return found
 
 
 def digits_limit(artifact: Artifact) -> int:
@@ -216,34 +321,14 @@ def over(more: str, less: str, name: str) -> list[Any]:
     ]
 
 
-def first_largest(program: Program) -> Program:
-    """Return a program that gives the number of its largest output, counted from 0; the first of several equal ones."""
-    extended = Extended(program)
-    count, scores = program.outputs, program.output
-    if program.output_shape != (count,):
-        scores = extended.add("Reshape", [scores], (1, count))
-    each = [extended.add("Gather", [scores], (1, 1), axis=1, indices=[at]) for at in range(count)]
-    most, number = each[0], ""
-    for at in range(1, count):
-        extended.constants[f"class_{at}"] = np.full((1, 1), float(at))
-        is_larger = extended.add("Greater", [each[at], most], (1, 1))
-        if not number:
-            number = extended.add("Mul", [is_larger, f"class_{at}"], (1, 1))
-        else:
-            step = extended.add("Sub", [f"class_{at}", number], (1, 1))
-            number = extended.add("Add", [number, extended.add("Mul", [is_larger, step], (1, 1))], (1, 1))
-        if at < count - 1:
-            excess = extended.add("Relu", [extended.add("Sub", [each[at], most], (1, 1))], (1, 1))
-            most = extended.add("Add", [most, excess], (1, 1))
-    return replace(extended.result((count,)), output_shape=(1,))
-
-
 def claim_circuit(
     name: str,
     onnx_file: bytes,
     metadata: Mapping[str, Any],
     *,
-    classes: int = 0,
+    outputs: int = 1,
+    reading: OutputReading = OutputReading.NUMBERS,
+    changes: bool = False,
     input_scale: int,
     param_scale: int,
     clip: int,
@@ -252,9 +337,11 @@ def claim_circuit(
 
     Args:
         name: Letters, digits and hyphens.
-        onnx_file: The model, with one output, or one for each class.
+        onnx_file: The model.
         metadata: Feature names, ranges and categories, for the manifest.
-        classes: Number of outputs, the largest of which is the class; 0: the model has one output, which is a number.
+        outputs: The numbers that the model gives.
+        reading: What the claims are about: these numbers, the number of the largest, or how far each is above the rest.
+        changes: Also compare the change of each output since earlier data.
         input_scale: A feature x enters as the integer x · 2^input_scale.
         param_scale: Weights are multiples of 2^-param_scale.
         clip: The largest integer of a feature.
@@ -265,17 +352,13 @@ def claim_circuit(
     program, problems = lower(read_model(onnx_file, name))
     if program is None:
         raise ModelError(f"{name} can't be proven as it is: {problems[0]}")
-    if program.outputs != (classes or 1):
-        raise ModelError(
-            f"{name} has {program.outputs} outputs, not {classes or 1}: one for each class, or a single one"
-        )
-    if classes:
-        program = first_largest(program)
-    program = join_first_layer(program)
+    if program.outputs != outputs:
+        raise ModelError(f"{name} has {program.outputs} outputs, not {outputs}: each has a name, or is of a class")
+    program = join_first_layer(reading.of(program))
     circuit = instantiate(program, input_scale, param_scale, clip)
     settings = Settings(input_scale, param_scale, DIGITS, legs_for(DIGITS, circuit.decomposed))
     description = {"source_sha256": hashlib.sha256(onnx_file).hexdigest()}
-    made = ClaimCircuit(ImportedModel(name, circuit, settings, description, "score"), metadata)
+    made = ClaimCircuit(ImportedModel(name, circuit, settings, description, "score"), metadata, changes)
     # For issuers that check nothing: this raises if any data could make a value wrap around the field.
     instantiate(program, input_scale, param_scale, DIGITS**made.legs, most_bits=_FIELD_BITS)
     return made

@@ -14,10 +14,10 @@ from typing import Any
 from oracle.chain.local import toolchain
 from oracle.chain.local.solc import Solc
 from oracle.claims.circuit import ClaimCircuit
-from oracle.claims.constraints import Constraint
+from oracle.claims.constraints import Constraints
 from oracle.claims.models import ModelSpec
 from oracle.claims.proof import ClaimProof, ClaimVerdict, Commitment
-from oracle.claims.statement import SALT_BITS, SALT_LIMBS, edges, new_salt, subject_limbs
+from oracle.claims.statement import SALT_BITS, SALT_LIMBS, ClaimShape, new_salt
 from oracle.core.errors import DataError
 from oracle.core.formats import from_hex, keccak
 from oracle.proving.artifact import Artifact, Visibility, build
@@ -39,6 +39,19 @@ class ClaimNotMet(DataError):
     """The model's output on these inputs is not what the claim says. Nothing is wrong with the arguments."""
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """Earlier data of the same subject, from which changes are measured. Nothing of it is published but its commitment.
+
+    Attributes:
+        inputs: The value of each feature by name.
+        salt: The salt of the commitment that the earlier claim rests on.
+    """
+
+    inputs: Mapping[str, Any] = field(repr=False)
+    salt: tuple[int, ...] = field(repr=False)
+
+
 @dataclass(frozen=True)
 class Registered:
     """A registered model with its circuit."""
@@ -54,10 +67,10 @@ class Registered:
 
     @property
     def model_id(self) -> int:
-        """The id in `ClaimRegistry`: keccak256(abi.encode(model hash, verifier code hash, proof bytes, limit))."""
+        """The id in `ClaimRegistry`, a hash of all that counts; see `registered_id`."""
         manifest = self.artifact.manifest
         code_hash = from_hex(manifest.verifier_code_hash)
-        return registered_id(self.model_hash, code_hash, manifest.proof_bytes, self.circuit.limit)
+        return registered_id(self.model_hash, code_hash, manifest.proof_bytes, self.circuit.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +92,13 @@ class PreparedClaim:
         return replace(self.told, proof=proof)
 
 
-def registered_id(model_hash: int, code_hash: bytes, proof_bytes: int, limit: int) -> int:
-    """Return the id that `ClaimRegistry` gives to a model."""
-    words = (model_hash, int.from_bytes(code_hash, "big"), proof_bytes, limit)
+def registered_id(model_hash: int, code_hash: bytes, proof_bytes: int, shape: ClaimShape) -> int:
+    """Return the id that `ClaimRegistry` gives to a model.
+
+    It is keccak256(abi.encode(model hash, verifier code hash, proof bytes, limit, outputs, changes)).
+    """
+    form = (shape.limit, shape.outputs, int(shape.changes))
+    words = (model_hash, int.from_bytes(code_hash, "big"), proof_bytes, *form)
     return int.from_bytes(keccak(b"".join(word.to_bytes(32, "big") for word in words)), "big")
 
 
@@ -188,10 +205,11 @@ class ZkmlClient:
         self,
         model: str,
         inputs: Mapping[str, Any],
-        output_constraint: Constraint,
+        output_constraint: Constraints,
         subject: str,
         *,
         salt: tuple[int, ...] | None = None,
+        earlier: Earlier | None = None,
         expires_at: int | None = None,
         progress: Progress = lambda step: None,
     ) -> ClaimProof:
@@ -200,9 +218,10 @@ class ZkmlClient:
         Args:
             model: Name of a registered model.
             inputs: See `commit`.
-            output_constraint: A constraint in the model's own units.
+            output_constraint: Constraints in the model's own units: of its only output, or by name of some of several.
             subject: Address of the claim's owner; nobody else can use the claim.
             salt: The salt of the commitment that an issuer signed; None draws a fresh one.
+            earlier: The data that changes are measured from, if the constraints have any.
             expires_at: Unix seconds; None: `LIFETIME` from now.
             progress: Called with the name of each step before it begins, and with nothing private.
 
@@ -212,17 +231,27 @@ class ZkmlClient:
             ProverUnavailable: Proving failed for now.
         """
         return asyncio.run(
-            self.prove(model, inputs, output_constraint, subject, salt=salt, expires_at=expires_at, progress=progress)
+            self.prove(
+                model,
+                inputs,
+                output_constraint,
+                subject,
+                salt=salt,
+                earlier=earlier,
+                expires_at=expires_at,
+                progress=progress,
+            )
         )
 
     def prepare(
         self,
         model: str,
         inputs: Mapping[str, Any],
-        output_constraint: Constraint,
+        output_constraint: Constraints,
         subject: str,
         *,
         salt: tuple[int, ...] | None = None,
+        earlier: Earlier | None = None,
         expires_at: int | None = None,
     ) -> PreparedClaim:
         """Commit to the inputs, and check that the claim holds, so that any prover of the circuit can prove it.
@@ -234,31 +263,39 @@ class ZkmlClient:
             DataError: An argument is wrong.
         """
         found = self.registered(model)
-        limbs = subject_limbs(subject)
-        lo, hi = found.spec.bounds(output_constraint, found.circuit.score_unit, found.circuit.limit)
+        circuit = found.circuit
+        since = None if earlier is None else self.commit(model, earlier.inputs, earlier.salt)
+        terms = found.spec.terms(
+            output_constraint, circuit.score_unit, circuit.limit, 0 if since is None else since.value
+        )
         expires_at = int(time.time()) + LIFETIME if expires_at is None else expires_at
         if type(expires_at) is not int or not 0 < expires_at < 1 << 40:
             raise DataError(f"expires_at {expires_at!r} is not a time in Unix seconds")
+        statement = circuit.shape.statement(terms, expires_at, subject)
         commitment = self.commit(model, inputs, salt)
-        # The output is private even here, where its owner gets the error: errors end up in logs.
-        if not lo <= found.circuit.score(commitment.features) <= hi:
+        # Without a change, the earlier data are the same data, as the registry demands.
+        before = since or commitment
+        quantities = circuit.quantities(commitment.features, before.features)
+        # The outputs are private even here, where their owner gets the error: errors end up in logs.
+        if not all(lo <= q <= hi for q, (lo, hi) in zip(quantities, circuit.shape.ranges(terms), strict=True)):
             raise ClaimNotMet(f"output is outside the range: no claim of {model} can be proven with these bounds")
-        window, published = self._statement(commitment, lo, hi, expires_at, limbs)
-        (statement_hash,) = self._hashes(window[-len(published) + 2 :])
+        data = (*commitment.features, *commitment.salt)
+        both = (*data, *before.features, *before.salt) if circuit.changes else data
+        (statement_hash,) = self._hashes(statement)
         told = ClaimProof(
             model=model,
             model_id=found.model_id,
             model_hash=found.model_hash,
             commitment=commitment.value,
-            lo=lo,
-            hi=hi,
-            unit=found.circuit.score_unit,
+            terms=terms,
+            unit=circuit.score_unit,
             subject=subject,
             expires_at=expires_at,
             statement_hash=statement_hash,
             proof=b"",
         )
-        return PreparedClaim(found, ProofJob((window,), (published,), (commitment.value, statement_hash)), told)
+        hashes = circuit.shape.hashes(commitment.value, terms, statement_hash)
+        return PreparedClaim(found, ProofJob(((*both, *statement),), ((*statement, 1),), hashes), told)
 
     def verify_inference_proof(self, proof: ClaimProof, *, now: int | None = None) -> ClaimVerdict:
         """Verify the proof of a claim about a model that is registered here, without believing what the claim says.
@@ -277,17 +314,18 @@ class ZkmlClient:
         if found is None or proof.model_hash != found.model_hash:
             return ClaimVerdict(False, "its model is not registered here")
         # 2. The circuit is sound for the bounds and the unit.
-        limit, unit = found.circuit.limit, found.circuit.score_unit
+        unit = found.circuit.score_unit
         if proof.unit != unit:
             return ClaimVerdict(False, f"its unit is {proof.unit}, the model's {unit}")
-        if not -limit <= proof.lo <= proof.hi <= limit:
-            return ClaimVerdict(False, f"its bounds {proof.lo} and {proof.hi} are not in order within ±{limit}")
+        problem = found.circuit.shape.problem(proof.terms)
+        if problem is not None:
+            return ClaimVerdict(False, problem)
         # 3. The claim is still valid.
         if not 0 < proof.expires_at < 1 << 40 or proof.expires_at <= (int(time.time()) if now is None else now):
             return ClaimVerdict(False, "it has expired")
         # 4. The proof holds for the instances that are built here.
         try:
-            instances = proof.instances()
+            instances = proof.instances(found.circuit.shape)
         except (DataError, ValueError) as error:
             return ClaimVerdict(False, str(error))
         with self._lock:
@@ -316,17 +354,18 @@ class ZkmlClient:
         self,
         model: str,
         inputs: Mapping[str, Any],
-        output_constraint: Constraint,
+        output_constraint: Constraints,
         subject: str,
         *,
         salt: tuple[int, ...] | None = None,
+        earlier: Earlier | None = None,
         expires_at: int | None = None,
         progress: Progress = lambda step: None,
     ) -> ClaimProof:
         """Do the same as `generate_inference_proof`, as a coroutine. If cancelled, it ends its child process."""
         progress("commit")
         prepared = await asyncio.to_thread(
-            self.prepare, model, inputs, output_constraint, subject, salt=salt, expires_at=expires_at
+            self.prepare, model, inputs, output_constraint, subject, salt=salt, earlier=earlier, expires_at=expires_at
         )
         progress("prove")
         async with LocalProver(prepared.model.artifact, threads=self._threads) as prover:
@@ -337,13 +376,6 @@ class ZkmlClient:
     async def verify(self, proof: ClaimProof, *, now: int | None = None) -> ClaimVerdict:
         """Do the same as `verify_inference_proof`, without blocking the event loop."""
         return await asyncio.to_thread(self.verify_inference_proof, proof, now=now)
-
-    @staticmethod
-    def _statement(
-        commitment: Commitment, lo: int, hi: int, expires_at: int, limbs: tuple[int, ...]
-    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        statement = (*edges(lo, hi), expires_at, *limbs)
-        return (*commitment.features, *commitment.salt, *statement), (*statement, 1, 1)
 
     def _hashes(self, *vectors: Any) -> tuple[int, ...]:
         found = self._engine.call("poseidon", vectors=[list(vector) for vector in vectors])

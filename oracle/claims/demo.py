@@ -99,7 +99,8 @@ async def run(
         receipt = await own.submit(replace(claim, attestation=signature))
         verdicts.append(await own.is_valid(claim))
         tell(f"  the chain saw: commitment {claim.commitment:#066x}")
-        tell(f"    bounds {claim.lo} to {claim.hi} in 1/{claim.unit} before the Sigmoid, subject {claim.subject},")
+        (bound,) = claim.terms.bounds
+        tell(f"    bounds {bound.lo} to {bound.hi} in 1/{claim.unit} before the Sigmoid, subject {claim.subject},")
         tell(f"    expiry {utc(claim.expires_at)}, {len(claim.proof):,} bytes of proof, {receipt.gas_used:,} gas")
         tell(f"  {'verified' if verdicts[-1] else 'not valid'}")
     return verdicts

@@ -45,6 +45,7 @@ def issue(
     registry: str,
     subject: str,
     expires_at: int,
+    issued_at: int | None = None,
 ) -> tuple[Attested, dict[str, Any]]:
     """Commit to data with a fresh salt and sign the commitment. The issuer must know that the data is right.
 
@@ -54,6 +55,7 @@ def issue(
         spec: The model, of which only the features are used.
         model_id: The model's id in the registry.
         expires_at: Unix seconds. No claim that rests on the attestation is valid longer.
+        issued_at: Unix seconds, when the data were checked; None: now.
 
     Returns:
         The attestation, which anyone may see, and the data with its salt, which only the subject may see.
@@ -71,6 +73,7 @@ def issue(
         subject=subject,
         commitment=commitment.value,
         expires_at=expires_at,
+        issued_at=issued_at,
     )
     told = Attested(spec.name, model_id, chain_id, registry, subject, commitment.value, signed)
     return told, {**inputs, SALT: list(commitment.salt)}

@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from oracle.claims.circuit import ClaimCircuit, claim_circuit
-from oracle.claims.constraints import Constraint, Equals, OneOf
+from oracle.claims.constraints import ChangeBetween, Constraint, Constraints, Equals, OneOf, each_constraint
+from oracle.claims.outputs import OutputReading
+from oracle.claims.statement import MOST_OUTPUTS, ClaimBound, ClaimTerms
 from oracle.core.documents import parse_json
 from oracle.core.errors import DataError, ModelError
 
 INPUT_SCALE = 14
 PARAM_SCALE = 8
-ACTIVATIONS = ("", "Sigmoid")
+ACTIVATIONS = ("", "Sigmoid", "Softmax")
 
 PACKAGED = ("identity", "credit", "fair-play")
 
@@ -89,12 +91,16 @@ class ModelSpec:
 
     Attributes:
         name: Letters, digits and hyphens.
-        onnx: The graph, which takes encoded features, [1, n], and gives one output, or one for each class.
+        onnx: The graph, which takes encoded features, [1, n], and gives one output, or one for each name.
         features: The features in the order of the graph's inputs.
-        activation: "Sigmoid" if the graph ends with one. Bounds are then probabilities; the chain sees their logits.
+        activation: "Sigmoid" or "Softmax" if the graph ends with one. Bounds are then probabilities. The chain sees the
+            numbers before a Sigmoid; of a Softmax it sees by how much each is above the largest other one.
         classes: Names of the classes, if the output is the largest of several.
         card: Measurements from training.
         param_scale: Weights are rounded to multiples of 2^-param_scale.
+        outputs: Names of the outputs, if claims are about some of several.
+        changes: True if claims can be about how far an output has changed since earlier data. A proof then takes the
+            model's arithmetic twice, and the hash of its weights once.
     """
 
     name: str
@@ -104,14 +110,22 @@ class ModelSpec:
     classes: tuple[str, ...] = ()
     card: Mapping[str, Any] = field(default_factory=dict)
     param_scale: int = PARAM_SCALE
+    outputs: tuple[str, ...] = ()
+    changes: bool = False
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
             raise ModelError(f"{self.name}: activation {self.activation!r} is none of {ACTIVATIONS}")
         if len(self.classes) == 1 or len(set(self.classes)) != len(self.classes):
             raise ModelError(f"{self.name}: classes are two or more, each with a name of its own")
-        if self.classes and self.activation:
-            raise ModelError(f"{self.name}: a model with classes has no activation to state, only the largest output")
+        if self.classes and (self.activation or self.outputs):
+            raise ModelError(
+                f"{self.name}: a model with classes has no activation to state, and no outputs, only the largest"
+            )
+        if self.outputs and not 2 <= len(set(self.outputs)) == len(self.outputs) <= MOST_OUTPUTS:
+            raise ModelError(f"{self.name}: outputs are 2 to {MOST_OUTPUTS}, each with a name of its own")
+        if self.activation == "Softmax" and not self.outputs:
+            raise ModelError(f"{self.name}: a model that ends with a Softmax has several outputs: name them")
         if type(self.param_scale) is not int or not 1 <= self.param_scale <= 24:
             raise ModelError(f"{self.name}: its weights have a scale of {self.param_scale!r} bits, and not 1 to 24")
         for feature in self.features:
@@ -146,11 +160,16 @@ class ModelSpec:
         metadata: dict[str, Any] = {"features": features, "activation": self.activation}
         if self.classes:
             metadata["classes"] = list(self.classes)
+        if self.outputs:
+            metadata["names"] = list(self.outputs)
+        reading = OutputReading.MARGINS if self.activation == "Softmax" else OutputReading.NUMBERS
         found = claim_circuit(
             self.name,
             self.onnx,
             metadata,
-            classes=len(self.classes),
+            outputs=len(self.classes) or len(self.outputs) or 1,
+            reading=OutputReading.LARGEST if self.classes else reading,
+            changes=self.changes,
             input_scale=INPUT_SCALE,
             param_scale=self.param_scale,
             clip=1 << INPUT_SCALE,
@@ -158,9 +177,54 @@ class ModelSpec:
         width = sum(feature.width for feature in self.features)
         if found.model.width != width:
             raise ModelError(f"{self.name}: its graph takes {found.model.width} numbers, its features give {width}")
-        if not self.classes and (found.circuit.program.dropped != "") != (self.activation != ""):
-            raise ModelError(f"{self.name}: state the activation that its graph ends with, {ACTIVATIONS[1]} or none")
+        program = found.circuit.program
+        left_off = program.dropped or program.order_only
+        is_other = bool(left_off) != bool(self.activation) or (left_off == "Sigmoid" != self.activation)
+        if not self.classes and is_other:
+            raise ModelError(
+                f"{self.name}: state the activation that its graph ends with, "
+                f"{', '.join(filter(None, ACTIVATIONS))} or none"
+            )
         return found
+
+    def terms(self, told: Constraints, unit: int, limit: int, earlier: int = 0) -> ClaimTerms:
+        """Return what a claim says as the circuit's integers, rounded inwards.
+
+        Args:
+            told: Constraints of the only output, or of some of several by name.
+            unit: An output of 1, in the circuit's integers.
+            limit: The largest bound.
+            earlier: The commitment to the earlier data; 0: there are none.
+
+        Raises:
+            DataError: No outputs can fulfil the constraints, they name unknown outputs, or they state changes since
+                nothing.
+        """
+        if isinstance(told, Mapping) != bool(self.outputs):
+            names = f"{', '.join(self.outputs)}: state constraints by output" if self.outputs else "one: don't name it"
+            raise DataError(f"the outputs of {self.name} are {names}")
+        unknown = sorted(set(told) - set(self.outputs)) if isinstance(told, Mapping) else []
+        if unknown:
+            raise DataError(f"{self.name} has no output {unknown[0]!r}, only {', '.join(self.outputs)}")
+        named = told.items() if isinstance(told, Mapping) else [("", told)]
+        bounds, changes = [], []
+        for name, constraints in named:
+            number = self.outputs.index(name) if name else 0
+            for each in each_constraint(constraints):
+                if isinstance(each, ChangeBetween):
+                    changes.append(ClaimBound(number, *self._change(each, unit, limit)))
+                else:
+                    bounds.append(ClaimBound(number, *self.bounds(each, unit, limit)))
+        if not bounds and not changes:
+            raise DataError(f"the claim of {self.name} says nothing: name at least one output")
+        if bool(changes) != bool(earlier):
+            raise DataError(
+                f"a claim about a change of {self.name} is since earlier data, which have to be given with their salt"
+                if changes
+                else f"earlier data are given, but the claim of {self.name} is about no change since then"
+            )
+        in_order = (tuple(sorted(each, key=lambda one: one.output)) for each in (bounds, changes))
+        return ClaimTerms(next(in_order), next(in_order), earlier)
 
     def bounds(self, constraint: Constraint, unit: int, limit: int) -> tuple[int, int]:
         """Return a constraint as the circuit's integers, rounded inwards: an output within them fulfils the constraint.
@@ -177,21 +241,53 @@ class ModelSpec:
             raise DataError(f"{self.name} has no class {high:g}, only 0 to {len(self.classes) - 1}")
         if self.activation and not (low < 1 and high > 0):
             raise DataError(f"the output of {self.name} is between 0 and 1: {low:g} to {high:g} is not")
-        lo, hi = (_EXACT.multiply(self._unbounded(bound), Decimal(unit)) for bound in (low, high))
+        lo, hi = (_EXACT.multiply(each, Decimal(unit)) for each in self._unbounded(low, high))
+        return self._inwards(lo, hi, limit, f"no output of {self.name} is between {low:g} and {high:g}")
+
+    def value(self, score: int, unit: int) -> float:
+        """Return the model's output for an integer score. A Softmax has none: its probabilities need all scores."""
+        value = score / unit
+        return 1 / (1 + math.exp(-value)) if self.activation == "Sigmoid" else value
+
+    def _change(self, told: ChangeBetween, unit: int, limit: int) -> tuple[int, int]:
+        if not self.changes:
+            raise DataError(f"{self.name} is registered without changes (changes=True), so none can be proven")
+        lo, hi = (_EXACT.multiply(Decimal(each), Decimal(unit)) for each in told.bounds())
+        if self.activation == "Softmax" and len(self.outputs) > 2:
+            raise DataError(f"a change of one of the {len(self.outputs)} probabilities of {self.name} can't be proven")
+        if self.activation:
+            # A Sigmoid's slope is 1/4 at most. A change of 0 is within these bounds, so that any is of the same side.
+            if not told.lo <= 0 <= told.hi:
+                raise DataError(f"a change of a probability of {self.name} is within bounds on both sides of 0")
+            lo, hi = _EXACT.multiply(lo, Decimal(4)), _EXACT.multiply(hi, Decimal(4))
+        what = f"no output of {self.name} changes by {told.lo:g} to {told.hi:g}"
+        return self._inwards(lo, hi, limit, what)
+
+    @staticmethod
+    def _inwards(lo: Decimal, hi: Decimal, limit: int, what: str) -> tuple[int, int]:
+        """Return the integers within two numbers."""
         least = -limit if lo <= -limit else math.ceil(lo)
         most = limit if hi >= limit else math.floor(hi)
         if least > most or least > limit or most < -limit:
-            raise DataError(f"no output of {self.name} is between {low:g} and {high:g} at its resolution")
+            raise DataError(f"{what} at its resolution")
         return least, most
 
-    def value(self, score: int, unit: int) -> float:
-        """Return the model's output for an integer score."""
-        value = score / unit
-        return 1 / (1 + math.exp(-value)) if self.activation else value
+    def _unbounded(self, low: float, high: float) -> tuple[Decimal, Decimal]:
+        """Return bounds of what the circuit compares from which the bounds of the output follow.
 
-    def _unbounded(self, bound: float) -> Decimal:
+        With g by how much a number is above the largest of n − 1 others, its probability in a Softmax is between
+        1 / (1 + (n − 1) e^−g) and 1 / (1 + e^−g).
+        """
         if not self.activation:
-            return Decimal(bound)
+            return Decimal(low), Decimal(high)
+        lo, hi = self._odds(low), self._odds(high)
+        if self.activation == "Softmax":
+            lo = _EXACT.add(lo, _EXACT.ln(Decimal(len(self.outputs) - 1)))
+        return lo, hi
+
+    @staticmethod
+    def _odds(bound: float) -> Decimal:
+        """Return the number of which a Sigmoid makes the bound."""
         if not 0 < bound < 1:
             return Decimal("-Infinity" if bound <= 0 else "Infinity")
         # A float has 1,074 digits after the point at most: 1 − bound is exact.
@@ -205,8 +301,8 @@ class ModelSpec:
         (folder / f"{self.name}.onnx").write_bytes(self.onnx)
         document = asdict(self) | {"features": [each.document() for each in self.features]}
         del document["onnx"]
-        if self.param_scale == PARAM_SCALE:
-            del document["param_scale"]
+        usual = {"param_scale": PARAM_SCALE, "outputs": (), "changes": False}
+        document = {name: value for name, value in document.items() if name not in usual or value != usual[name]}
         text = json.dumps(document, indent=2, ensure_ascii=False)
         (folder / f"{self.name}.json").write_text(text + "\n", encoding="utf-8")
 
@@ -225,7 +321,7 @@ class ModelSpec:
             features = tuple(
                 ClaimFeature(**each | {"categories": tuple(each["categories"])}) for each in document.pop("features")
             )
-            document["classes"] = tuple(document.get("classes", ()))
+            document |= {name: tuple(document.get(name, ())) for name in ("classes", "outputs")}
             onnx = path.with_suffix(".onnx").read_bytes() if weights else b""
             return ModelSpec(onnx=onnx, features=features, **document)
         except OSError as error:

@@ -20,6 +20,7 @@ from oracle.chain.tx.sender import Sender
 from oracle.claims.circuit import digits_limit
 from oracle.claims.client import Registered, registered_id
 from oracle.claims.proof import ClaimProof
+from oracle.claims.statement import ClaimShape
 from oracle.core.errors import ArtifactError, ContractRejected, DataError, DeploymentError, InsecureSetup
 from oracle.core.formats import to_hex
 from oracle.proving.artifact import Artifact, Regeneration, regenerate
@@ -43,6 +44,11 @@ _HINTS = {
     "ModelNotActive": "the model {modelId} is retired, or its delay is not over",
     "NotSubject": "the claim belongs to {subject}, and {caller} sent it",
     "InvalidBounds": "the bounds {lo} and {hi} are reversed, or beyond the model's limit",
+    "InvalidTerms": "the claim says nothing, names an output that the model does not have, or a change since nothing",
+    "UnknownEarlier": "the registry has no claim of this subject and model that rests on the earlier data "
+    "{commitment}, or their issuer was removed or has revoked them",
+    "NotLater": "the data were checked at {issuedAt}, and not later than the earlier ones, which were at "
+    "{earlierIssuedAt}",
     "Expired": "the claim or its attestation expired at {expiresAt}",
     "UntrustedIssuer": "{signer} signed the commitment, who is not an issuer of this model here (or not yet), or the "
     "signature is of another claim",
@@ -99,6 +105,14 @@ async def _regenerated(artifact: Artifact) -> Regeneration:
     return await asyncio.to_thread(regenerate, artifact, Solc(), cache=toolchain.regenerated_dir())
 
 
+def solidity_terms(claim: ClaimProof) -> tuple[Any, ...]:
+    """Return what a claim says as the registry takes it."""
+    bounds, changes = (
+        [(each.output, each.lo, each.hi) for each in told] for told in (claim.terms.bounds, claim.terms.changes)
+    )
+    return claim.model_id.to_bytes(32, "big"), bounds, changes, claim.terms.earlier
+
+
 async def problem(rpc: Rpc, registry: str, claim: ClaimProof) -> str | None:
     """Return why a registry has no valid claim with the same subject, model and bounds; None if it has one."""
 
@@ -106,7 +120,7 @@ async def problem(rpc: Rpc, registry: str, claim: ClaimProof) -> str | None:
         return await read(rpc, registry_interface(), registry, function, *arguments)
 
     model_id = claim.model_id.to_bytes(32, "big")
-    told = (claim.subject, model_id, claim.lo, claim.hi)
+    told = (claim.subject, solidity_terms(claim))
     if await ask("isValid", *told):
         return None
     found = await ask("recorded", *told)
@@ -118,6 +132,13 @@ async def problem(rpc: Rpc, registry: str, claim: ClaimProof) -> str | None:
         return f"its issuer {found['issuer']} has revoked it"
     if not await ask("isIssuer", model_id, found["issuer"]):
         return f"{found['issuer']} is no longer an issuer of its model"
+    earlier = claim.terms.earlier
+    if earlier:
+        source = await ask("source", claim.subject, model_id, earlier)
+        if await ask("isRevoked", source["issuer"], earlier):
+            return f"the issuer of the earlier data, {source['issuer']}, has revoked them"
+        if not await ask("isIssuer", model_id, source["issuer"]):
+            return f"the issuer of the earlier data, {source['issuer']}, is no longer an issuer of its model"
     return f"it expired at {found['expiresAt']}"
 
 
@@ -136,8 +157,8 @@ async def model_problems(rpc: Rpc, registry: str, model_id: int, artifact: Artif
         return [*again.problems] or ["its key was not made again"]
     manifest = artifact.manifest
     claim = (manifest.imported or {}).get("claim")
-    limit = claim.get("limit") if isinstance(claim, dict) else None
-    if type(limit) is not int or limit < 1:
+    shape = ClaimShape.from_document(claim)
+    if shape is None:
         return [f"{artifact.path.name} is not the circuit of a claim"]
     try:
         found = await read(rpc, registry_interface(), registry, "model", model_id.to_bytes(32, "big"))
@@ -151,13 +172,15 @@ async def model_problems(rpc: Rpc, registry: str, model_id: int, artifact: Artif
     for what, there, follows in (
         ("hash of the weights", found["modelHash"], manifest.model_hash),
         ("length of proofs", found["proofBytes"], manifest.proof_bytes),
-        ("limit of bounds", found["limit"], limit),
-        ("id", model_id, registered_id(manifest.model_hash, again.code.code_hash, manifest.proof_bytes, limit)),
+        ("limit of bounds", found["limit"], shape.limit),
+        ("number of outputs", found["outputs"], shape.outputs),
+        ("word on changes", found["changes"], shape.changes),
+        ("id", model_id, registered_id(manifest.model_hash, again.code.code_hash, manifest.proof_bytes, shape)),
     ):
         if there != follows:
             problems.append(f"its {what} is another: {there} in the registry, {follows} in the circuit")
-    if limit > digits_limit(artifact):
-        problems.append(f"its digits hold no difference to a bound of {limit}: a prover could choose a side")
+    if shape.limit > digits_limit(artifact):
+        problems.append(f"its digits hold no difference to a bound of {shape.limit}: a prover could choose a side")
     if found["isRetired"]:
         problems.append("it is retired")
     if again.srs_origin is not SrsOrigin.PUBLIC_CEREMONY and not await rpc.is_local():
@@ -251,20 +274,14 @@ class Registry:
         """
         if claim.attestation is None:
             raise DataError("no issuer has signed the claim's commitment: have it attested first")
-        told = (
-            claim.model_id.to_bytes(32, "big"),
-            claim.subject,
-            claim.lo,
-            claim.hi,
-            claim.expires_at,
-            claim.commitment,
-        )
-        attestation = (claim.attestation.expires_at, claim.attestation.signature)
+        told = (claim.subject, solidity_terms(claim), claim.expires_at, claim.commitment)
+        signed = claim.attestation
+        attestation = (signed.issued_at, signed.expires_at, signed.signature)
         return await self._call("submitClaim", told, claim.statement_hash, attestation, claim.proof)
 
     async def is_valid(self, claim: ClaimProof) -> bool:
         """Return True if the registry has a valid claim with the same subject, model and bounds."""
-        return bool(await self.read("isValid", claim.subject, claim.model_id.to_bytes(32, "big"), claim.lo, claim.hi))
+        return bool(await self.read("isValid", claim.subject, solidity_terms(claim)))
 
     async def read(self, function: str, *arguments: Any) -> Any:
         """Call a view of the registry."""
@@ -275,9 +292,11 @@ class Registry:
         return await _send(self._sender, self.address, data, function)
 
 
-def proposal(model: Registered, verifier: str) -> tuple[str, int, int, int]:
+def proposal(model: Registered, verifier: str) -> tuple[Any, ...]:
     """Return the arguments of `proposeModel`."""
-    return verifier, model.model_hash, model.artifact.manifest.proof_bytes, model.circuit.limit
+    shape = model.circuit.shape
+    form = (shape.limit, shape.outputs, shape.changes)
+    return verifier, model.model_hash, model.artifact.manifest.proof_bytes, *form
 
 
 async def _send(sender: Sender, to: str | None, data: bytes, what: str) -> Receipt:

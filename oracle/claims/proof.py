@@ -9,11 +9,11 @@ from typing import Any
 
 from oracle.claims import files
 from oracle.claims.attestation import Attestation
-from oracle.claims.statement import edges, subject_limbs
+from oracle.claims.statement import ClaimBound, ClaimShape, ClaimTerms, subject_limbs
 from oracle.core import encoding
 from oracle.core.formats import from_hex, to_hex
 
-FORMAT = "claim-v1"
+FORMAT = "claim-v2"
 _HEX = ("model_id", "model_hash", "commitment", "statement_hash")
 
 
@@ -55,7 +55,7 @@ class ClaimProof:
         model_id: The model's id in the registry: a hash of model hash, verifier code, length of a proof, and limit.
         model_hash: Poseidon hash of the weights, a field element.
         commitment: The commitment to the data, a field element.
-        lo, hi: Bounds, both included, in integers of 1/unit (before the Sigmoid, where the model ends with one).
+        terms: Bounds of outputs and of their changes, in integers of 1/unit (of what is before a final Sigmoid).
         unit: An output of 1, in these integers.
         subject: Address of the claim's owner.
         expires_at: Unix seconds; part of what is proven.
@@ -68,8 +68,7 @@ class ClaimProof:
     model_id: int
     model_hash: int
     commitment: int
-    lo: int
-    hi: int
+    terms: ClaimTerms
     unit: int
     subject: str
     expires_at: int
@@ -77,16 +76,24 @@ class ClaimProof:
     proof: bytes
     attestation: Attestation | None = None
 
-    def instances(self) -> tuple[int, ...]:
-        """Return the public instances, as `ClaimRegistry` builds them for the same claim."""
-        told = (*edges(self.lo, self.hi), self.expires_at, *subject_limbs(self.subject), 1, 1)
-        hashes = (self.commitment, self.statement_hash)
+    def instances(self, shape: ClaimShape) -> tuple[int, ...]:
+        """Return the public instances, as `ClaimRegistry` builds them for the same claim.
+
+        Args:
+            shape: The form of the model's statements, as the verifier knows it.
+
+        Raises:
+            DataError: The claim is none of such a model.
+        """
+        told = (*shape.statement(self.terms, self.expires_at, self.subject), 1)
+        hashes = shape.hashes(self.commitment, self.terms, self.statement_hash)
         return encoding.instances(self.model_hash, [()], [told], 1, input_hash=hashes)
 
     def document(self) -> dict[str, Any]:
         """Return the claim as JSON, with 256-bit numbers as hex."""
         document = {"format": FORMAT, **asdict(self), "proof": to_hex(self.proof)}
         document |= {name: f"{document[name]:#066x}" for name in _HEX}
+        document["terms"] |= {"earlier": f"{self.terms.earlier:#066x}" if self.terms.earlier else None}
         document["attestation"] = None if self.attestation is None else self.attestation.document()
         return document
 
@@ -121,8 +128,9 @@ class ClaimProof:
             values[name] = int(values[name], 16)
             if not 0 <= values[name] < (1 << 256 if name == "model_id" else encoding.FIELD_MODULUS):
                 raise ValueError(f"{name} is not a field element")
-        for name in ("lo", "hi", "unit", "expires_at"):
+        for name in ("unit", "expires_at"):
             _require_integer(name, values[name])
+        values["terms"] = _terms(values["terms"])
         values["proof"] = from_hex(values["proof"])
         attestation = values.pop("attestation")
         found = ClaimProof(
@@ -130,6 +138,19 @@ class ClaimProof:
         )
         subject_limbs(found.subject)
         return found
+
+
+def _terms(document: Mapping[str, Any]) -> ClaimTerms:
+    if set(document) != {"bounds", "changes", "earlier"}:
+        raise ValueError("its terms are not bounds, changes and earlier")
+    earlier = 0 if document["earlier"] is None else int(document["earlier"], 16)
+    if not 0 <= earlier < encoding.FIELD_MODULUS:
+        raise ValueError("earlier is not a field element")
+    bounds, changes = (tuple(ClaimBound(**each) for each in document[name]) for name in ("bounds", "changes"))
+    for each in (*bounds, *changes):
+        for name, value in asdict(each).items():
+            _require_integer(name, value)
+    return ClaimTerms(bounds, changes, earlier)
 
 
 def _require_integer(name: str, value: object) -> None:

@@ -80,9 +80,11 @@ def model_prove(path: Path, out: Path, as_json: bool, **options: Any) -> None:
 
     from oracle.app.models import prove_model
     from oracle.cli.render.model import print_inference
+    from oracle.cli.render.progress import step_progress
     from oracle.proving.split import write_proof
 
-    chain, proof = asyncio.run(prove_model(path, progress=lambda line: click.echo(line, err=True), **options))
+    with step_progress() as progress:
+        chain, proof = asyncio.run(prove_model(path, progress=progress, **options))
     write_proof(out, proof)
     print_inference(chain, proof, out, as_json=as_json)
 
@@ -120,8 +122,10 @@ def model_publish(path: Path, out: Path, as_json: bool) -> None:
     """
     from oracle.app.publishing import publish_model
     from oracle.cli.render.model import print_published_model
+    from oracle.cli.render.progress import step_progress
 
-    made = publish_model(path, out, lambda step: click.echo(f"  {step}", err=True))
+    with step_progress() as progress:
+        made = publish_model(path, out, progress)
     print_published_model(made, as_json=as_json)
 
 
@@ -140,14 +144,16 @@ def model_deploy(path: Path, rpc_url: str, keystore: Path, password_file: Path |
     from oracle.app.deployed_models import ModelContract, deploy_model
     from oracle.chain.rpc import Rpc
     from oracle.cli.render.json_output import print_json
+    from oracle.cli.render.progress import step_progress
 
     account = unlock(keystore, password_file)
 
     async def run() -> ModelContract:
         async with Rpc(rpc_url) as rpc:
-            return await deploy_model(path, rpc, account, lambda line: click.echo(f"  {line}", err=True))
+            return await deploy_model(path, rpc, account, progress)
 
-    made = asyncio.run(run())
+    with step_progress() as progress:
+        made = asyncio.run(run())
     if as_json:
         print_json({"address": made.address, "verifiers": list(made.verifiers)})
         return
@@ -171,14 +177,16 @@ def model_verify_deployed(path: Path, address: str, rpc_url: str, block: int | s
     from oracle.chain.addresses import require_address
     from oracle.chain.rpc import Rpc
     from oracle.cli.render.model import print_deployed_model
+    from oracle.cli.render.progress import step_progress
 
     where = require_address(address, "ADDRESS")
 
     async def run() -> ModelContractReport:
         async with Rpc(rpc_url) as rpc:
-            return await verify_deployed_model(path, rpc, where, block, lambda line: click.echo(f"  {line}", err=True))
+            return await verify_deployed_model(path, rpc, where, block, progress)
 
-    report = asyncio.run(run())
+    with step_progress() as progress:
+        report = asyncio.run(run())
     print_deployed_model(report, as_json=as_json)
     sys.exit(0 if report.ok else 1)
 
@@ -230,6 +238,11 @@ def model_verify_deployed(path: Path, address: str, rpc_url: str, block: int | s
 @srs_option
 @click.option("--settings", type=FILE, help="Take the settings chosen in this tuning.json, and do not search.")
 @click.option("--check", "check_only", is_flag=True, help="Only show what is in the model, and what it would cost.")
+@click.option(
+    "--approximate",
+    is_flag=True,
+    help="If no exact circuit has the model: look functions up. Outputs have a guard band then.",
+)
 @click.option("--split", is_flag=True, help="Cut the model into several circuits, which are proven at once.")
 @memory_option
 @cores_option
@@ -259,6 +272,7 @@ def model_build(onnx: Path | None, config_path: Path, batch: int | None, as_json
 def _build_file(onnx: Path, batch: int, as_json: bool, options: dict[str, Any]) -> None:
     from oracle.app.models import ModelOptions, build_model, build_split_model, inspect_model
     from oracle.cli.render.model import print_graph, print_model, print_split
+    from oracle.cli.render.progress import step_progress
 
     given = [name for name in ("threshold", "tolerance") if options[name] is not None]
     given += ["argmax"] if options.pop("argmax") else []
@@ -280,10 +294,12 @@ def _build_file(onnx: Path, batch: int, as_json: bool, options: dict[str, Any]) 
             raise click.UsageError(
                 "a split model has one window, and its settings are chosen: no --batch, no --settings"
             )
-        split = build_split_model(chosen, lambda line: click.echo(line, err=True))
+        with step_progress() as progress:
+            split = build_split_model(chosen, progress)
         print_split(split.chain, split.plan, as_json=as_json)
         return
     if chosen.memory_limit is not None or chosen.cores is not None:
         raise click.UsageError("--memory-limit and --cores are for --split")
-    built = build_model(chosen, lambda line: click.echo(line, err=True))
+    with step_progress() as progress:
+        built = build_model(chosen, progress)
     print_model(built, as_json=as_json)

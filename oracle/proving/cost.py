@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from oracle.proving.lowering.functions import CHECKED, FUNCTION
 from oracle.proving.lowering.program import COMPARISONS, DECOMPOSED, Op, Program
 
 HASH_ROWS = 41
@@ -22,6 +23,9 @@ BLINDING_ROWS = 6
 _DIGIT_ROWS = 3
 _DECOMPOSITION_ROWS = {"Relu": 10, "Abs": 5} | dict.fromkeys(COMPARISONS, 23)
 """Rows of a number that is taken apart: this many per digit, and these beside them. Counted in ezkl's settings."""
+
+_CHECKED_ROWS = 110
+"""Rows of a reciprocal or a root beside those of the digits of the six numbers that it takes apart."""
 
 _BYTES = 37 << 20
 _SECONDS = 4.5e-4
@@ -191,6 +195,10 @@ def op_rows(op: Op, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
         return math.prod(shapes[op.inputs[0]]), 0
     if op.kind in ("Add", "Sub", "Mul"):
         return size, 0
+    if op.kind == FUNCTION:
+        # Its argument is kept within a domain by two ReLUs.
+        checked = op.attributes["name"] in CHECKED
+        return size * (1 + 2 * _DECOMPOSITION_ROWS["Relu"] + checked * _CHECKED_ROWS), size * (2 + 6 * checked)
     if op.kind in DECOMPOSED:
         return size * _DECOMPOSITION_ROWS[op.kind], size
     return 0, 0

@@ -7,6 +7,7 @@ are imported only inside the functions that read a graph.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from oracle.core import encoding
 from oracle.core.errors import ModelError
 from oracle.proving.artifact import MODEL, Artifact
+from oracle.proving.artifact.circuit import table_args
+from oracle.proving.interface import Approximation
 from oracle.proving.reference.steps import MAX_BITS
 
 if TYPE_CHECKING:
@@ -151,7 +154,10 @@ class ImportedModel:
         digits = {"decomp_base": self.settings.base, "decomp_legs": self.settings.legs}
         room = {"logrows": self.settings.k} if self.settings.k else {}
         rebase = {"scale_rebase_multiplier": self.settings.rebase} if self.settings.rebase else {}
-        return {"num_inner_cols": self.settings.columns} | room | (digits if self.circuit.decomposed else {}) | rebase
+        circuit = self.circuit
+        table = table_args(circuit.level, circuit.looked_up) if circuit.program.looked_up else {}
+        columns = {"num_inner_cols": self.settings.columns}
+        return columns | room | (digits if circuit.decomposed else {}) | rebase | table
 
     def windows(self) -> Sequence[tuple[int, ...]]:
         """Return zeros for the probe, which anyone may see, then corners of the box of windows."""
@@ -171,8 +177,24 @@ class ImportedModel:
             "weights": self.circuit.weights,
             "activation_left_off": program.dropped,
             "piecewise_linear": list(program.approximated),
+            **self._looked_up(),
             **self.description,
         }
+
+    def _looked_up(self) -> dict[str, Any]:
+        """Return the facts about an approximate circuit's functions."""
+        if not self.circuit.program.looked_up:
+            return {}
+        table = self.circuit.looked_up
+        return {"looked_up": list(self.circuit.program.looked_up), "table": None if table is None else list(table)}
+
+    def approximation(self) -> Approximation:
+        """Return what the manifest says of the circuit's distance from the float model, and of its prover's freedom."""
+        if not self.circuit.program.looked_up and not self.circuit.slack:
+            return Approximation()
+        errors = tuple(float(each) for each in self.description["fidelity"]["errors"])
+        band = tuple(self.circuit.slack + math.ceil(each * self.score_unit) for each in errors)
+        return Approximation(False, errors, band)
 
 
 def corners(circuit: Circuit) -> list[tuple[int, ...]]:
@@ -253,7 +275,11 @@ def reference_of(artifact: Artifact) -> Circuit:
         raise ModelError(f"{artifact.path} is the circuit of a detector, not of an imported model")
     if manifest.batch != 1:
         raise ModelError(f"{artifact.path} has {manifest.batch} windows; take the artifact of one window")
-    program, problems = lower(read_model((artifact.path / MODEL).read_bytes(), str(artifact.path)))
+    program, problems = lower(
+        read_model((artifact.path / MODEL).read_bytes(), str(artifact.path)),
+        keep_activation=True,
+        approximate=not manifest.exact,
+    )
     if program is None:
         raise ModelError(f"{artifact.path}: its graph is of another release: {problems[0]}")
     # The graph takes integers, and scales them itself; only `quantise` has to know by how much (below).

@@ -88,6 +88,30 @@ class Tuned(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Approximation:
+    """The distance of a circuit from the float model; an exact circuit has none.
+
+    Attributes:
+        exact: See `Manifest.exact`.
+        errors: See `Manifest.errors`.
+        guard_band: See `Manifest.guard_band`.
+    """
+
+    exact: bool = True
+    errors: tuple[float, ...] = ()
+    guard_band: tuple[int, ...] = ()
+
+
+@runtime_checkable
+class Approximate(Protocol):
+    """A model whose circuit may be approximate."""
+
+    def approximation(self) -> Approximation:
+        """Return the distance of the circuit from the float model."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class ProofJob:
     """A statement to prove.
 

@@ -28,7 +28,9 @@ from oracle.claims import (
     AtLeast,
     AtMost,
     Between,
+    ClaimBound,
     ClaimProof,
+    ClaimTerms,
     Commitment,
     Constraint,
     Equals,
@@ -38,7 +40,6 @@ from oracle.claims import (
     attest,
     demo,
 )
-from oracle.claims.circuit import OUTPUTS
 from oracle.claims.issuing import issue
 from oracle.claims.onchain import Registry, model_problems, problem, registry_interface, require_registry
 from oracle.claims.statement import edges, subject_limbs
@@ -128,22 +129,47 @@ def test_what_does_not_hold_is_refused_and_cant_be_proven(client: ZkmlClient, in
     made = client.commit("credit", inputs)
     forged = prove(client, "credit", (*made.features, *made.salt), lo, hi)
     hashed = forged["instances"][1]
-    assert forged["outputs"][-2:] == [0, 1] and len(forged["outputs"]) == OUTPUTS
+    assert forged["outputs"][-1] == 0 and len(forged["outputs"]) == model.circuit.outputs
     told = ClaimProof(
-        "credit", model.model_id, model.model_hash, made.value, lo, hi, model.circuit.score_unit, SUBJECT, FAR,
+        "credit", model.model_id, model.model_hash, made.value, ClaimTerms((ClaimBound(0, lo, hi),)),
+        model.circuit.score_unit, SUBJECT, FAR,
         int(hashed, 16), bytes.fromhex(forged["proof"]),
     )  # fmt: skip
     assert not client.verify_inference_proof(told)
+
+
+def bounded(claim: ClaimProof, **changes: int) -> ClaimProof:
+    """Return a claim that says something else of the output."""
+    return replace(claim, terms=replace(claim.terms, bounds=(replace(claim.terms.bounds[0], **changes),)))
 
 
 @pytest.mark.attack
 def test_nothing_can_be_changed(client: ZkmlClient, claim: ClaimProof) -> None:
     altered = bytearray(claim.proof)
     altered[100] ^= 1
-    changes = [
+    (told,) = claim.terms.bounds
+    bounds: list[dict[str, int]] = [
+        {"lo": told.lo + 1},
+        {"hi": told.hi - 1},
+        {"lo": told.hi, "hi": told.lo},
+        # Bounds beyond the field's half, where an order would mean nothing.
+        {"hi": FIELD_MODULUS // 2 + 1},
+        {"lo": told.lo - FIELD_MODULUS},
+        {"output": 1},
+        {"output": -1},
+    ]
+    for bound in bounds:
+        assert not client.verify_inference_proof(bounded(claim, **bound)), bound
+    for terms in (
+        ClaimTerms(()),
+        replace(claim.terms, bounds=(told, told)),
+        replace(claim.terms, changes=(told,), earlier=1),
+        replace(claim.terms, changes=(told,)),
+        replace(claim.terms, earlier=1),
+    ):
+        assert not client.verify_inference_proof(replace(claim, terms=terms)), terms
+    changes: list[dict[str, Any]] = [
         {"subject": OTHER},
-        {"lo": claim.lo + 1},
-        {"hi": claim.hi - 1},
         {"expires_at": FAR - 1},
         {"commitment": claim.commitment ^ 1},
         {"statement_hash": claim.statement_hash ^ 1},
@@ -153,14 +179,10 @@ def test_nothing_can_be_changed(client: ZkmlClient, claim: ClaimProof) -> None:
         {"model_hash": claim.model_hash ^ 1},
         {"model_id": claim.model_id ^ 1},
         {"unit": claim.unit * 2},
-        {"lo": claim.hi, "hi": claim.lo},
-        # Bounds beyond the field's half, where an order would mean nothing.
-        {"hi": FIELD_MODULUS // 2 + 1},
-        {"lo": claim.lo - FIELD_MODULUS},
         {"expires_at": 1},
     ]
     for change in changes:
-        assert not client.verify_inference_proof(replace(claim, **change)), change  # type: ignore[arg-type]
+        assert not client.verify_inference_proof(replace(claim, **change)), change
 
 
 def test_bad_inputs(client: ZkmlClient, inputs: dict[str, object]) -> None:
@@ -188,7 +210,7 @@ def test_bad_inputs(client: ZkmlClient, inputs: dict[str, object]) -> None:
 def test_files_that_are_none(claim: ClaimProof, tmp_path: Path) -> None:
     whole = json.dumps(claim.document())
     path = tmp_path / "claim.json"
-    for text in ("", whole[:-40], "[]", "{}", whole.replace("claim-v1", "claim-v0"), whole.replace(SUBJECT, "nobody")):
+    for text in ("", whole[:-40], "[]", "{}", whole.replace("claim-v2", "claim-v0"), whole.replace(SUBJECT, "nobody")):
         path.write_text(text)
         with pytest.raises(DataError, match=r"not a valid claim|not an address"):
             ClaimProof.load(path)
@@ -217,11 +239,11 @@ def test_claims_of_classes(client: ZkmlClient, classifier: ModelSpec) -> None:
     unit = client.registered(classifier.name).circuit.score_unit
     for constraint, bounds in ((Equals(1), (unit, unit)), (OneOf((2, 1)), (unit, 2 * unit))):
         made = client.generate_inference_proof(classifier.name, POINT, constraint, SUBJECT, expires_at=FAR)
-        assert (made.lo, made.hi) == bounds
+        assert made.terms == ClaimTerms((ClaimBound(0, *bounds),))
         assert client.verify_inference_proof(made)
         # A proof for other classes, or for fewer, does not hold.
-        for lo, hi in ((0, 0), (2 * unit, 2 * unit), (made.lo - 1, made.hi), (unit, 3 * unit)):
-            assert not client.verify_inference_proof(replace(made, lo=lo, hi=hi))
+        for lo, hi in ((0, 0), (2 * unit, 2 * unit), (bounds[0] - 1, bounds[1]), (unit, 3 * unit)):
+            assert not client.verify_inference_proof(bounded(made, lo=lo, hi=hi))
     for constraint in (Equals(0), OneOf((2, 3))):
         with pytest.raises(DataError, match="output is outside the range"):
             client.generate_inference_proof(classifier.name, POINT, constraint, SUBJECT)
@@ -231,17 +253,18 @@ def test_claims_of_classes(client: ZkmlClient, classifier: ModelSpec) -> None:
 
 @pytest.mark.attack
 def test_another_class_cant_be_proven(client: ZkmlClient, classifier: ModelSpec) -> None:
-    assert published(client, classifier.name, POINT, Equals(2)) == [0, 1]
-    assert published(client, classifier.name, POINT, Equals(0)) == [1, 0]
+    assert published(client, classifier.name, POINT, Equals(2)) == 0
+    assert published(client, classifier.name, POINT, Equals(0)) == 0
+    assert published(client, classifier.name, POINT, Equals(1)) == 1
 
 
-def published(client: ZkmlClient, name: str, inputs: Mapping[str, Any], constraint: Constraint) -> list[int]:
-    """Return what the circuit itself publishes about a claim, whether the claim holds or not."""
+def published(client: ZkmlClient, name: str, inputs: Mapping[str, Any], constraint: Constraint) -> int:
+    """Return 1 if the circuit itself says that a claim holds, else 0."""
     model = client.registered(name)
     lo, hi = model.spec.bounds(constraint, model.circuit.score_unit, model.circuit.limit)
     made = client.commit(name, inputs)
     forged = prove(client, name, (*made.features, *made.salt), lo, hi, outputs=[])
-    return list(forged["outputs"][-2:])
+    return int(forged["outputs"][-1])
 
 
 def prove(
@@ -268,9 +291,9 @@ def test_a_score_beyond_the_fields_half(client: ZkmlClient) -> None:
     for size in (1 << 8, 1 << 20, 1 << 40, 1 << 100, FIELD_MODULUS // 2, FIELD_MODULUS // 2 + 1, -1, -(1 << 40)):
         data = [size] * count
         score = int(circuit.circuit.evaluate_exactly([[max(0, each) for each in data]])[0][0])
-        truth = [int(2 * score > below), int(2 * score < above)]
+        truth = int(below < 2 * score < above)
         try:
-            told = prove(client, "credit", (*data, 1, 2, 3), -limit, limit, outputs=[])["outputs"][-2:]
+            told = prove(client, "credit", (*data, 1, 2, 3), -limit, limit, outputs=[])["outputs"][-1]
             if told != truth:
                 assert not prove(client, "credit", (*data, 1, 2, 3), -limit, limit)["verified"], size
         except OracleError:
@@ -438,10 +461,12 @@ def test_what_the_registry_refuses(scene: Scene, onchain: ClaimProof) -> None:
     scene.refuses(good, "NotSubject", other)
     scene.refuses(scene.attested(replace(onchain, subject=other.address)), "ProofRejected", other)
     # Other bounds than proven, reversed bounds, and bounds beyond what the circuit compares.
-    scene.refuses(replace(good, hi=onchain.hi + 1), "ProofRejected")
-    scene.refuses(replace(good, lo=onchain.lo - 1), "ProofRejected")
-    scene.refuses(replace(good, lo=onchain.hi, hi=onchain.lo), "InvalidBounds")
-    scene.refuses(replace(good, hi=1 << 126), "InvalidBounds")
+    (told,) = onchain.terms.bounds
+    scene.refuses(bounded(good, hi=told.hi + 1), "ProofRejected")
+    scene.refuses(bounded(good, lo=told.lo - 1), "ProofRejected")
+    scene.refuses(bounded(good, lo=told.hi, hi=told.lo), "InvalidBounds")
+    scene.refuses(bounded(good, hi=1 << 126), "InvalidBounds")
+    scene.refuses(bounded(good, output=1), "InvalidTerms")
     # The claim has expired.
     scene.refuses(replace(good, expires_at=1), "Expired")
     scene.refuses(replace(good, expires_at=FAR - 1), "ProofRejected")
@@ -451,8 +476,8 @@ def test_what_the_registry_refuses(scene: Scene, onchain: ClaimProof) -> None:
     as_identity = replace(onchain, model_id=identity.model_id, model_hash=identity.model_hash)
     assert not scene.client.verify_inference_proof(as_identity)
     limit, proof_bytes = identity.circuit.limit, identity.artifact.manifest.proof_bytes
-    fits = replace(as_identity, hi=min(onchain.hi, limit), proof=onchain.proof.ljust(proof_bytes, b"\0")[:proof_bytes])
-    scene.refuses(scene.attested(fits), "ProofRejected")
+    fits = replace(as_identity, proof=onchain.proof.ljust(proof_bytes, b"\0")[:proof_bytes])
+    scene.refuses(scene.attested(bounded(fits, hi=min(told.hi, limit))), "ProofRejected")
     scene.refuses(scene.attested(replace(onchain, model_id=1)), "UnknownModel")
     # Changed bytes, one in each part of the proof; more bytes, and fewer.
     for at in range(7, len(onchain.proof), 320):
@@ -520,13 +545,15 @@ def consumers(project_root: Path) -> dict[str, Code]:
 def test_an_allow_list_lets_in_who_has_proven_identity(scene: Scene, consumers: dict[str, Code]) -> None:
     model = scene.client.registered("identity")
     lo, hi = model.spec.bounds(Between(0.8, 1.0), model.circuit.score_unit, model.circuit.limit)
-    club = Contract(scene, consumers["AllowList"], scene.registry, (model.model_id.to_bytes(32, "big"), lo, hi))
+    club = Contract(scene, consumers["AllowList"], scene.registry, (model.model_id.to_bytes(32, "big"), 0, lo, hi))
     assert club.send(SUBJECT_AT, "join")
     assert club.call("members", scene.accounts[SUBJECT_AT].address)
     assert not club.send(STRANGER, "join")
     assert not club.call("members", scene.accounts[STRANGER].address)
     # The consumer asks for a higher bar than proven.
-    strict = Contract(scene, consumers["AllowList"], scene.registry, (model.model_id.to_bytes(32, "big"), lo + 1, hi))
+    strict = Contract(
+        scene, consumers["AllowList"], scene.registry, (model.model_id.to_bytes(32, "big"), 0, lo + 1, hi)
+    )
     assert not strict.send(SUBJECT_AT, "join")
 
 
@@ -534,14 +561,15 @@ def test_a_lenders_rate_depends_on_the_proven_band(scene: Scene, consumers: dict
     model = scene.client.registered("credit")
     unit, limit = model.circuit.score_unit, model.circuit.limit
     bands = [(*model.spec.bounds(each, unit, limit), rate) for each, rate in CREDIT_BANDS]
-    lender = Contract(scene, consumers["BandLender"], scene.registry, model.model_id.to_bytes(32, "big"), bands)
+    model_id = model.model_id.to_bytes(32, "big")
+    lender = Contract(scene, consumers["BandLender"], scene.registry, model_id, 0, bands)
     proven = model.spec.bounds(Between(0.6, 0.75), unit, limit)
     borrower, stranger = (scene.accounts[at].address for at in (SUBJECT_AT, STRANGER))
     # The proven bound is too low for the best band and high enough for the second.
-    assert lender.call("rateOf", borrower, *proven) == 60_000
+    assert lender.call("rateOf", borrower, (model_id, [(0, *proven)], [], 0)) == 60_000
     for who, hint in ((stranger, proven), (borrower, bands[0][:2]), (borrower, bands[1][:2])):
         with pytest.raises(ContractRejected, match="NoClaim"):
-            lender.call("rateOf", who, *hint)
+            lender.call("rateOf", who, (model_id, [(0, *hint)], [], 0))
 
 
 CREDIT_BANDS = ((AtLeast(0.75), 30_000), (Between(0.5, 0.8), 60_000))
@@ -559,7 +587,7 @@ def test_a_tournament_pays_out_for_fair_play(scene: Scene, consumers: dict[str, 
 
     scene.run(take_in)
     lo, hi = model.spec.bounds(AtLeast(0.9), model.circuit.score_unit, model.circuit.limit)
-    prize, required = 10**18, (model.model_id.to_bytes(32, "big"), lo, hi)
+    prize, required = 10**18, (model.model_id.to_bytes(32, "big"), 0, lo, hi)
     arguments = (scene.registry, required, winner.address)
     tournament = Contract(scene, consumers["Tournament"], *arguments, value=prize)
     assert not tournament.send(SUBJECT_AT, "collect")
@@ -695,7 +723,7 @@ def test_from_data_to_a_recorded_claim_by_commands(
     edited.write_text((tmp_path / "claim.json").read_text()[:-40])
     assert "is not a valid claim" in shell("submit", str(edited), key="subject", code=2)
     for changed, says in (
-        (replace(claim, lo=claim.lo - 1), "does not hold"),
+        (bounded(claim, lo=claim.terms.bounds[0].lo - 1), "does not hold"),
         (replace(claim, model_id=claim.model_id ^ 1), "its model is not registered here"),
         (replace(claim, expires_at=1), "it has expired"),
     ):

@@ -2,21 +2,25 @@
 pragma solidity >=0.8.20 <0.9.0;
 
 /// @title Private claims
-/// @notice The registry records that a committed model gave an output within [lo, hi] on a subject's private data,
-/// which an issuer has checked. Everybody learns the model, the commitment, the bounds, the subject, the issuer and the
-/// times. Nobody learns the data, the weights or the output.
+/// @notice The registry records that a committed model gave outputs within bounds on a subject's private data, which an
+/// issuer has checked; and that they are within bounds of what the model gave on earlier data of the same subject.
+/// Everybody learns the model, the commitments, the bounds, the subject, the issuer and the times. Nobody learns the
+/// data, the weights, the outputs, or anything of an output that no bound is stated for.
 /// @dev The registry assumes that issuers compute commitments themselves, from checked data and a fresh random salt. It
 /// assumes that the verifier is of a claim circuit (hardened, with a set-up that nobody can forge) whose comparisons
-/// hold for bounds within ±limit. Whoever relies on a model generates its verifier again, and compares the code: a
+/// hold for bounds within ±limit, and that genuine outputs and changes are within ±limit. Whoever relies on a model generates its verifier again, and compares the code: a
 /// verifier that is a proxy keeps its code hash while what it runs may change. The registry assumes nothing about who
 /// submits, and nothing about a proof beyond what the verifier says of the statement that the registry writes down.
 interface IClaimRegistry {
-    /// @notice A model. Its id is keccak256(abi.encode(modelHash, verifier's code hash, proofBytes, limit)). Whoever
-    /// knows the id knows what was agreed on, and another proposal can correct a mistake in one of them.
+    /// @notice A model. Its id is keccak256(abi.encode(modelHash, verifier's code hash, proofBytes, limit, outputs,
+    /// changes)). Whoever knows the id knows what was agreed on, and another proposal can correct a mistake in one of
+    /// them.
     /// @param verifier The verifier of its claim circuit.
     /// @param modelHash Poseidon hash of its weights.
     /// @param proofBytes The exact length of a proof.
     /// @param limit Bounds are within ±limit.
+    /// @param outputs The number of its outputs.
+    /// @param changes True if the circuit also compares the change of each output since earlier data.
     /// @param activeAt The time from which claims are taken.
     /// @param isRetired True if the model takes no claims any more, and none of its claims are valid.
     struct Model {
@@ -24,45 +28,85 @@ interface IClaimRegistry {
         uint32 proofBytes;
         uint40 activeAt;
         bool isRetired;
+        uint8 outputs;
+        bool changes;
         uint128 limit;
         uint256 modelHash;
     }
 
-    /// @notice A claim.
-    /// @param expiresAt The claim's expiry. It is part of the proven statement.
-    struct Claim {
-        bytes32 modelId;
-        address subject;
+    /// @notice Bounds of one output, or of its change. Both are included.
+    struct Bound {
+        uint8 output;
         int128 lo;
         int128 hi;
+    }
+
+    /// @notice The content of a claim. It says nothing about outputs that it does not name.
+    /// @param bounds Bounds of outputs, ascending by output.
+    /// @param changes Bounds of changes: the output on the claim's data minus the output on the earlier data; ascending
+    /// by output.
+    /// @param earlier The commitment to the earlier data; zero if there are no changes.
+    struct Terms {
+        bytes32 modelId;
+        Bound[] bounds;
+        Bound[] changes;
+        uint256 earlier;
+    }
+
+    /// @notice A claim.
+    /// @param expiresAt The claim's expiry. It is part of the proven statement.
+    /// @param commitment The commitment to the subject's data.
+    struct Claim {
+        address subject;
+        Terms terms;
         uint40 expiresAt;
         uint256 commitment;
     }
 
     /// @notice An issuer's signature (EIP-712, `Attestation`) on the commitment, for the subject and the model.
+    /// @param issuedAt The time at which the issuer checked the data.
     struct Attestation {
+        uint40 issuedAt;
         uint40 expiresAt;
         bytes signature;
     }
 
-    /// @notice A recorded claim. There is one for each subject, model, lo and hi; a later one replaces it.
+    /// @notice A recorded claim. There is one for each subject and terms; a later one replaces it.
     /// @param expiresAt The earlier expiry of the claim's and the attestation's.
+    /// @param issuedAt The time at which the issuer checked the data.
     struct Recorded {
         address issuer;
         uint40 expiresAt;
+        uint40 issuedAt;
         uint256 commitment;
     }
 
-    event ModelProposed(bytes32 indexed modelId, address verifier, uint256 modelHash, uint128 limit, uint40 activeAt);
+    /// @notice Data that changes can be measured from: a commitment that a claim of the subject and model rested on.
+    struct Source {
+        address issuer;
+        uint40 issuedAt;
+    }
+
+    event ModelProposed(
+        bytes32 indexed modelId,
+        address verifier,
+        uint256 modelHash,
+        uint128 limit,
+        uint8 outputs,
+        bool changes,
+        uint40 activeAt
+    );
     event ModelRetired(bytes32 indexed modelId);
     event ClaimRecorded(
         bytes32 indexed modelId,
         address indexed subject,
         address indexed issuer,
-        int128 lo,
-        int128 hi,
+        uint256 commitment,
+        uint40 issuedAt,
         uint40 expiresAt,
-        uint256 commitment
+        Bound[] bounds,
+        Bound[] changes,
+        uint256 earlier
     );
     event CommitmentRevoked(address indexed issuer, uint256 indexed commitment);
     event IssuerAdded(bytes32 indexed modelId, address indexed issuer, uint40 activeAt);
@@ -86,7 +130,16 @@ interface IClaimRegistry {
     error UnknownIssuer(bytes32 modelId, address issuer);
     /// @notice Only the subject may submit a claim.
     error NotSubject(address caller, address subject);
+    /// @notice The bounds are reversed, or beyond the model's limit.
     error InvalidBounds(int128 lo, int128 hi);
+    /// @notice The claim says nothing, names an output twice, out of order, or one that the model does not have, or
+    /// states changes without the earlier data, or earlier data without changes.
+    error InvalidTerms();
+    /// @notice The registry recorded no claim of the subject and model that rests on these earlier data, or their
+    /// issuer has been removed or has revoked them.
+    error UnknownEarlier(uint256 commitment);
+    /// @notice The issuer did not check the claim's data after the earlier ones.
+    error NotLater(uint40 issuedAt, uint40 earlierIssuedAt);
     /// @notice The claim or the attestation has expired.
     error Expired(uint40 expiresAt);
     error NotAFieldElement(uint256 value);
@@ -102,9 +155,14 @@ interface IClaimRegistry {
 
     /// @notice Proposes a model; admin only. The registry takes its claims after the delay, in which anyone can examine
     /// it.
-    function proposeModel(address verifier, uint256 modelHash, uint32 proofBytes, uint128 limit)
-        external
-        returns (bytes32 modelId);
+    function proposeModel(
+        address verifier,
+        uint256 modelHash,
+        uint32 proofBytes,
+        uint128 limit,
+        uint8 outputs,
+        bool changes
+    ) external returns (bytes32 modelId);
 
     /// @notice Retires a model at once, proposed or active; admin only. Its claims are no longer valid.
     function retireModel(bytes32 modelId) external;
@@ -133,23 +191,23 @@ interface IClaimRegistry {
         bytes calldata proof
     ) external;
 
-    /// @notice True if the subject has a valid claim with exactly these bounds: it is neither expired nor revoked, its
-    /// issuer has not been removed, and its model is not retired.
-    function isValid(address subject, bytes32 modelId, int128 lo, int128 hi) external view returns (bool valid);
+    /// @notice True if the subject has a valid claim with exactly these terms: it is neither expired nor revoked, its
+    /// issuer has not been removed, and its model is not retired. The same holds of the earlier data of a change,
+    /// except that their claim and attestation may have expired.
+    function isValid(address subject, Terms calldata terms) external view returns (bool valid);
 
-    /// @notice True if the subject has a valid claim that says at least as much: its bounds lie within [lo, hi].
-    /// @param provenLo With `provenHi`, the bounds of that claim. They are a hint, which anyone may give; a wrong one
-    /// finds nothing.
-    function covers(address subject, bytes32 modelId, int128 lo, int128 hi, int128 provenLo, int128 provenHi)
-        external
-        view
-        returns (bool covered);
+    /// @notice True if the subject has a valid claim that says at least as much: it is about the same model, has bounds
+    /// within each of the wanted ones, and measures wanted changes from the same earlier data. False if nothing is
+    /// wanted.
+    /// @param proven The terms of that claim. They are a hint, which anyone may give; a wrong one finds nothing.
+    function covers(address subject, Terms calldata wanted, Terms calldata proven) external view returns (bool covered);
 
     /// @notice The recorded claim, valid or not; zeros if nothing is recorded.
-    function recorded(address subject, bytes32 modelId, int128 lo, int128 hi)
-        external
-        view
-        returns (Recorded memory found);
+    function recorded(address subject, Terms calldata terms) external view returns (Recorded memory found);
+
+    /// @notice The source of a commitment that changes can be measured from; zeros if there is none. Only models with
+    /// changes have sources.
+    function source(address subject, bytes32 modelId, uint256 commitment) external view returns (Source memory found);
 
     /// @notice A model; reverts if it was never proposed.
     function model(bytes32 modelId) external view returns (Model memory found);
@@ -160,7 +218,7 @@ interface IClaimRegistry {
     function isRevoked(address issuer, uint256 commitment) external view returns (bool revoked);
 
     /// @notice The EIP-712 digest that an issuer signs.
-    function attestationDigest(bytes32 modelId, address subject, uint256 commitment, uint40 expiresAt)
+    function attestationDigest(bytes32 modelId, address subject, uint256 commitment, uint40 issuedAt, uint40 expiresAt)
         external
         view
         returns (bytes32 digest);

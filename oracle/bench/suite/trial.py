@@ -21,7 +21,7 @@ from oracle.proving import tuning
 from oracle.proving.artifact import Artifact
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import reference_of
-from oracle.proving.inspect.model import inspect_onnx, require_provable
+from oracle.proving.inspect.model import GraphReport, inspect_onnx, require_provable
 from oracle.proving.lowering.program import Program
 from oracle.proving.pool.pool import PROVING_FILES
 from oracle.proving.reference.circuit import Circuit
@@ -81,16 +81,25 @@ class BuiltSubject:
     published: list[int]
 
 
-def chosen_output(data: bytes, name: str) -> str | None:
-    """Return the output to publish of a model with several: the first that can be proven, else the first."""
+def inspected(data: bytes, name: str, rules: Rules) -> tuple[GraphReport, str | None]:
+    """Inspect a model, and name the output to publish if it has several: the first that can be proven, else the first.
+
+    A single output, or the only one with scores, is chosen without a name.
+    """
+
+    def inspect(output: str | None) -> GraphReport:
+        return inspect_onnx(data, name, output=output, segments=SEGMENTS, whole=False, approximate=rules.approximate)
+
+    report = inspect(None)
     names = [str(each.name) for each in onnx.load_model_from_string(data).graph.output]
-    if len(names) == 1 or inspect_onnx(data, name, segments=SEGMENTS, whole=False).program is not None:
-        return None
-    provable = (n for n in names if inspect_onnx(data, name, output=n, segments=SEGMENTS, whole=False).program)
-    return next(provable, names[0])
+    if report.program is not None or len(names) == 1:
+        return report, None
+    reports = {each: inspect(each) for each in names}
+    chosen = next((each for each, one in reports.items() if one.program is not None), names[0])
+    return reports[chosen], chosen
 
 
-def truth_of(subject: Subject, data: bytes, output: str | None, rules: Rules, program: Program) -> Truth:
+def truth_of(subject: Subject, request: tuning.Request, rules: Rules, program: Program) -> Truth:
     """Run the float model on its samples, and decide by which rule outputs count as equal."""
     given = samples_of(subject, program.features)
     whole = np.concatenate([np.full(each.size, not _is_float(each.kind)) for each in program.inputs])
@@ -99,7 +108,6 @@ def truth_of(subject: Subject, data: bytes, output: str | None, rules: Rules, pr
         samples = np.unique(spread(given, _SEED, whole), axis=0)
         samples = np.concatenate([given, samples[(samples != given).any(axis=1)]])
     unseen = spread(given, _SEED + 1, whole)
-    request = tuning.Request(subject.name, data, samples, output=output)
     expected = scored_outputs(request, program, samples)
     if program.order_only:
         return Truth(program, samples, unseen, expected, tuning.VerdictRule(tuning.Rule.ARGMAX))
@@ -120,10 +128,11 @@ def build(subject: Subject, rules: Rules, folder: Path, note: Note) -> BuiltSubj
     began = time.perf_counter()
     try:
         data = read(subject)
-        output = chosen_output(data, subject.name)
-        program = require_provable(inspect_onnx(data, subject.name, output=output, segments=SEGMENTS, whole=False))
+        report, output = inspected(data, subject.name, rules)
+        program = require_provable(report)
         note({"features": program.features, "outputs": program.outputs, "output": output or ""})
-        truth = truth_of(subject, data, output, rules, program)
+        request = tuning.Request(subject.name, data, (), output=output, approximate=rules.approximate)
+        truth = truth_of(subject, request, rules, program)
         options = _options(subject, rules, truth, output, folder)
         built = build_model(options, lambda line: note({"doing": line}))
         circuit = reference_of(built.artifact)
@@ -141,7 +150,7 @@ def build(subject: Subject, rules: Rules, folder: Path, note: Note) -> BuiltSubj
         )
         published = [int(value) for value in circuit.evaluate([window])[0]]
         note(_prove(built.artifact, window, published, rules.repeat))
-        compared, wrong = _compare(subject, data, output, circuit, truth)
+        compared, wrong = _compare(subject, request, circuit, truth)
         kind = "exact" if manifest.exact else "approximate"
         note({**compared, "result": "wrong" if wrong else kind, "why": wrong, "doing": ""})
         return BuiltSubject(built.artifact, truth, window, published)
@@ -162,6 +171,7 @@ def _options(subject: Subject, rules: Rules, truth: Truth, output: str | None, f
         max_flips=rules.flips,
         output=output,
         public_model=True,
+        approximate=rules.approximate,
         out=folder / "artifacts",
     )
 
@@ -190,9 +200,7 @@ def _prove(built: Artifact, window: list[int], expected: list[int], repeat: int)
     }
 
 
-def _compare(
-    subject: Subject, data: bytes, output: str | None, circuit: Circuit, truth: Truth
-) -> tuple[dict[str, Any], str]:
+def _compare(subject: Subject, request: tuning.Request, circuit: Circuit, truth: Truth) -> tuple[dict[str, Any], str]:
     """Compare the circuit with the float model, on samples that it was tuned on and on others.
 
     Returns:
@@ -208,7 +216,6 @@ def _compare(
         return np.asarray(np.abs(computed - expected).max(axis=1))
 
     seen = errors(truth.samples, truth.expected)
-    request = tuning.Request(subject.name, data, truth.unseen, output=output)
     other = errors(truth.unseen, scored_outputs(request, truth.program, truth.unseen))
     facts = {
         "rule": truth.verdict.rule.value,
@@ -218,7 +225,7 @@ def _compare(
         "unseen_beyond": int((other > limit).sum()),
         "unseen": len(other),
     }
-    if problem := _loaded_otherwise(subject, data, truth):
+    if problem := _loaded_otherwise(subject, request.data, truth):
         return facts, problem
     if seen[0] > limit:
         return facts, f"the proven output differs by {seen[0]:.3g} from onnxruntime's, and {limit:.3g} is allowed"

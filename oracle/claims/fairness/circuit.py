@@ -44,6 +44,10 @@ class AuditCircuit:
 
     claim: ClaimCircuit
 
+    def __post_init__(self) -> None:
+        if self.claim.shape.outputs != 1:
+            raise ModelError(f"{self.claim.model.name} has several outputs: an audit is of a model with one")
+
     @property
     def name(self) -> str:
         """The name of the circuit's artifact."""

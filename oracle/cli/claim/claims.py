@@ -12,14 +12,19 @@ import click
 from oracle.cli.claim.options import (
     at_least_option,
     at_most_option,
+    change_option,
     class_option,
     client,
-    constraint_of,
+    constraints_of_options,
+    earlier_of,
+    earlier_option,
     folder_option,
     model_option,
+    output_option,
     registry_option,
     rpc_option,
     spec_of,
+    terms_option,
     word_of,
 )
 from oracle.cli.options import FILE, FOLDER, json_option, key_options, srs_option, unlock
@@ -123,6 +128,10 @@ def claim_attest(
 @at_least_option
 @at_most_option
 @class_option
+@output_option
+@change_option
+@earlier_option
+@terms_option
 @click.option(
     "--attestation", "attestation_file", type=FILE, help="An issuer's attestation of INPUTS, which then have a salt."
 )
@@ -137,12 +146,16 @@ def claim_prove(
     at_least: float | None,
     at_most: float | None,
     classes: tuple[str, ...],
+    output: str | None,
+    change: tuple[float, float] | None,
+    earlier_file: Path | None,
+    terms_file: Path | None,
     attestation_file: Path | None,
     subject: str | None,
     out: Path,
     as_json: bool,
 ) -> None:
-    """Prove that the model's output on INPUTS (JSON: a value for each feature, and a salt) is within bounds."""
+    """Prove that outputs of a model on INPUTS (JSON: a value for each feature, and a salt) are within bounds."""
 
     from oracle.chain.addresses import require_address
     from oracle.claims.attestation import Attested
@@ -157,7 +170,8 @@ def claim_prove(
         raise DataError(f"{inputs_file} has no salt: take the file that `oracle claim attest` wrote for the subject")
     subject = require_address(subject, "--subject")
     spec = spec_of(model)
-    constraint = constraint_of(spec, at_least, at_most, classes)
+    constraints = constraints_of_options(spec, at_least, at_most, classes, output, change, terms_file)
+    earlier = earlier_of(earlier_file)
     # Wrong inputs are reported before a circuit is built for nothing.
     spec.encode(inputs)
 
@@ -171,9 +185,10 @@ def claim_prove(
         claim = found.generate_inference_proof(
             spec.name,
             inputs,
-            constraint,
+            constraints,
             subject,
             salt=salt,
+            earlier=earlier,
             expires_at=attested.attestation.expires_at if attested else None,
             progress=progress,
         )
@@ -279,6 +294,12 @@ def claim_show(claim_file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(document))
         return
+    told_terms = document.pop("terms")
+    for kind in ("bounds", "changes"):
+        for each in told_terms[kind]:
+            what = f"output {each['output']}" if kind == "bounds" else f"change of {each['output']}"
+            click.echo(f"{what:15} {each['lo']} to {each['hi']}")
+    document["earlier"] = told_terms["earlier"]
     for key, value in document.items():
         told = f"{len(value) // 2 - 1:,} bytes" if key == "proof" else utc(value) if key == "expires_at" else value
         click.echo(f"{key:15} {told}")

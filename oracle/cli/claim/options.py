@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oracle.cli.options import FOLDER
+from oracle.cli.options import FILE, FOLDER
 from oracle.core.errors import DataError
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
-    from oracle.claims import Constraint, ZkmlClient
+    from oracle.claims import Constraint, Constraints, Earlier, ZkmlClient
     from oracle.claims.models import ModelSpec
 
 model_option = click.option(
@@ -35,6 +35,30 @@ class_option = click.option(
     multiple=True,
     metavar="CLASS",
     help="Name of the class that the model chooses; may be repeated: one of them.",
+)
+
+
+output_option = click.option(
+    "--output", metavar="NAME", help="Output that the bounds are of, if the model has several; the others stay private."
+)
+change_option = click.option(
+    "--change",
+    type=(float, float),
+    metavar="LO HI",
+    help="Bounds of the output's change since --earlier: -5 5 is no more than 5, up or down.",
+)
+terms_option = click.option(
+    "--terms",
+    "terms_file",
+    type=FILE,
+    help='JSON of constraints of several outputs: {"outputs": {"a": {"at_least": 1}, "b": {"change": [-5, 5]}}}.',
+)
+earlier_option = click.option(
+    "--earlier",
+    "earlier_file",
+    type=FILE,
+    metavar="INPUTS",
+    help="Data with the salt that an earlier claim of the same subject rests on, as an issuer wrote them.",
 )
 
 
@@ -90,6 +114,53 @@ def constraint_of(
     if at_most is not None:
         return AtMost(at_most)
     raise DataError("state --at-least, --at-most, or both; of a model with classes, --class")
+
+
+def constraints_of_options(
+    spec: ModelSpec,
+    at_least: float | None,
+    at_most: float | None,
+    classes: tuple[str, ...],
+    output: str | None,
+    change: tuple[float, float] | None,
+    terms_file: Path | None,
+) -> Constraints:
+    """Return what the options say of a model's outputs.
+
+    Raises:
+        DataError: They don't fit the model, or each other.
+    """
+    from oracle.claims import ChangeBetween, files
+    from oracle.claims.constraints import constraints_of
+
+    stated = at_least is not None or at_most is not None or bool(classes)
+    if terms_file is not None:
+        if stated or output is not None or change is not None:
+            raise DataError("--terms has all constraints: it goes with no other option of them")
+        return constraints_of(files.load(terms_file, "JSON object of constraints", lambda found: found), spec.classes)
+    if change is None:
+        found: Constraint | tuple[Constraint | ChangeBetween, ...] = constraint_of(spec, at_least, at_most, classes)
+    else:
+        both = (constraint_of(spec, at_least, at_most, classes),) if stated else ()
+        found = (*both, ChangeBetween(*change))
+    return found if output is None else {output: found}
+
+
+def earlier_of(earlier_file: Path | None) -> Earlier | None:
+    """Return the data that changes are measured from.
+
+    Raises:
+        DataError: The file can't be read, or has no salt.
+    """
+    from oracle.claims import Earlier
+    from oracle.claims.issuing import read_inputs
+
+    if earlier_file is None:
+        return None
+    inputs, salt = read_inputs(earlier_file)
+    if salt is None:
+        raise DataError(f"{earlier_file} has no salt: take the file that an issuer wrote for the earlier claim")
+    return Earlier(inputs, salt)
 
 
 def word_of(text: str, what: str) -> int:

@@ -49,12 +49,13 @@ def float_values(program: Program, samples: Any) -> Iterator[dict[str, Any]]:
         yield values
 
 
-def bounded(program: Program, samples: Any) -> Program:
+def bounded(program: Program, samples: Any, level: int) -> Program:
     """Return a program in which the argument of every function is kept within a domain.
 
     Args:
         program: The program.
         samples: Floats, [count, features].
+        level: Scale of the functions' results. A domain ends where they change no more at this scale.
     """
     functions = [op for op in program.ops if op.kind == FUNCTION]
     if not functions:
@@ -72,22 +73,24 @@ def bounded(program: Program, samples: Any) -> Program:
     constants = dict(program.constants)
     for op in program.ops:
         if op.kind == FUNCTION:
-            low, high = domain_of(op.attributes["name"], least[op.output], most[op.output])
+            low, high = domain_of(op.attributes["name"], least[op.output], most[op.output], level)
             domain = max(low, op.attributes.get("least", low)), min(high, op.attributes.get("most", high))
             op = _kept_within(op, domain, ops, constants)
         ops.append(op)
     return replace(program, ops=tuple(ops), constants=constants)
 
 
-def domain_of(name: str, least: float, most: float) -> tuple[float, float]:
+def domain_of(name: str, least: float, most: float, level: int) -> tuple[float, float]:
     """Return the domain of a function whose arguments on the samples are between two numbers.
 
     Args:
         name: A name of `FUNCTIONS`.
         least: The least argument.
         most: The largest argument.
+        level: Scale of the function's results.
     """
     function = FUNCTIONS[name]
+    flat = function.flat * (level + 2) * math.log(2) if function.flat else math.inf
     if least > most:
         least, most = 0.0, 1.0
     by = max(_WIDER * (most - least), _STEP)
@@ -97,7 +100,7 @@ def domain_of(name: str, least: float, most: float) -> tuple[float, float]:
         low = max(low, 2.0 ** (math.floor(math.log2(least)) - 1))
     elif most < 0 and name == "Reciprocal":
         high = min(high, -(2.0 ** (math.floor(math.log2(-most)) - 1)))
-    low, high = max(low, function.low), min(high, function.high)
+    low, high = max(low, function.low, -flat), min(high, function.high, flat if function.is_bounded else math.inf)
     low = low if abs(low) < _STEP else math.floor(low / _STEP) * _STEP
     high = high if abs(high) < _STEP else math.ceil(high / _STEP) * _STEP
     if function.is_open:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import shutil
@@ -32,6 +33,7 @@ from oracle.proving.artifact.circuit import (
 from oracle.proving.artifact.kept import Kept, code_inputs, key_inputs, made_code
 from oracle.proving.artifact.keys import circuit_hash, settle, verifier_header, write_json
 from oracle.proving.artifact.loading import Artifact, load
+from oracle.proving.artifact.made import Made
 from oracle.proving.artifact.manifest import (
     ARCHITECTURE,
     AUDIT_FILES,
@@ -68,6 +70,7 @@ def build(
     compile_standard: verifier.Compiler,
     cache: Path,
     kept: Path | None = None,
+    made: Made | None = None,
     progress: Progress = lambda step: None,
 ) -> Artifact:
     """Build a detector's circuit, or find it again.
@@ -81,6 +84,7 @@ def build(
         compile_standard: Runs solc 0.8.20.
         cache: Folder of artifacts.
         kept: Folder that keeps what was made, so that `regenerate` need not make it again here; None: nothing is kept.
+        made: Keys and a first proof of what may be this circuit. If they are, they are moved into the artifact.
         progress: Called with each step before it begins.
 
     Raises:
@@ -129,7 +133,7 @@ def build(
             (folder / MODEL).write_bytes(onnx)
             with EngineProcess() as engine:
                 _Build(
-                    folder, engine, detector, batch, visibility, arguments, srs, compile_standard, Kept(kept), progress
+                    folder, engine, detector, batch, visibility, arguments, srs, compile_standard, Kept(kept), made, progress
                 ).run()
             os.replace(folder, target)
     return load(target)
@@ -148,6 +152,7 @@ class _Build:
     source: SrsSource
     compile_standard: verifier.Compiler
     kept: Kept
+    made: Made | None
     progress: Callable[[str], None]
 
     def run(self) -> None:
@@ -163,7 +168,7 @@ class _Build:
 
         arguments, settings, least = fitted(detector, self.visibility, generate)
         # 2 Circuit, SRS, keys and a first proof, which shows whether this k really holds the circuit.
-        srs, proven = self._smallest_k(settings, least)
+        srs, proven = self._taken_over(settings) or self._smallest_k(settings, least)
         # 3 The circuit equals the reference, also at the corners.
         self.progress("circuit against reference")
         self._check_corners()
@@ -233,6 +238,23 @@ class _Build:
     def _inputs(self, window: tuple[int, ...]) -> list[int] | list[list[int]]:
         """Return the circuit's inputs for a batch of equal windows."""
         return arranged([*window] * self.batch, input_lengths(self.detector))
+
+    def _taken_over(self, settings: dict[str, Any]) -> tuple[SrsFile, dict[str, Any]] | None:
+        """Take over keys and a first proof that were made of this very circuit. Return the SRS and the proof, or None."""
+        if self.made is None:
+            return None
+        srs = self.source.file(self.made.k)
+        settled = copy.deepcopy(settings)
+        settle(settled, srs.k)
+        if not self.made.is_of((self.folder / MODEL).read_bytes(), settled, srs):
+            return None
+        settle(settings, srs.k)
+        self.made.move(self.folder)
+        proven = dict(self.made.proven)
+        window = check_windows(self.detector)[0]
+        outputs = [value for _ in range(self.batch) for value in self.detector.score_int(window)]
+        self._check_first_proof(proven, srs, window, outputs)
+        return srs, proven
 
     def _smallest_k(self, settings: dict[str, Any], least: int) -> tuple[SrsFile, dict[str, Any]]:
         """Compile, make keys and prove once, with the least k that works. Return the SRS and the proof."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from oracle.core import encoding
 from oracle.core.errors import ArtifactError
 from oracle.proving.artifact.manifest import Manifest, Visibility
 from oracle.proving.cost import least_k
-from oracle.proving.interface import FeedModel, Provable, Tuned
+from oracle.proving.interface import Approximate, FeedModel, Provable, Tuned
 
 VERDICT_BITS = (62, 71)
 """Compared scores stay below one of these powers of two: few, so that all models of a kind share their circuits."""
@@ -72,8 +73,15 @@ def stated_run_args(manifest: Manifest, settings: Mapping[str, Any]) -> dict[str
             "choose the sign of a number"
         )
     arguments = _exact(manifest.param_scale, manifest.visibility) | chosen | {"logrows": manifest.k}
-    if rebase := (manifest.imported or {}).get("rebase"):
+    facts = manifest.imported or {}
+    rebase = facts.get("rebase") or 0
+    if rebase:
         arguments["scale_rebase_multiplier"] = rebase
+    if "looked_up" in facts:
+        table = facts.get("table")
+        arguments |= table_args(rebase * manifest.param_scale, table)
+        if table_rows(table) > 1 << manifest.k:
+            raise ArtifactError(f"a table of {table_rows(table):,} rows is not in one column of 2^{manifest.k}")
     return arguments | {f"{end}_visibility": "hashed" for end in manifest.hashed}
 
 
@@ -93,6 +101,31 @@ def _exact(param_scale: int, visibility: Visibility) -> dict[str, Any]:
         "output_visibility": "public",
         "param_visibility": visibility.param_visibility,
     }
+
+
+def table_args(level: int, table: Sequence[int] | None) -> dict[str, Any]:
+    """Return the run arguments of an approximate circuit's functions.
+
+    Args:
+        level: Scale of their arguments and results.
+        table: The least and the largest argument that is looked up; None if no function has a table.
+
+    Raises:
+        ArtifactError: There is no such table.
+    """
+    low, high = (0, 1) if table is None else table
+    if type(low) is not int or type(high) is not int or not -_MOST_CHOSEN < low <= high < _MOST_CHOSEN:
+        raise ArtifactError(f"the manifest has a table from {low!r} to {high!r}, and no circuit has")
+    # ezkl takes this for 0 in a reciprocal: half of the least number that the scale has.
+    return {"lookup_range": [low, high], "epsilon": 0.5 / 2**level}
+
+
+def table_rows(table: Sequence[int] | None) -> int:
+    """Return the rows that a table needs, those that it can't have included; 0 if there is none.
+
+    A table has one column: what a prover of several could do is not known here.
+    """
+    return 0 if table is None else table[1] - table[0] + 1 + _TABLE_MARGIN
 
 
 def fitted(
@@ -165,6 +198,8 @@ def manifest_facts(detector: Provable) -> dict[str, Any]:
     facts: dict[str, Any] = {"imported": dict(detector.facts())} if isinstance(detector, Tuned) else {}
     if isinstance(detector, FeedModel):
         facts["features"] = encoding.feature_names(detector.features)
+    if isinstance(detector, Approximate):
+        facts |= asdict(detector.approximation())
     return facts
 
 

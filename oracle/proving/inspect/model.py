@@ -12,6 +12,7 @@ import psutil
 from oracle.core.errors import ModelError
 from oracle.proving.cost import MAX_K, Estimate, approximate_rows, estimate
 from oracle.proving.lowering.driver import lower
+from oracle.proving.lowering.functions import FUNCTION
 from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import DECOMPOSED, DEFAULT_SEGMENTS, Problem, Program, told
 
@@ -49,6 +50,7 @@ class GraphReport:
             "weights": program and program.weights,
             "activation_left_off": program and program.dropped,
             "piecewise_linear": list(program.approximated) if program else [],
+            "looked_up": list(program.looked_up) if program else [],
             "notes": list(program.notes) if program else [],
             "public": self.public and asdict(self.public),
             "private": self.private and asdict(self.private),
@@ -65,6 +67,7 @@ def inspect_onnx(
     memory: int | None = None,
     whole: bool = True,
     sample: Sequence[int] | None = None,
+    approximate: bool = False,
 ) -> GraphReport:
     """Report on an ONNX file, without making any key or circuit.
 
@@ -77,18 +80,25 @@ def inspect_onnx(
         memory: Bytes that proving may take; None: as much as the machine has.
         whole: True if one circuit is to hold the whole model.
         sample: Shape of one sample, which sizes that the model leaves open are taken from.
+        approximate: If the model can't be lowered exactly, look functions up.
 
     Raises:
         ModelError: It is not an ONNX file. Everything else is a problem in the report.
     """
     model = read_model(data, name)
     operators = collections.Counter(node.op_type for node in model.graph.node)
-    program, problems = lower(
-        model, output=output, segments=segments, keep_activation=keep_activation, sample=sample
-    )
+    options: dict[str, Any] = {
+        "output": output,
+        "segments": segments,
+        "keep_activation": keep_activation,
+        "sample": sample,
+    }
+    program, problems = lower(model, **options)
+    if program is None and approximate:
+        program, problems = lower(model, **options, approximate=True)
     if program is None:
         return GraphReport(name, operators, problems, None, None, None)
-    lookups = any(op.kind in DECOMPOSED for op in program.ops)
+    lookups = any(op.kind in DECOMPOSED or op.kind == FUNCTION for op in program.ops)
     costs = {}
     for private in (False, True):
         rows = approximate_rows(program, private=private)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from oracle.proving.lowering.program import COMPARISONS, Op
-from oracle.proving.lowering.ranges import range_of
+from oracle.proving.lowering.ranges import Extent, extents, is_whole, range_of
 
 _ELEMENTWISE = COMPARISONS | {"Add", "Sub", "Mul"}
 
@@ -28,12 +29,14 @@ class Var:
         shape: Its shape in the model, which is given one window.
         low: No element is below it.
         high: No element is above it.
+        whole: True if all elements are whole, whatever the window.
     """
 
     name: str
     shape: tuple[int, ...]
     low: float = -math.inf
     high: float = math.inf
+    whole: bool = False
 
 
 def placed(shape: Sequence[int]) -> tuple[int, ...]:
@@ -79,6 +82,10 @@ class ProgramBuilder:
         constants: By name, float64.
         approximated: Nodes whose activation became piecewise linear.
         order_only: Why only the order of the outputs is that of the model, or "".
+        winners: The tournaments whose winners' places some values are, by the values' names.
+        labels: Values that say which of several numbers was chosen, by name, with the texts that they stand for.
+        transformed: Scores whose transform was left off, by name, with the reason that only their order is known.
+        quotients: Of some values, by their names, what was divided by which constant.
     """
 
     def __init__(self, segments: int, reserved: Sequence[str] = (), *, approximate: bool = False) -> None:
@@ -93,6 +100,13 @@ class ProgramBuilder:
         self.constants: dict[str, np.ndarray] = {}
         self.approximated: list[str] = []
         self.order_only = ""
+        self.winners: dict[str, Any] = {}
+        self.labels: dict[str, tuple[str, ...]] = {}
+        self.transformed: dict[str, str] = {}
+        self.quotients: dict[str, tuple[Var, Any]] = {}
+        self._is_selecting = False
+        self._ranges: dict[str, tuple[float, float]] = {}
+        self._extents: dict[str, Extent] = {}
         self._names: dict[tuple[Any, ...], str] = {}
 
     def emit(self, kind: str, *inputs: Any, shape: Sequence[int], **attributes: Any) -> Var:
@@ -156,7 +170,25 @@ class ProgramBuilder:
         while output in self.reserved:
             output += "_"
         self.ops.append(Op(kind, names, output, self.node, placed(shape), attributes))
-        return Var(output, seen, *range_of(kind, inputs, math.prod(shape), attributes))
+        reasons = [self.transformed[name] for name in names if name in self.transformed]
+        if reasons and kind in COMPARISONS:
+            reasons = [] if all(name in self.transformed for name in names) else reasons
+        elif reasons and not self._is_selecting and kind not in ("Reshape", "Gather", "Transpose", "Concat"):
+            raise OperatorRefused(
+                f"it computes with scores of which {reasons[0]}", "export the scores without a transform"
+            )
+        if reasons:
+            self.transformed[output] = reasons[0]
+        low, high = range_of(kind, inputs, math.prod(shape), attributes)
+        self._ranges[output] = low, high
+        return Var(output, seen, low, high, is_whole(kind, inputs))
+
+    @contextmanager
+    def selecting(self) -> Iterator[None]:
+        """Let operations choose among scores whose transform was left off: their order is that of the model."""
+        before, self._is_selecting = self._is_selecting, True
+        yield
+        self._is_selecting = before
 
     def constant(self, value: Any) -> str:
         """Return the name of a constant; equal arrays share one.
@@ -211,7 +243,29 @@ class ProgramBuilder:
         new = tuple(int(dim) for dim in shape)
         if placed(new) == placed(value.shape):
             return replace(value, shape=new)
-        return self._append("Reshape", (value,), new, new, {})
+        result = self._append("Reshape", (value,), new, new, {})
+        if value.name in self.winners:
+            self.winners[result.name] = self.winners[value.name]
+        if value.name in self.labels:
+            self.labels[result.name] = self.labels[value.name]
+        if value.name in self.quotients:
+            self.quotients[result.name] = self.quotients[value.name]
+        return result
+
+    def extent(self, value: Var) -> Extent:
+        """Return bounds on each element of a value, as arrays of its shape."""
+        low, high = extents(value.name, self.ops, self.constants, self._ranges, self._extents)
+        if low.size != math.prod(value.shape):
+            low, high = np.full(value.shape, value.low), np.full(value.shape, value.high)
+        low, high = np.maximum(low.reshape(value.shape), value.low), np.minimum(high.reshape(value.shape), value.high)
+        return low, high
+
+    def narrow(self, value: Var, low: np.ndarray, high: np.ndarray) -> Var:
+        """Return a value of whose elements narrower bounds are known than follow from its operations."""
+        shape = placed(value.shape)
+        self._extents[value.name] = low.reshape(shape), high.reshape(shape)
+        self._ranges[value.name] = float(low.min()), float(high.max())
+        return replace(value, low=float(low.min()), high=float(high.max()))
 
     def transpose(self, value: Var, perm: Sequence[int]) -> Var:
         """Put a value's axes in another order."""
@@ -273,7 +327,7 @@ class ProgramBuilder:
         flat = math.prod(value.shape)
         column = self.reshape(value, (1, flat, 1))
         above = self.relu(self.binary("Sub", column, np.array(corners).reshape(1, 1, -1)))
-        total = self.emit("MatMul", above, np.array(changes).reshape(-1, 1), shape=(1, flat, 1))
+        total = self.emit("MatMul", above, np.array(changes).reshape(-1, 1), shape=(1, flat, 1), slopes=True)
         total = self.binary("Add", total, np.array([[[y0 - left * x0]]]))
         if left:
             total = self.binary("Add", total, self.binary("Mul", column, np.array([[[left]]])))

@@ -163,10 +163,11 @@ class _Lowering:
             {name: constant for name, constant in self.builder.constants.items() if name in used},
             dropped.op_type if dropped is not None else "" if tail is None else tail.name,
             tuple(self.builder.approximated),
-            self.builder.order_only or self._order_kept(dropped),
+            self.builder.transformed.get(result.name, "") or self._order_kept(dropped),
             source,
             tuple(self.notes),
             tuple(inputs),
+            self.builder.labels.get(result.name, ()),
             tail=tail,
             looked_up=tuple(dict.fromkeys(op.node for op in ops if op.kind == FUNCTION)),
         )
@@ -200,7 +201,7 @@ class _Lowering:
         """Make the window, and of it the model's inputs."""
         for each in inputs:
             if each.kind in INTEGERS:
-                self._limits[each.name] = float(encoding.CLIP)
+                self._limits[each.name] = range_of_type(each.kind)[1]
         if len(inputs) == 1:
             only = inputs[0]
             self.window = Var(only.name, only.shape, *range_of_type(only.kind))
@@ -251,9 +252,8 @@ class _Lowering:
         return output
 
     def _is_float_cast(self, node: onnx.NodeProto) -> bool:
-        return node.op_type == "Cast" and all(
-            self.types.get(name, 0) in FLOATS for name in (node.input[0], node.output[0])
-        )
+        wanted = next((each.i for each in node.attribute if each.name == "to"), 0)
+        return node.op_type == "Cast" and self.types.get(node.input[0], 0) in FLOATS and wanted in FLOATS
 
     def _final_activation(self, graph: onnx.GraphProto, output: str) -> onnx.NodeProto | None:
         """Return the Softmax or Normalizer that makes the output, if it is to be left off."""
@@ -336,9 +336,13 @@ class _Lowering:
         if any(argument is UNKNOWN for argument in arguments):
             self.values.update(dict.fromkeys(node.output, UNKNOWN))
             return
+        builder.order_only = ""
         try:
             made = self._lowered(node, arguments)
             outputs = list(made) if isinstance(made, list) else [made]
+            if builder.order_only:
+                scores = [each for each in outputs if isinstance(each, Var) and each.name not in builder.labels]
+                builder.transformed |= {each.name: builder.order_only for each in scores}
             for name, value in zip(node.output, outputs, strict=False):
                 self.values[name] = value
             for name in node.output[len(outputs) :]:

@@ -33,6 +33,9 @@ class Function:
         low: Arguments below it are taken for it; the function has no value there, or none that matters.
         high: Arguments above it are taken for it.
         is_open: True if the function has no value at `low` itself, so that arguments are kept away from it.
+        flat: With an argument below this many times −ln(2^(T + 2)), the result changes by less than half a step; 0 if
+            the function is never flat.
+        is_bounded: True if the result is as flat on the other side.
         is_increasing: True if a larger argument never has a smaller result.
     """
 
@@ -40,6 +43,8 @@ class Function:
     low: float = -math.inf
     high: float = math.inf
     is_open: bool = False
+    flat: float = 0.0
+    is_bounded: bool = False
     is_increasing: bool = False
 
 
@@ -52,11 +57,11 @@ def _sigmoid(values: Any) -> Any:
 
 
 FUNCTIONS: dict[str, Function] = {
-    "Exp": Function(lambda x: _E**x, low=-16.0, is_increasing=True),
+    "Exp": Function(lambda x: _E**x, flat=1.0, is_increasing=True),
     "Log": Function(np.log, low=0.0, is_open=True, is_increasing=True),
-    "Sigmoid": Function(_sigmoid, low=-12.0, high=12.0, is_increasing=True),
-    "Tanh": Function(np.tanh, low=-7.0, high=7.0, is_increasing=True),
-    "Erf": Function(_erf, low=-4.0, high=4.0, is_increasing=True),
+    "Sigmoid": Function(_sigmoid, flat=1.0, is_bounded=True, is_increasing=True),
+    "Tanh": Function(np.tanh, flat=0.6, is_bounded=True, is_increasing=True),
+    "Erf": Function(_erf, flat=0.4, is_bounded=True, is_increasing=True),
     "Sin": Function(np.sin),
     "Cos": Function(np.cos),
     "Tan": Function(np.tan),

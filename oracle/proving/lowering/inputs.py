@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from oracle.core import encoding
 
@@ -73,7 +74,10 @@ def _filled(dims: Dims, sample: tuple[int, ...]) -> Dims:
 
 def range_of_type(kind: int) -> tuple[float, float]:
     """Return bounds on the numbers of an input of a type; no window has larger ones."""
-    most = float(encoding.CLIP)
     if kind == TensorProto.BOOL:
         return 0.0, 1.0
-    return (0.0 if TensorProto.DataType.Name(kind).startswith("U") else -most), most
+    given = helper.tensor_dtype_to_np_dtype(kind)
+    most = float(encoding.CLIP)
+    return (
+        (-most, most) if given.kind not in "iu" else (max(-most, np.iinfo(given).min), min(most, np.iinfo(given).max))
+    )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from oracle.proving.lowering.functions import range_of_function
-from oracle.proving.lowering.program import COMPARISONS
+from oracle.proving.lowering.program import COMPARISONS, Op
+
+Extent: TypeAlias = tuple[np.ndarray, np.ndarray]
+"""The least and the largest of each element of a value."""
 
 _NONE = (-math.inf, math.inf)
 
@@ -53,6 +56,91 @@ def range_of(kind: str, inputs: Sequence[Any], size: int, attributes: dict[str, 
         case "Conv":
             return _sum_of_products(inputs, axis=None)
     return _NONE
+
+
+def extents(
+    name: str,
+    ops: Sequence[Op],
+    constants: Mapping[str, np.ndarray],
+    ranges: Mapping[str, tuple[float, float]],
+    known: dict[str, Extent],
+) -> Extent:
+    """Return bounds on each element of a value of a program.
+
+    Args:
+        name: The value.
+        ops: The program's operations.
+        constants: Its constants.
+        ranges: Bounds on all elements at once of each operation's result.
+        known: Bounds that are known already; those that are found are added.
+    """
+    needed, makers = [], {op.output: op for op in ops}
+    open_names, seen = [name], {name}
+    while open_names:
+        op = makers.get(open_names.pop())
+        if op is None or op.output in known:
+            continue
+        needed.append(op.output)
+        if op.kind in _FOLLOWED:
+            open_names += [each for each in op.inputs if each not in seen]
+            seen.update(op.inputs)
+    wanted = set(needed)
+    for op in ops:
+        if op.output in wanted:
+            known[op.output] = _extent(op, constants, ranges, known)
+    if name in known:
+        return known[name]
+    return np.full(1, -math.inf), np.full(1, math.inf)
+
+
+_FOLLOWED = {"Add", "Sub", "Mul", "Gather", "Reshape", "Transpose", "Concat"}
+
+
+def _extent(
+    op: Op,
+    constants: Mapping[str, np.ndarray],
+    ranges: Mapping[str, tuple[float, float]],
+    known: Mapping[str, Extent],
+) -> Extent:
+    def side(name: str) -> Extent | None:
+        if name in constants:
+            return constants[name], constants[name]
+        return known.get(name)
+
+    least, most = ranges[op.output]
+    whole = np.full(op.shape, least), np.full(op.shape, most)
+    sides = [side(name) for name in op.inputs]
+    if op.kind not in _FOLLOWED or any(each is None for each in sides):
+        return whole
+    lows, highs = ([each[at] for each in sides if each is not None] for at in (0, 1))
+    match op.kind:
+        case "Add":
+            low, high = lows[0] + lows[1], highs[0] + highs[1]
+        case "Sub":
+            low, high = lows[0] - highs[1], highs[0] - lows[1]
+        case "Mul":
+            corners = [a * b for a in (lows[0], highs[0]) for b in (lows[1], highs[1])]
+            low, high = np.minimum.reduce(corners), np.maximum.reduce(corners)
+        case "Gather":
+            low, high = (np.take(each, op.attributes["indices"], op.attributes["axis"]) for each in (lows[0], highs[0]))
+        case "Reshape":
+            low, high = lows[0].reshape(op.shape), highs[0].reshape(op.shape)
+        case "Transpose":
+            low, high = (each.transpose(op.attributes["perm"]) for each in (lows[0], highs[0]))
+        case _:
+            low, high = (np.concatenate(each, axis=op.attributes["axis"]) for each in (lows, highs))
+    return np.maximum(np.nan_to_num(low, nan=least), least), np.minimum(np.nan_to_num(high, nan=most), most)
+
+
+def is_whole(kind: str, inputs: Sequence[Any]) -> bool:
+    """Return True if all elements of an operation's result are whole, whatever the window."""
+    if kind in COMPARISONS:
+        return True
+    if kind == "Function":
+        return False
+    return all(
+        each.whole if hasattr(each, "whole") else bool((np.asarray(each) == np.rint(each)).all()) for each in inputs
+    )
 
 
 def _sides(value: Any) -> tuple[float, float]:

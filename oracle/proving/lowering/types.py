@@ -32,8 +32,21 @@ _WHOLE = frozenset(
 """Arithmetic whose results are whole if its operands are."""
 
 _UNCHANGED = frozenset(
-    {"Abs", "ArgMax", "ArgMin", "ArrayFeatureExtractor", "Cast", "CastLike", "Clip", "Concat", "DepthToSpace"}
-    | {"Dropout", "Expand", "Flatten", "Gather", "Identity", "Max", "MaxPool", "Min", "Pad", "ReduceMax", "ReduceMin"}
+    {
+        "Abs",
+        "ArgMax",
+        "ArgMin",
+        "ArrayFeatureExtractor",
+        "BitShift",
+        "Cast",
+        "CastLike",
+        "Clip",
+        "Concat",
+        "DepthToSpace",
+    }
+    | {"Div", "Dropout", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "GlobalMaxPool", "Hardmax"}
+    | {"LinearClassifier", "Mod", "OneHot", "ScatterElements", "ScatterND", "Sign", "SVMClassifier", "TopK"}
+    | {"TreeEnsembleClassifier", "Trilu", "Identity", "Max", "MaxPool", "Min", "Pad", "ReduceMax", "ReduceMin"}
     | {"Relu", "Reshape", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
     | {"Where"}
 )
@@ -63,7 +76,7 @@ def largest_result(operator: str, arguments: Sequence[Any], limits: Sequence[flo
     """Return a bound on the magnitudes of an operator's result, given those of its arguments; None if there is none."""
     known = [limit for limit in limits if limit is not None]
     if operator in _UNCHANGED:
-        if operator in ("Where", "Max", "Min", "Clip", "Concat", "Pad"):
+        if operator in ("Where", "Max", "Min", "Clip", "Concat", "Pad", "ScatterElements", "ScatterND"):
             return max(known) if len(known) == len(limits) else None
         return limits[0]
     if not known or len(known) != len(limits):
@@ -115,4 +128,4 @@ def refuse_wrapping(operator: str, kind: int, limit: float | None) -> None:
 
 def _is_unsigned(kind: int, operator: str) -> bool:
     """Return True if a result below 0 would wrap around."""
-    return operator not in ("Add", "Sum") and TensorProto.DataType.Name(kind).startswith("U")
+    return operator in ("Sub", "Neg") and TensorProto.DataType.Name(kind).startswith("U")

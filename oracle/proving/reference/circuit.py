@@ -65,6 +65,11 @@ class Circuit:
         return sum(constant.size for name, constant in self.constants.items() if name in used)
 
     @property
+    def level(self) -> int:
+        """Scale of the rebase, which is that of the arguments and results of functions; 0 if nothing is divided."""
+        return self.rebase * self.param_scale
+
+    @property
     def looked_up(self) -> tuple[int, int] | None:
         """The least and the largest argument of the circuit's tables; None if it has none."""
         tables = [step.table for step in self.steps if step.table is not None]

@@ -17,6 +17,7 @@ from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.functions import levelled, table_range
 from oracle.proving.reference.narrower import narrowed, steepest
 from oracle.proving.reference.reordered import reordered
+from oracle.proving.reference.slopes import rounded_slopes
 from oracle.proving.reference.steps import (
     EXACT_QUOTIENT_BITS,
     MAX_BITS,
@@ -54,6 +55,7 @@ def instantiate(
         raise ModelError(f"a rebase to {rebase} times parameter scale {param_scale} is below input scale {input_scale}")
     program = reordered(program, param_scale)
     integers = {name: _round(constant, param_scale) for name, constant in program.constants.items()}
+    integers |= rounded_slopes(program.ops, program.constants, integers, param_scale)
     aliases: dict[str, str] = {}
     scales = {program.input: input_scale, **dict.fromkeys(integers, param_scale)}
     shapes: dict[str, tuple[int, ...]] = {program.input: (1, *program.input_shape)}

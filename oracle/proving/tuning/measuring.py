@@ -11,7 +11,7 @@ from typing import Any
 
 from oracle.core.errors import ArtifactError, ModelError, ProverUnavailable
 from oracle.proving.artifact import Visibility
-from oracle.proving.artifact.circuit import run_args
+from oracle.proving.artifact.circuit import run_args, table_rows
 from oracle.proving.cost import FOLD_MARGIN, LARGEST_PROOF, MIN_K, estimate, least_k
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings
@@ -24,13 +24,14 @@ from oracle.proving.tuning.result import Candidate, describe
 from oracle.proving.tuning.search import Search
 
 PROOFS = 3
-"""Proofs of each finalist; the fastest counts."""
+"""Proofs of each finalist, if there are several; the fastest counts."""
 
 _ENOUGH_S = 30.0
 """Seconds. A candidate whose proofs have taken so long is not proven again."""
 
-_HOPELESS = 1.3
-"""A candidate is measured if its estimated cost is at most this many times the best one's."""
+_HOPELESS = 1.1
+"""A candidate is a finalist if its estimated cost is at most this many times the best one's. Estimates of one model's
+candidates are within a fifth of each other's truth, and a finalist has to be cheaper by `_BETTER`."""
 
 WITNESSED_SAMPLES = 16
 """Samples on which a finalist's circuit is compared with the reference."""
@@ -66,7 +67,7 @@ def rank(
             written = engine.call(
                 "gen_settings", model=str(onnx), settings=str(folder / "candidate.json"), run_args=arguments
             )
-            table = settings.base if circuit.decomposed else 0
+            table = max(settings.base if circuit.decomposed else 0, table_rows(circuit.looked_up))
             least = max(least_k(written["num_rows"], table), MIN_K)
             folded = written["num_rows"] + FOLD_MARGIN >= 1 << least
             for k in (least, least + 1) if folded else (least,):
@@ -74,7 +75,7 @@ def rank(
                     written["num_rows"],
                     instances=circuit.features + circuit.outputs + private,
                     private=private,
-                    lookups=bool(circuit.decomposed),
+                    lookups=bool(circuit.decomposed or circuit.looked_up),
                     columns=columns,
                     table=table,
                     k=k,
@@ -104,36 +105,48 @@ def measure(
     folder: Path,
     srs: SrsSource,
     progress: Progress,
-) -> tuple[list[tuple[Circuit, Candidate]], int]:
-    """Prove the best candidate of each shape. Return all candidates, and the index of the chosen one.
+) -> tuple[list[tuple[Circuit, Candidate]], int, Made]:
+    """Prove the best candidate of each shape. A lone one is proven once, only to see that it can be.
+
+    Returns:
+        All candidates, the index of the chosen one, and its keys and proof.
 
     Raises:
         ModelError: No candidate can be proven.
     """
     objective = search.request.objective
     results = list(ranked)
-    chosen: int | None = None
+    chosen: tuple[int, Made] | None = None
     tried = 0
     shapes: set[tuple[int, int]] = set()
+    limit = _HOPELESS * ranked[0][1].cost(objective)
+    hopeful = {_shape(each) for _, each in ranked if each.cost(objective) <= limit}
+    proofs = 1 if len(hopeful) == 1 or objective is Objective.GAS else PROOFS
     for at, (circuit, candidate) in enumerate(ranked):
-        shape = (candidate.estimated.k, candidate.settings.columns)
-        if tried == FINALISTS or candidate.cost(objective) > _HOPELESS * ranked[0][1].cost(objective):
+        # Gas follows from the length of the proof, and the estimate has it right.
+        if tried == FINALISTS or candidate.cost(objective) > limit or (tried and objective is Objective.GAS):
             break
-        if shape in shapes:
+        if _shape(candidate) in shapes:
             # The same number of rows and columns costs the same, whatever is in them.
             continue
         progress(f"proving candidate {tried + 1}: {describe(candidate)}")
-        outcome = _prove(search, circuit, candidate, engine, folder, srs)
+        own = folder / f"candidate-{at}"
+        outcome, made = _prove(search, circuit, candidate, engine, own, srs, proofs)
         results[at] = (circuit, outcome)
-        if outcome.refused:
-            continue
-        shapes.add(shape)
-        tried += 1
-        if chosen is None or outcome.cost(objective) < _BETTER * results[chosen][1].cost(objective):
-            chosen = at
+        if made is not None:
+            shapes.add(_shape(candidate))
+            tried += 1
+            if chosen is None or outcome.cost(objective) < _BETTER * results[chosen[0]][1].cost(objective):
+                chosen, made = (at, made), chosen and chosen[1]
+        # Keys may be as large as the memory: those that are not taken are deleted at once.
+        shutil.rmtree(own if made is None else made.folder, ignore_errors=True)
     if chosen is None:
         raise ModelError(f"no settings of {search.request.name} can be proven: {results[0][1].refused}")
-    return results, chosen
+    return results, *chosen
+
+
+def _shape(candidate: Candidate) -> tuple[int, int]:
+    return candidate.estimated.k, candidate.settings.columns
 
 
 def _prove(

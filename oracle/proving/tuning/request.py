@@ -23,6 +23,12 @@ PARAM_SCALES = range(3, 15)
 REBASES = (2, 3, 4, 6, 8)
 """Tried in this order if no scales fit without a division. A smaller one needs fewer digits and leaves more slack."""
 
+LEVELS = (8, 10, 12, 14)
+"""Scales of an approximate circuit's parameters, arguments and results. Its tables have 2^scale rows for each unit."""
+
+TABLE_BASES = (64, 1024, 4096)
+"""Bases of the digits of an approximate circuit, in which tables need rows anyway."""
+
 FINALISTS = 3
 """Candidates that are keyed and proven."""
 
@@ -78,6 +84,7 @@ class Request:
         clip: Largest magnitude of a window's integers.
         memory: Bytes that proving may take; None: as much as the machine has.
         disclosure: "score", or "verdict" if the circuit publishes verdicts alone.
+        approximate: True if functions may be looked up where no exact circuit has them.
         whole: True if one circuit is to hold the model; a split model may be larger than any circuit.
     """
 
@@ -93,6 +100,7 @@ class Request:
     clip: int = encoding.CLIP
     memory: int | None = None
     disclosure: str = "score"
+    approximate: bool = False
     whole: bool = True
 
     def digest(self) -> str:
@@ -107,6 +115,7 @@ class Request:
             "objective": self.objective,
             "graph": [self.name, self.output, self.keep_activation, self.clip],
             "ezkl": ezkl_version(),
+            "approximate": self.approximate,
             "search": [BASES, COLUMNS, SEGMENTS, list(PARAM_SCALES), REBASES, FINALISTS],
         } | ({"disclosure": self.disclosure} if self.disclosure == "verdict" else {})
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

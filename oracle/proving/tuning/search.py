@@ -24,6 +24,7 @@ from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.fidelity import Fidelity, FidelityGate
 from oracle.proving.tuning.float_model import scored_outputs
+from oracle.proving.tuning.looked_up import APPROXIMATE_VERDICTS, approximate_candidates, at_level
 from oracle.proving.tuning.request import BASES, PARAM_SCALES, REBASES, SEGMENTS, Request, Rule, VerdictRule
 from oracle.proving.tuning.result import Candidate, Tuning
 
@@ -86,6 +87,10 @@ class Search:
         program = self._scores(SEGMENTS[-1])
         for note in program.notes:
             progress(note)
+        if program.looked_up:
+            if request.disclosure == "verdict":
+                raise ModelError(f"{request.name}: {APPROXIMATE_VERDICTS}")
+            progress(f"approximate: no exact circuit has {', '.join(program.looked_up[:3])}")
         self.samples = self._samples(program)
         self.verdict = request.verdict or VerdictRule(
             Rule.ARGMAX if program.outputs > 1 else Rule.THRESHOLD, program.tail.middle if program.tail else 0.0
@@ -135,9 +140,21 @@ class Search:
                 memory=request.memory,
                 whole=request.whole,
                 sample=np.shape(request.samples)[1:],
+                approximate=request.approximate,
             )
             self._programs[segments] = require_provable(report)
         return self._programs[segments]
+
+    def circuit(self, segments: int, settings: Settings) -> Circuit:
+        """Return the circuit at scales that were chosen.
+
+        Raises:
+            ModelError: Values can exceed the circuit's integers.
+        """
+        program = self.program(segments)
+        if program.looked_up:
+            return at_level(self.request, program, self.samples, settings.param_scale)
+        return instantiate(program, settings.input_scale, settings.param_scale, self.request.clip, settings.rebase)
 
     def _samples(self, program: Program) -> np.ndarray:
         try:
@@ -171,6 +188,10 @@ class Search:
         Raises:
             ModelError: No settings pass.
         """
+        program = self.program(SEGMENTS[-1])
+        if program.looked_up:
+            segments = SEGMENTS[-1] if program.approximated else 0
+            return approximate_candidates(self.gate, program, segments, self.progress)
         # A published verdict must be exact: a prover that may round could choose it.
         passing = self.passing((0,) if self.request.disclosure == "verdict" else (0, *REBASES))
 

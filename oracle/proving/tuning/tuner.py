@@ -13,7 +13,6 @@ from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings, legs_for
 from oracle.proving.interface import Progress
 from oracle.proving.reference.circuit import Circuit
-from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.srs.files import SrsSource
 from oracle.proving.tuning.fidelity import Fidelity
 from oracle.proving.tuning.measuring import measure, rank
@@ -50,9 +49,7 @@ def apply(request: Request, chosen: Mapping[str, Any], segments: int) -> tuple[I
     if settings.rebase and request.disclosure == "verdict":
         raise ModelError(f"{request.name}: a published verdict is exact, and these settings rebase; tune again")
     search = Search(request, lambda step: None)
-    circuit = instantiate(
-        search.program(segments), settings.input_scale, settings.param_scale, request.clip, settings.rebase
-    )
+    circuit = search.circuit(segments, settings)
     fidelity = search.gate.fidelity(circuit)
     if fidelity.flips_per_10k > request.max_flips_per_10k:
         raise ModelError(search.gate.refusal(fidelity, settings.input_scale, settings.param_scale))
@@ -81,10 +78,6 @@ def coarsest(request: Request, progress: Progress = lambda step: None) -> tuple[
     return circuit, found.fidelity, search.model(circuit, settings, found.segments, found.fidelity)
 
 
-def held_out(request: Request, model: ImportedModel, segments: int, samples: Any) -> Fidelity:
+def held_out(request: Request, model: ImportedModel, samples: Any) -> Fidelity:
     """Return the fidelity of a tuned model on other samples than it was tuned on."""
-    search = Search(replace(request, samples=samples), lambda step: None)
-    chosen = model.settings
-    return search.gate.fidelity(
-        instantiate(search.program(segments), chosen.input_scale, chosen.param_scale, request.clip, chosen.rebase)
-    )
+    return Search(replace(request, samples=samples), lambda step: None).gate.fidelity(model.circuit)

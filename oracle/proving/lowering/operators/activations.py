@@ -136,6 +136,7 @@ _SMOOTH: dict[str, tuple[Callable[[float], float], float, float, float]] = {
     "Celu": (partial(_celu, 1.0), 8.0, 0.0, 1.0),
     "Selu": (partial(_selu, *_SELU), 8.0, 0.0, _SELU[1]),
     "Gelu": (lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2, 5.0, 0.0, 1.0),
+    "Softsign": (lambda x: x / (1 + abs(x)), 32.0, 0.0, 0.0),
     "Mish": (lambda x: x * math.tanh(math.log1p(math.exp(x))), 8.0, 0.0, 1.0),
 }
 
@@ -157,12 +158,19 @@ def _smooth(operator: str, builder: ProgramBuilder, arguments: list[Any], attrib
     elif operator == "Gelu" and attributes.get("approximate", b"none") == b"tanh":
         function = _gelu_by_tanh
     builder.approximated.append(builder.node)
-    return builder.piecewise(arguments[0], _knots(function, limit, builder.segments), left, right)
+    return builder.piecewise(arguments[0], knots(function, -limit, limit, builder.segments), left, right)
 
 
-def _knots(function: Callable[[float], float], limit: float, segments: int) -> list[tuple[float, float]]:
-    """Return corners on the function, denser where it bends more: equal shares of the integral of √|f''|."""
-    grid = np.linspace(-limit, limit, 4_001)
+def knots(function: Callable[[float], float], low: float, high: float, segments: int) -> list[tuple[float, float]]:
+    """Return corners on a function, denser where it bends more: equal shares of the integral of √|f''|.
+
+    Args:
+        function: The function.
+        low: The first corner.
+        high: The last corner.
+        segments: Pieces between them.
+    """
+    grid = np.linspace(low, high, 4_001)
     bend = np.abs(np.gradient(np.gradient([function(float(x)) for x in grid], grid), grid))
     share = np.concatenate([[0.0], np.cumsum(np.sqrt(bend[1:] + 1e-9))])
     at = np.interp(np.linspace(0, share[-1], segments + 1), share, grid)

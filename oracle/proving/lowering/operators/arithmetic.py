@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant
+from oracle.proving.lowering.operators.rounding import truncated
 from oracle.proving.lowering.table import advice, handles, handles_each
+from oracle.proving.lowering.types import INTEGERS
 
 
 @handles_each("Add", "Sub", "Mul", "Greater", "Less", "GreaterOrEqual", "LessOrEqual")
@@ -42,7 +44,12 @@ def _div(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, An
         raise OperatorRefused("it divides by a value", "compare products instead: a / b > t is a > t b for positive b")
     if not arguments[1].all():
         raise OperatorRefused("it divides by zero", "train or export the model again")
-    return builder.binary("Mul", arguments[0], 1.0 / arguments[1])
+    if builder.input_types[0] in INTEGERS:
+        return truncated(builder, arguments[0], arguments[1])
+    result = builder.binary("Mul", arguments[0], 1.0 / arguments[1])
+    if (arguments[1] > 0).all() and isinstance(arguments[0], Var) and result.shape == arguments[0].shape:
+        builder.quotients[result.name] = (arguments[0], arguments[1])
+    return result
 
 
 @handles("Neg")

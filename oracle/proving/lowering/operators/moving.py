@@ -26,15 +26,19 @@ _PARTS = 64
 """A factor that is no multiple of one part: its product with a place may be rounded to this side or to that."""
 
 
-@handles_each("DepthToSpace", "SpaceToDepth", "Tile", "Expand", "GatherElements", "GatherND", "Trilu")
-def _moved(operator: str, builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+@handles_each("DepthToSpace", "SpaceToDepth", "Tile", "Expand", "Trilu")
+def moved(operator: str, builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    """Lower an operator that puts elements elsewhere."""
     value = as_var(arguments[0], "input")
     if operator in ("GatherElements", "GatherND"):
         index = as_constant(arguments[1], "indices")
         if operator == "GatherElements":
             sizes: Any = value.shape[axis_of(attributes.get("axis", 0), len(value.shape))]
         else:
-            sizes = np.array(value.shape[attributes.get("batch_dims", 0) :][: index.shape[-1]])
+            batch = attributes.get("batch_dims", 0)
+            sizes = np.array(value.shape[batch:][: index.shape[-1]])
+            if index.shape[:batch] != value.shape[:batch]:
+                raise OperatorRefused(f"its indices are not those of {value.shape[:batch]}", "export the model again")
         if ((index < -sizes) | (index >= sizes)).any():
             raise OperatorRefused(f"indices outside of a value of shape {list(value.shape)}", "export the model again")
     return move(builder, value, _places(operator, builder, value, arguments[1:], attributes), 0.0)

@@ -6,9 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant, as_var, axis_of
+from oracle.proving.lowering.operators.places import at_places
+from oracle.proving.lowering.operators.rounding import truncated
 from oracle.proving.lowering.table import handles
 from oracle.proving.lowering.types import FLOATS, INTEGERS
 
@@ -39,8 +41,14 @@ def _cast(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, A
         return builder.nonzero(arguments[0])
     if given in INTEGERS and wanted == TensorProto.INT64:
         return arguments[0]
-    how = "rounds" if given in FLOATS else "may wrap around when it casts"
-    raise OperatorRefused(f"it {how} to integers", "cast before the model, or publish the value as it is")
+    value: Var = arguments[0]
+    most = np.iinfo(helper.tensor_dtype_to_np_dtype(wanted))
+    if value.low < most.min or value.high > most.max:
+        raise OperatorRefused("it may wrap around when it casts to integers", "clip before it, or leave the cast out")
+    if value.whole or given in INTEGERS:
+        return value
+    dividend, by = builder.quotients.get(value.name, (value, np.ones(1)))
+    return truncated(builder, dividend, by)
 
 
 @handles("Reshape")
@@ -157,12 +165,18 @@ def _split(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, 
 
 @handles("Gather")
 def _gather(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
-    value = as_var(arguments[0], "data")
-    axis = axis_of(attributes.get("axis", 0), len(value.shape))
-    return builder.gather(value, as_constant(arguments[1], "indices"), axis)
+    data, index = arguments
+    axis = axis_of(attributes.get("axis", 0), len(data.shape))
+    if isinstance(index, Var):
+        return at_places(builder, data, index, axis)
+    return builder.gather(data, as_constant(index, "indices"), axis)
 
 
 @handles("ArrayFeatureExtractor")
 def _feature_extractor(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
-    value = as_var(arguments[0], "data")
-    return builder.gather(value, as_constant(arguments[1], "indices").ravel(), len(value.shape) - 1)
+    data, index = arguments
+    axis = len(data.shape) - 1
+    if isinstance(index, Var):
+        flat = builder.reshape(index, (math.prod(index.shape),))
+        return at_places(builder, data if isinstance(data, Var) else np.atleast_2d(data), flat, max(axis, 1))
+    return builder.gather(data, as_constant(index, "indices").ravel(), axis)

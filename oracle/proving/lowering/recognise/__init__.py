@@ -8,6 +8,7 @@ the float model is still the file as it came. What no rule knows stays as it is.
     leaves      a function of the leaf that one tree ends in becomes a tree with other numbers in its leaves
     ensembles   a sum of trees on one input becomes one ensemble
     orderings   exponentials over their sum become a Softmax
+    ratios      a number over one more than its magnitude becomes a Softsign
     distances   a loop over points becomes two products
 """
 
@@ -19,8 +20,9 @@ from oracle.proving.lowering.recognise.distances import write_distances
 from oracle.proving.lowering.recognise.ensembles import join_ensembles
 from oracle.proving.lowering.recognise.leaves import write_leaves
 from oracle.proving.lowering.recognise.orderings import write_softmax
+from oracle.proving.lowering.recognise.ratios import write_softsign
 
-_RULES = (write_distances, write_leaves, join_ensembles, write_softmax)
+_RULES = (write_distances, write_leaves, join_ensembles, write_softmax, write_softsign)
 
 
 def recognised(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -1,0 +1,104 @@
+"""The search of an approximate circuit: the scale at which functions are looked up, then the digits."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from oracle.core.errors import ModelError
+from oracle.proving.approximate.domains import bounded
+from oracle.proving.artifact import Visibility
+from oracle.proving.imported import Settings, legs_for
+from oracle.proving.interface import Progress
+from oracle.proving.lowering.program import Program
+from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.tuning.fidelity import Fidelity, FidelityGate
+from oracle.proving.tuning.request import LEVELS, TABLE_BASES, Request
+
+APPROXIMATE_VERDICTS = (
+    "an approximate circuit publishes its outputs, so that whoever reads them can keep to the guard band: add "
+    "--public-model, and leave out --disclosure verdict"
+)
+
+_ROOM = 1.5
+"""The clip is this many times the largest input of the samples: what a prover may move is bounded over all windows
+within the clip."""
+
+_MANY = 0.1
+"""Share of undecided samples that makes a finer scale worth its larger table."""
+
+
+def approximate_candidates(
+    gate: FidelityGate, program: Program, segments: int, progress: Progress
+) -> list[tuple[Circuit, Settings, int]]:
+    """Return the settings of an approximate circuit that pass the gate: one scale, with several bases of digits.
+
+    Args:
+        gate: The gate that settings have to pass, with the samples.
+        program: A program that looks functions up.
+        segments: Pieces of its smooth activations; 0 if it has none.
+        progress: Called with each scale that is tried.
+
+    Raises:
+        ModelError: No scale passes.
+    """
+    request = gate.request
+    passing: list[tuple[Circuit, Fidelity]] = []
+    nearest: tuple[Fidelity, int, int] | None = None
+    words = ""
+    for level in LEVELS:
+        progress(f"scales: functions at 2^-{level}")
+        try:
+            circuit = at_level(request, program, gate.samples, level)
+        except ModelError as error:
+            words = words or str(error)
+            continue
+        if request.visibility is Visibility.PRIVATE and not circuit.weights:
+            continue
+        fidelity = gate.fidelity(circuit)
+        if nearest is None or fidelity.flips < nearest[0].flips:
+            nearest = (fidelity, circuit.input_scale, circuit.param_scale)
+        if fidelity.flips_per_10k > request.max_flips_per_10k:
+            continue
+        passing.append((circuit, fidelity))
+        if fidelity.undecided <= _MANY * fidelity.samples:
+            break
+    if not passing:
+        if nearest is None:
+            raise ModelError(f"{request.name}: no scales fit: {words}")
+        raise ModelError(gate.refusal(*nearest))
+    circuit, _ = min(passing, key=lambda each: (each[1].undecided > _MANY * each[1].samples, each[1].undecided))
+    found = []
+    for base in TABLE_BASES if circuit.decomposed else (2,):
+        settings = Settings(
+            circuit.input_scale,
+            circuit.param_scale,
+            base,
+            legs_for(base, circuit.decomposed),
+            rebase=circuit.rebase,
+        )
+        found.append((circuit, settings, segments))
+    return found
+
+
+def at_level(request: Request, program: Program, samples: np.ndarray, level: int) -> Circuit:
+    """Return an approximate program's circuit at a scale of its functions.
+
+    Args:
+        request: Says how large an input may be.
+        program: The program.
+        samples: Floats, [count, features].
+        level: The scale.
+
+    Raises:
+        ModelError: Values can exceed the circuit's integers, or a table is too large.
+    """
+    largest = float(np.abs(samples).max())
+    if bool((samples == np.rint(samples)).all()) or largest == 0:
+        scale = 0
+    else:
+        scale = max(0, min(level, math.floor(math.log2(request.clip / largest))))
+    clip = min(request.clip, max(1, math.ceil(_ROOM * largest * 2.0**scale)))
+    return instantiate(bounded(program, samples, level), scale, level, clip, 1)
