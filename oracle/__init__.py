@@ -85,8 +85,8 @@ _HOMES = {
         "load_config", "local_chain", "prove", "run", "status", "verify",
     ),
     "oracle.claims": (
-        "AtLeast", "AtMost", "Between", "ChangeBetween", "ClaimProof", "Earlier", "Equals", "ModelSpec", "OneOf", "ZkmlClient",
-        "attest", "claim_model",
+        "AtLeast", "AtMost", "Between", "ChangeBetween", "ClaimProof", "Earlier", "Equals", "ModelSpec", "OneOf",
+        "ZkmlClient", "attest", "claim_model",
     ),
     "oracle.claims.service": ("ClaimsService",),
     "oracle.config": ("Config",),

@@ -1,4 +1,4 @@
-"""Readings of a model's outputs: what its claims are about, as a program of integers."""
+"""Readings of a model's outputs: programs of integers that claims are about."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oracle.proving.lowering.program import Program
 
 
 class OutputReading(Enum):
-    """What claims are about.
+    """A reading of a model's outputs.
 
     Attributes:
         NUMBERS: Each output as it is.
