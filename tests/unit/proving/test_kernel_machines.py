@@ -34,7 +34,9 @@ def compared(data: bytes, points: Any = POINTS, *, scales: tuple[int, int] = (4,
     circuit = instantiate(program, *scales, 127)
     computed = circuit.evaluate(circuit.quantise(points)).astype(float) / 2.0**circuit.output_scale
     expected = scored_outputs(Request("machine", data, points, **options), program, points.astype(float))
-    assert ((computed > 0) == (expected > 0)).mean() > 0.98
+    # Vectors lie on the boundary, where a machine is 0 but for its rounding.
+    is_clear = np.abs(expected) > 0.02 * np.abs(expected).max()
+    assert ((computed > 0) == (expected > 0))[is_clear].all()
     return program, float(np.abs(computed - expected).max() / np.abs(expected).max())
 
 
@@ -54,7 +56,9 @@ MACHINES: dict[str, Any] = {
 def test_polynomial_machines_are_exact(name: str) -> None:
     """They are written as polynomials, whose few terms cost less than the vectors. Only weights are rounded."""
     estimator, target = MACHINES[name]
-    program, error = compared(from_sklearn(estimator.fit(POINTS, target), POINTS).onnx)
+    # Around the origin, a linear machine of one class is 0 everywhere.
+    points = POINTS + 3
+    program, error = compared(from_sklearn(estimator.fit(points, target), points).onnx, points)
     assert not program.approximated and error < 0.02
     assert program.weights < 3 * 20 + 10
 
@@ -79,7 +83,7 @@ CURVED: dict[str, Any] = {
 @pytest.mark.parametrize("name", CURVED)
 def test_other_kernels_are_piecewise_linear(name: str) -> None:
     estimator, target = CURVED[name]
-    program, error = compared(from_sklearn(estimator.fit(POINTS, target), POINTS).onnx, scales=(4, 8))
+    program, error = compared(from_sklearn(estimator.fit(POINTS, target), POINTS).onnx, scales=(4, 10))
     assert len(program.approximated) == 1 and error < 0.02
 
 
@@ -138,7 +142,7 @@ def machine(**attributes: Any) -> bytes:
     [
         {},
         {"one_class": 1},
-        {"kernel_type": "LINEAR", "n_supports": 0, "coefficients": [0.5, -0.25, 2.0], "support_vectors": []},
+        {"kernel_type": "LINEAR", "n_supports": 0, "coefficients": [0.5, -0.25, 2.0]},
         {"kernel_params": [0.5, 0.0, 1.0]},
         {"kernel_params": [0.5, -0.5, 4.0]},
     ],

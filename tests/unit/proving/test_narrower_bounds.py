@@ -122,3 +122,21 @@ def test_a_circuit_that_is_read_back_has_the_same_bounds() -> None:
     assert program is not None, problems
     again = instantiate(program, 0, circuit.param_scale, circuit.clip, circuit.rebase)
     assert (again.steps[-1].reach, again.slack) == (circuit.steps[-1].reach, circuit.slack)
+
+
+@pytest.mark.parametrize("kind", ["Sigmoid", "Tanh", "Erf", "Softsign", "Gelu"])
+@pytest.mark.parametrize("params", [4, 7, 12])
+def test_rounded_slopes_end_level_and_meet_their_corners(kind: str, params: int) -> None:
+    """Errors of slopes that are rounded one by one add up, and grow with the distance from the corners."""
+    program, _ = lower(
+        read_model(model([node(kind, ["x"])], ["N", 1], [], opset=20)), segments=16, keep_activation=True
+    )
+    assert program is not None
+    fine, coarse = (instantiate(program, 8, scale, 32_767) for scale in (20, params))
+    windows = np.linspace(-32_767, 32_767, 3_001).astype(int).reshape(-1, 1)
+    values = [each.evaluate_exactly(windows).astype(float) / 2.0**each.output_scale for each in (fine, coarse)]
+    # Half a step of the slope over the widest segment, and half a step of the first value.
+    corners = next(op.inputs[1] for op in program.ops if op.kind == "Sub")
+    widest = np.diff(program.constants[corners].ravel()).max()
+    right = 0.0 if kind != "Gelu" else 2.0**-params * 128
+    assert np.abs(values[0] - values[1]).max() <= 2.0**-params * (widest + 1) + right

@@ -158,7 +158,8 @@ def _polynomial(builder: ProgramBuilder, value: Var, kernel: _Kernel, vectors: n
             power = builder.binary("Mul", power, near)
         return _product(builder, power, weights)
     places: dict[tuple[int, ...], int] = {}
-    rows, constant = [], np.zeros(sums)
+    rows: list[Any] = []
+    constant = np.zeros(sums)
     scaled = kernel.gamma * vectors
     for size in range(degree if kernel.shift == 0 else 0, degree + 1):
         # Terms with `size` features; the other factors are the constant.
@@ -183,7 +184,7 @@ def _monomials(builder: ProgramBuilder, value: Var, terms: Sequence[tuple[int, .
         shorter = {term[:-1]: None for term in wanted.get(size, ())}
         wanted[size - 1] = list(dict.fromkeys([*wanted.get(size - 1, ()), *shorter]))
     made = {1: value}
-    at = {1: {(feature,): feature for feature in range(value.shape[1])}}
+    at: dict[int, dict[tuple[int, ...], int]] = {1: {(feature,): feature for feature in range(value.shape[1])}}
     for size in range(2, sizes[-1] + 1):
         first = builder.gather(made[size - 1], [at[size - 1][term[:-1]] for term in wanted[size]], 1)
         last = builder.gather(value, [term[-1] for term in wanted[size]], 1)
