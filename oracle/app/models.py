@@ -332,19 +332,23 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
             model, _ = tuning.apply(request, document["chosen"], document["segments"])
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"{known} holds no settings of a model ({error}): delete it, and tune again") from error
-    else:
-        found = tuning.tune(request, source, progress)
-        document, model = found.document(), found.model
-    built = artifact.build(
-        model,
-        options.batch,
-        visibility=request.visibility,
-        srs=source,
-        compile_standard=compiler,
-        cache=out,
-        kept=toolchain.regenerated_dir(),
-        progress=progress,
-    )
+    out.mkdir(parents=True, exist_ok=True)
+    # Beside the artifacts, so that keys are renamed into them and not copied.
+    with tempfile.TemporaryDirectory(dir=out, prefix=".tuning-") as scratch:
+        if known is None:
+            found = tuning.tune(request, source, progress, keep=Path(scratch))
+            document, model = found.document(), found.model
+        built = artifact.build(
+            model,
+            options.batch,
+            visibility=request.visibility,
+            srs=source,
+            compile_standard=compiler,
+            cache=out,
+            kept=toolchain.regenerated_dir(),
+            made=None if found is None else found.made,
+            progress=progress,
+        )
     for path in (kept, built.path / "tuning.json"):
         path.parent.mkdir(parents=True, exist_ok=True)
         if known is None or not path.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import json
 import re
 import shlex
@@ -483,10 +484,26 @@ def test_from_file_to_chain(name: str, folder: Path, chain: Anvil, monkeypatch: 
     assert chosen["proof_bytes"] == len(proof.proof) == chosen["estimated"]["proof_bytes"]
 
 
+def asked_of_ezkl(monkeypatch: pytest.MonkeyPatch) -> collections.Counter[str]:
+    """Return a count of what ezkl is asked for from now on."""
+    calls: collections.Counter[str] = collections.Counter()
+    call = EngineProcess.call
+
+    def counted(self: EngineProcess, op: str, /, **arguments: Any) -> Any:
+        calls[op] += 1
+        return call(self, op, **arguments)
+
+    monkeypatch.setattr(EngineProcess, "call", counted)
+    return calls
+
+
 def test_the_same_input_makes_the_same_artifact(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "FINALISTS", 1)
-    monkeypatch.setattr(measuring, "PROOFS", 1)
+    calls = asked_of_ezkl(monkeypatch)
     first = build_model(options(folder, "logistic"))
+    # Nobody else comes near its cost, so it is proven once; and what tuning made is not made again.
+    assert (calls["setup"], calls["prove"], calls["compile_circuit"]) == (1, 1, 1)
+    assert not list(folder.glob(".tuning-*"))
     steps: list[str] = []
     again = build_model(options(folder, "logistic"), steps.append)
     assert again.artifact.path == first.artifact.path
@@ -495,6 +512,7 @@ def test_the_same_input_makes_the_same_artifact(folder: Path, tmp_path: Path, mo
     shutil.copytree(folder / "srs", tmp_path / "srs")
     taken = build_model(options(tmp_path, "logistic", settings=first.artifact.path / "tuning.json"), steps.append)
     assert not [step for step in steps if "candidate" in step]
+    assert (calls["setup"], calls["prove"]) == (2, 2)
     assert taken.artifact.artifact_hash == first.artifact.artifact_hash
     document = json.loads((first.artifact.path / artifact.MANIFEST).read_text())
     assert document["imported"]["activation_left_off"] == "Sigmoid"
@@ -738,7 +756,8 @@ def test_a_k_that_keys_refuse_is_raised(folder: Path) -> None:
     cost = estimate(26, instances=9, private=False, lookups=False)
     with tempfile.TemporaryDirectory() as scratch, Refusing() as engine:
         candidate = tuning.Candidate(replace(chosen, k=6), segments, cost)
-        outcome = _prove(search, circuit, candidate, engine, Path(scratch), source)
+        outcome, made = _prove(search, circuit, candidate, engine, Path(scratch, "7"), source, 1)
+        assert made is not None and made.k == 7 and made.proven["verified"]
     assert (outcome.refused, outcome.k, outcome.settings.k) == ("", 7, 7)
 
 

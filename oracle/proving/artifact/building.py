@@ -133,7 +133,17 @@ def build(
             (folder / MODEL).write_bytes(onnx)
             with EngineProcess() as engine:
                 _Build(
-                    folder, engine, detector, batch, visibility, arguments, srs, compile_standard, Kept(kept), made, progress
+                    folder,
+                    engine,
+                    detector,
+                    batch,
+                    visibility,
+                    arguments,
+                    srs,
+                    compile_standard,
+                    Kept(kept),
+                    made,
+                    progress,
                 ).run()
             os.replace(folder, target)
     return load(target)
@@ -240,7 +250,7 @@ class _Build:
         return arranged([*window] * self.batch, input_lengths(self.detector))
 
     def _taken_over(self, settings: dict[str, Any]) -> tuple[SrsFile, dict[str, Any]] | None:
-        """Take over keys and a first proof that were made of this very circuit. Return the SRS and the proof, or None."""
+        """Take over keys and a first proof, if they are of this very circuit. Return the SRS and the proof, or None."""
         if self.made is None:
             return None
         srs = self.source.file(self.made.k)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.core.documents import read_json
+from oracle.core.errors import DataError
 from oracle.proving.artifact.manifest import CIRCUIT, MODEL, PK, SETTINGS, SRS, VK
 from oracle.proving.hashing import sha256_of
 from oracle.proving.srs.files import SrsFile
@@ -36,7 +37,7 @@ class Made:
                 and read_json(self.folder / SETTINGS) == settings
                 and sha256_of(self.folder / SRS) == srs.sha256
             )
-        except (OSError, ValueError):
+        except (OSError, DataError):
             return False
 
     def move(self, target: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from oracle.core.errors import ArtifactError, ModelError, ProverUnavailable
-from oracle.proving.artifact import Visibility
+from oracle.proving.artifact import CIRCUIT, MODEL, PK, SETTINGS, SRS, VK, Visibility
 from oracle.proving.artifact.circuit import run_args, table_rows
+from oracle.proving.artifact.keys import settle, write_json
+from oracle.proving.artifact.made import Made
 from oracle.proving.cost import FOLD_MARGIN, LARGEST_PROOF, MIN_K, estimate, least_k
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings
@@ -19,7 +20,7 @@ from oracle.proving.inspect.model import check_cost
 from oracle.proving.interface import Progress
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.srs.files import SrsSource
-from oracle.proving.tuning.request import COLUMNS, FINALISTS
+from oracle.proving.tuning.request import COLUMNS, FINALISTS, Objective
 from oracle.proving.tuning.result import Candidate, describe
 from oracle.proving.tuning.search import Search
 
@@ -35,6 +36,8 @@ candidates are within a fifth of each other's truth, and a finalist has to be ch
 
 WITNESSED_SAMPLES = 16
 """Samples on which a finalist's circuit is compared with the reference."""
+
+_FILES = {"model": MODEL, "settings": SETTINGS, "circuit": CIRCUIT, "vk": VK, "pk": PK, "srs": SRS}
 
 _BETTER = 0.85
 """A finalist replaces one that was ranked above it only if it measures this much cheaper: less is noise, and the choice
@@ -133,13 +136,15 @@ def measure(
         own = folder / f"candidate-{at}"
         outcome, made = _prove(search, circuit, candidate, engine, own, srs, proofs)
         results[at] = (circuit, outcome)
+        losing: Path | None = own
         if made is not None:
             shapes.add(_shape(candidate))
             tried += 1
             if chosen is None or outcome.cost(objective) < _BETTER * results[chosen[0]][1].cost(objective):
-                chosen, made = (at, made), chosen and chosen[1]
-        # Keys may be as large as the memory: those that are not taken are deleted at once.
-        shutil.rmtree(own if made is None else made.folder, ignore_errors=True)
+                losing, chosen = chosen and chosen[1].folder, (at, made)
+        if losing is not None:
+            # Keys may be as large as the memory: those that are not taken are deleted at once.
+            shutil.rmtree(losing, ignore_errors=True)
     if chosen is None:
         raise ModelError(f"no settings of {search.request.name} can be proven: {results[0][1].refused}")
     return results, *chosen
@@ -150,16 +155,24 @@ def _shape(candidate: Candidate) -> tuple[int, int]:
 
 
 def _prove(
-    search: Search, circuit: Circuit, candidate: Candidate, engine: EngineProcess, folder: Path, srs: SrsSource
-) -> Candidate:
-    """Return the candidate with its measurements, or with the reason why it can't be proven.
+    search: Search,
+    circuit: Circuit,
+    candidate: Candidate,
+    engine: EngineProcess,
+    folder: Path,
+    srs: SrsSource,
+    proofs: int,
+) -> tuple[Candidate, Made | None]:
+    """Return the candidate with its measurements and its keys, or with the reason why it can't be proven.
 
     Only keys show if k is large enough.
     """
-    outcome = candidate
+    folder.mkdir()
+    outcome: tuple[Candidate, Made | None] = (candidate, None)
     for k in (candidate.estimated.k, candidate.estimated.k + 1):
-        outcome = _prove_at(search, circuit, candidate, k, engine, folder, srs)
-        if not outcome.refused or "witness" in outcome.refused or "reference" in outcome.refused:
+        outcome = _prove_at(search, circuit, candidate, k, engine, folder, srs, proofs)
+        refused = outcome[0].refused
+        if not refused or "witness" in refused or "reference" in refused:
             break
     return outcome
 
@@ -172,15 +185,17 @@ def _prove_at(
     engine: EngineProcess,
     folder: Path,
     srs: SrsSource,
-) -> Candidate:
-    model = ImportedModel(search.request.name, circuit, candidate.settings, disclosure=search.request.disclosure)
-    paths = {name: str(folder / name) for name in ("model", "settings", "circuit", "vk", "pk", "srs")}
+    count: int,
+) -> tuple[Candidate, Made | None]:
+    chosen = replace(candidate.settings, k=k)
+    model = ImportedModel(search.request.name, circuit, chosen, disclosure=search.request.disclosure)
+    paths = {parameter: str(folder / name) for parameter, name in _FILES.items()}
     Path(paths["model"]).write_bytes(model.to_onnx(1))
     arguments = run_args(model, search.request.visibility)
     try:
         settings = engine.call("gen_settings", model=paths["model"], settings=paths["settings"], run_args=arguments)
-        settings["run_args"]["logrows"] = k
-        Path(paths["settings"]).write_text(json.dumps(settings))
+        settle(settings, k)
+        write_json(Path(paths["settings"]), settings)
         shutil.copyfile(srs.file(k).path, paths["srs"])
         engine.call("compile_circuit", model=paths["model"], circuit=paths["circuit"], settings=paths["settings"])
         windows = [list(window) for window in model.windows()]
@@ -193,24 +208,25 @@ def _prove_at(
         proofs = []
         # A process of its own, whose memory is that of the proof alone.
         with EngineProcess() as prover:
-            for _ in range(PROOFS):
+            for _ in range(count):
                 files = _chosen(paths, "circuit", "settings", "vk", "pk", "srs")
                 proofs.append(prover.call("prove", inputs=windows[0], **files))
                 if sum(sum(proof["seconds"].values()) for proof in proofs) > _ENOUGH_S:
                     break
             memory = prover.call("peak_memory")["bytes"]
     except (ArtifactError, ProverUnavailable) as error:
-        return replace(candidate, refused=str(error))
+        return replace(candidate, refused=str(error)), None
     if len(proofs[0]["proof"]) // 2 > LARGEST_PROOF:
-        return replace(candidate, refused="no chain takes the verifier of so long a proof as its code")
-    return replace(
+        return replace(candidate, refused="no chain takes the verifier of so long a proof as its code"), None
+    measured = replace(
         candidate,
-        settings=replace(candidate.settings, k=k),
+        settings=chosen,
         seconds=min(sum(proof["seconds"].values()) for proof in proofs),
         proof_bytes=len(proofs[0]["proof"]) // 2,
         memory=memory,
         k=k,
     )
+    return measured, Made(folder, k, proofs[0])
 
 
 def _chosen(paths: Mapping[str, str], *names: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from oracle.proving.artifact.made import Made
 from oracle.proving.cost import Estimate, gas_of_bytes
 from oracle.proving.imported import ImportedModel, Settings
 from oracle.proving.tuning.fidelity import Fidelity
@@ -59,12 +60,14 @@ class Tuning:
         fidelity: Fidelity of the chosen model.
         candidates: All candidates, best first.
         chosen: Index of the chosen one.
+        made: Keys and a first proof of the chosen one, if they are to be kept.
     """
 
     model: ImportedModel
     fidelity: Fidelity
     candidates: Sequence[Candidate]
     chosen: int
+    made: Made | None = None
 
     def document(self) -> dict[str, Any]:
         """Return the result as JSON."""

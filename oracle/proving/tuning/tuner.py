@@ -21,8 +21,17 @@ from oracle.proving.tuning.result import Tuning
 from oracle.proving.tuning.search import Passing, Search
 
 
-def tune(request: Request, srs: SrsSource, progress: Progress = lambda step: None) -> Tuning:
+def tune(
+    request: Request, srs: SrsSource, progress: Progress = lambda step: None, *, keep: Path | None = None
+) -> Tuning:
     """Find the cheapest settings that pass the gate.
+
+    Args:
+        request: The request.
+        srs: Gives the reference string.
+        progress: Called with each step before it begins.
+        keep: A folder for the keys of the chosen settings (`Tuning.made`), so that a build need not make them again;
+            None: they are deleted.
 
     Raises:
         ModelError: The model can't be proven, or no settings pass.
@@ -32,8 +41,8 @@ def tune(request: Request, srs: SrsSource, progress: Progress = lambda step: Non
     candidates = search.candidates()
     with tempfile.TemporaryDirectory(prefix="oracle-tuning-") as folder, EngineProcess() as engine:
         ranked = rank(search, candidates, engine, Path(folder), progress)
-        measured, chosen = measure(search, ranked, engine, Path(folder), srs, progress)
-    return search.result(measured, chosen)
+        measured, chosen, made = measure(search, ranked, engine, keep or Path(folder), srs, progress)
+    return replace(search.result(measured, chosen), made=made if keep else None)
 
 
 def apply(request: Request, chosen: Mapping[str, Any], segments: int) -> tuple[ImportedModel, Fidelity]:
