@@ -173,7 +173,12 @@ class ProgramBuilder:
         reasons = [self.transformed[name] for name in names if name in self.transformed]
         if reasons and kind in COMPARISONS:
             reasons = [] if all(name in self.transformed for name in names) else reasons
-        elif reasons and not self._is_selecting and kind not in ("Reshape", "Gather", "Transpose", "Concat"):
+        elif (
+            reasons
+            and not self._is_selecting
+            and not self._scales(kind, inputs)
+            and kind not in ("Reshape", "Gather", "Transpose", "Concat")
+        ):
             raise OperatorRefused(
                 f"it computes with scores of which {reasons[0]}", "export the scores without a transform"
             )
@@ -182,6 +187,15 @@ class ProgramBuilder:
         low, high = range_of(kind, inputs, math.prod(shape), attributes)
         self._ranges[output] = low, high
         return Var(output, seen, low, high, is_whole(kind, inputs))
+
+    @staticmethod
+    def _scales(kind: str, inputs: Sequence[Any]) -> bool:
+        """Return True if an operation multiplies by one positive number, which changes no order."""
+        numbers = [np.asarray(each) for each in inputs if not isinstance(each, Var)]
+        if kind != "Mul" or len(numbers) != 1:
+            return False
+        number = numbers[0].flat[0]
+        return bool(number > 0 and (numbers[0] == number).all())
 
     @contextmanager
     def selecting(self) -> Iterator[None]:

@@ -77,8 +77,11 @@ def _gemm(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, A
         value = builder.transpose(value, (1, 0))
     result = matmul(builder, [value, weights], {})
     if len(arguments) > 2 and arguments[2] is not None:
-        bias = np.asarray(as_constant(arguments[2], "bias"), dtype=np.float64) * attributes.get("beta", 1.0)
-        result = builder.binary("Add", result, np.atleast_2d(bias))
+        bias, beta = arguments[2], attributes.get("beta", 1.0)
+        if isinstance(bias, Var):
+            bias = bias if beta == 1 else builder.binary("Mul", bias, np.array([beta]))
+            return builder.binary("Add", result, bias)
+        result = builder.binary("Add", result, np.atleast_2d(np.asarray(bias, dtype=np.float64) * beta))
     return result
 
 

@@ -48,6 +48,29 @@ def largest(builder: ProgramBuilder, values: Sequence[Var], *, smallest: bool = 
     return left[0]
 
 
+@handles("ReduceProd")
+def _product(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    value = as_var(arguments[0], "input")
+    given = arguments[1] if len(arguments) > 1 and arguments[1] is not None else attributes.get("axes", ())
+    rank = len(value.shape)
+    axes = tuple(sorted({axis_of(int(axis), rank) for axis in as_constant(given, "axes")})) or tuple(range(rank))
+    left = _apart(builder, value, axes)
+    while len(left) > 1:
+        pairs = [left[at : at + 2] for at in range(0, len(left), 2)]
+        left = [builder.binary("Mul", *pair) if len(pair) == 2 else pair[0] for pair in pairs]
+    if attributes.get("keepdims", 1):
+        return left[0]
+    return builder.reshape(left[0], [dim for axis, dim in enumerate(value.shape) if axis not in axes])
+
+
+def _apart(builder: ProgramBuilder, value: Var, axes: tuple[int, ...]) -> list[Var]:
+    """Return a value's parts along some axes, which each part has with one element."""
+    numbered = np.arange(1, math.prod(value.shape) + 1).reshape(value.shape)
+    kept = [1 if axis in axes else dim for axis, dim in enumerate(value.shape)]
+    apart = np.moveaxis(numbered, axes, range(len(axes))).reshape(-1, *kept)
+    return [move(builder, value, each, 0.0) for each in apart]
+
+
 @handles_each("ReduceMax", "ReduceMin")
 def _reduce_extreme(operator: str, builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     value = as_var(arguments[0], "input")
@@ -64,10 +87,7 @@ def _global_max_pool(builder: ProgramBuilder, arguments: list[Any], attributes: 
 
 
 def extreme_over(builder: ProgramBuilder, value: Var, axes: tuple[int, ...], keepdims: bool, *, smallest: bool) -> Var:
-    numbered = np.arange(1, math.prod(value.shape) + 1).reshape(value.shape)
-    kept = [1 if axis in axes else dim for axis, dim in enumerate(value.shape)]
-    apart = np.moveaxis(numbered, axes, range(len(axes))).reshape(-1, *kept)
-    result = largest(builder, [move(builder, value, each, 0.0) for each in apart], smallest=smallest)
+    result = largest(builder, _apart(builder, value, axes), smallest=smallest)
     if keepdims:
         return result
     return builder.reshape(result, [dim for axis, dim in enumerate(value.shape) if axis not in axes])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBuilder, Var
+from oracle.proving.lowering.operators.choosing import labels
 from oracle.proving.lowering.operators.linear import matmul
 from oracle.proving.lowering.table import handles
 
@@ -27,11 +29,17 @@ def _linear(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str,
     result = matmul(builder, [arguments[0], coefficients.T], {})
     if attributes.get("intercepts"):
         result = builder.binary("Add", result, np.array(attributes["intercepts"], dtype=float).reshape(1, -1))
-    labels = attributes.get("classlabels_ints") or attributes.get("classlabels_strings") or ()
-    if classifier and len(labels) == 2 and result.shape[1] == 1:
+    names = attributes.get("classlabels_ints") or attributes.get("classlabels_strings") or ()
+    if classifier and len(names) == 2 and result.shape[1] == 1:
         result = two_classes(builder, result, probability=False)
-    # A classifier's first output is the label, which can't be proven; the second has its scores.
-    return [UNKNOWN, result] if classifier else result
+    return [label_of(builder, result, names), result] if classifier else result
+
+
+def label_of(builder: ProgramBuilder, scores: Var, names: Sequence[Any]) -> Any:
+    """Return a classifier's first output, the label of the largest score; unknown if its labels are not told."""
+    if len(names) != scores.shape[-1] or len(names) < 2:
+        return UNKNOWN
+    return labels(builder, scores, names)
 
 
 def note_transform(builder: ProgramBuilder, attributes: dict[str, Any]) -> None:

@@ -55,9 +55,8 @@ def _cast(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, A
 def _reshape(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     value = as_var(arguments[0], "input")
     wanted = [int(dim) for dim in as_constant(arguments[1], "shape")]
-    shape = [
-        value.shape[axis] if dim == 0 and not attributes.get("allowzero") else dim for axis, dim in enumerate(wanted)
-    ]
+    keeps_zero = bool(attributes.get("allowzero"))
+    shape = [value.shape[axis] if dim == 0 and not keeps_zero else dim for axis, dim in enumerate(wanted)]
     if -1 in shape:
         shape[shape.index(-1)] = math.prod(value.shape) // -math.prod(shape)
     if math.prod(shape) != math.prod(value.shape):

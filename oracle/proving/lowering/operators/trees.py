@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBuilder, Var
+from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var
 from oracle.proving.lowering.operators.reductions import reduce
-from oracle.proving.lowering.operators.scikit import note_transform, two_classes
+from oracle.proving.lowering.operators.scikit import label_of, note_transform, two_classes
 from oracle.proving.lowering.table import handles
 
 MAX_TREE_DEPTH = 200
@@ -40,7 +40,7 @@ def _trees(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, 
         # probabilities.
         positive = min(attributes["class_weights"]) >= 0
         result = two_classes(builder, result, probability=positive)
-    return [UNKNOWN, result] if classifier else result
+    return [label_of(builder, result, labels), result] if classifier else result
 
 
 @dataclass(frozen=True, slots=True)

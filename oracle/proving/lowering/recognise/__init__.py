@@ -9,6 +9,7 @@ the float model is still the file as it came. What no rule knows stays as it is.
     ensembles   a sum of trees on one input becomes one ensemble
     orderings   exponentials over their sum become a Softmax
     ratios      a number over one more than its magnitude becomes a Softsign
+    choices     the place of the largest is looked for before functions that keep the order
     distances   a loop over points becomes two products
 """
 
@@ -16,13 +17,14 @@ from __future__ import annotations
 
 import onnx
 
+from oracle.proving.lowering.recognise.choices import look_before
 from oracle.proving.lowering.recognise.distances import write_distances
 from oracle.proving.lowering.recognise.ensembles import join_ensembles
 from oracle.proving.lowering.recognise.leaves import write_leaves
 from oracle.proving.lowering.recognise.orderings import write_softmax
 from oracle.proving.lowering.recognise.ratios import write_softsign
 
-_RULES = (write_distances, write_leaves, join_ensembles, write_softmax, write_softsign)
+_RULES = (write_distances, write_leaves, join_ensembles, write_softmax, write_softsign, look_before)
 
 
 def recognised(model: onnx.ModelProto) -> onnx.ModelProto:
