@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.bench.suite import defaults
+from oracle.bench.suite.limited import end_with_parent
 from oracle.bench.suite.subjects import Subject
 from oracle.bench.suite.trial import build, rules_of
 from oracle.core.documents import read_json, write_json
@@ -18,6 +19,7 @@ from oracle.core.documents import read_json, write_json
 
 def main(job: Path) -> None:
     """Measure the model that a file names."""
+    end_with_parent()
     warnings.simplefilter("ignore")  # frameworks' exports are full of them
     document = read_json(job)
     inputs = document["inputs"]

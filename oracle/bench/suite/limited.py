@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +17,9 @@ from oracle.bench.memory import resident
 
 _LOOK_S = 0.1
 """Seconds between two looks at its memory."""
+
+_PARENT_S = 0.5
+"""Seconds between two looks at the parent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,21 @@ def run_limited(
         why = f"signal {-code}" if code < 0 else f"exit status {code}"
     words = " | ".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:])
     return Ending(why, words[-400:], time.monotonic() - began)
+
+
+def end_with_parent() -> None:
+    """End this process when its parent has ended, however that was: nobody would read what it finds.
+
+    The children of this process wait for its commands, and end without it.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="parent").start()
 
 
 def _kill(process: psutil.Process) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -123,6 +126,28 @@ def test_a_process_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     command = script(tmp_path / "slow.py", "import time; print('still here', flush=True); time.sleep(60)")
     ending = run_limited(command, tmp_path / "log", seconds=1, memory=GIB)
     assert (ending.why, ending.words) == ("time", "still here") and ending.seconds < 30
+
+
+def test_a_process_ends_with_its_parent(tmp_path: Path) -> None:
+    """The parent is killed, so that it can't end its child itself."""
+    child = (
+        "import threading; from oracle.bench.suite.limited import end_with_parent; end_with_parent(); "
+        "print('up', flush=True); threading.Event().wait(120)"
+    )
+    command = script(
+        tmp_path / "parent.py",
+        f"""
+        import os, signal, subprocess, sys
+        child = subprocess.Popen([sys.executable, "-c", {child!r}], stdout=subprocess.PIPE)
+        child.stdout.readline()
+        print(child.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """,
+    )
+    killed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(int(killed.stdout)).wait(30)
 
 
 def test_each_stage_has_the_whole_time(tmp_path: Path) -> None:
