@@ -16,6 +16,9 @@ import onnx
 
 from oracle.proving.lowering.recognise.graph import Graph
 
+_SHAPES = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
+"""Operators that leave the numbers and their order as they are."""
+
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
 
 
@@ -156,7 +159,7 @@ def _step(graph: Graph, node: onnx.NodeProto) -> tuple[tuple[Step, ...], str] | 
     kind = node.op_type
     if kind in _CURVES:
         return (Step(kind),), node.input[0]
-    if kind == "Identity" or (kind == "Cast" and graph.attributes(node)["to"] in _FLOATS):
+    if kind in _SHAPES or (kind == "Cast" and graph.attributes(node)["to"] in _FLOATS):
         return (), node.input[0]
     if kind == "Neg":
         return (_TURNED,), node.input[0]

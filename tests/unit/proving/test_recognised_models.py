@@ -20,6 +20,7 @@ from oracle.proving.exporting import from_sklearn
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.monotone import Step, Tail
+from oracle.proving.lowering.operators.mixtures import corners, excess
 from oracle.proving.lowering.program import Program
 from oracle.proving.lowering.recognise import recognised
 from oracle.proving.reference.instantiate import instantiate
@@ -282,6 +283,33 @@ def test_a_softmax_is_one_of_the_same_value(nodes: list[onnx.NodeProto], is_soft
         assert np.abs(computed - expected).max() < 0.01
 
 
+@pytest.mark.parametrize("components", [1, 2, 3, 5])
+def test_the_density_of_a_mixture(components: int) -> None:
+    """The logarithm of a sum of exponentials is within the stated bound of the exact one, and never below it."""
+    mixture = GaussianMixture(components, random_state=0).fit(POINTS)
+    data = _exported(mixture, {"score_samples": True})
+    for segments in (8, 32):
+        program = lowered(data, output="score_samples", segments=segments)
+        rounds = math.ceil(math.log2(components))
+        assert len(program.approximated) == (1 if rounds else 0)
+        circuit = instantiate(program, 6, 16, 512)
+        computed = circuit.evaluate(circuit.quantise(POINTS)).astype(float) / 2.0**circuit.output_scale
+        above = computed[:, 0] - mixture.score_samples(POINTS)
+        assert above.min() > -0.002 and above.max() < rounds * excess(segments) + 0.002
+    _, (problem,) = lower(
+        read_model(model([node("ReduceLogSumExp", ["x"], noop_with_empty_axes=1)], ["N", 4], [], opset=18))
+    )
+    assert "it reduces nothing" in str(problem)
+
+
+def test_the_stated_excess_is_the_largest() -> None:
+    at = np.linspace(0, 14, 100_001)
+    for segments in (8, 16, 32):
+        xs, ys = zip(*corners(segments), strict=True)
+        apart = np.interp(at, xs, ys) - np.log1p(np.exp(-at))
+        assert np.abs(apart).max() == pytest.approx(excess(segments), rel=1e-3)
+
+
 # --- distances ------------------------------------------------------------------------------------------------------
 
 
@@ -349,7 +377,7 @@ def test_a_threshold_goes_back_through_the_chain(name: str) -> None:
     ("nodes", "dropped"),
     [
         ([node("Exp", ["a"])], "Exp"),
-        ([node("Sqrt", ["a"])], "Sqrt"),
+        ([node("Sqrt", ["a"], "s"), node("Reshape", ["s", "shape"], "r"), node("Squeeze", ["r", "axis"])], "Sqrt"),
         ([node("Sigmoid", ["a"], "s"), node("Mul", ["s", "two"])], "Mul of Sigmoid"),
         ([node("Sigmoid", ["a"], "s"), node("Sub", ["one", "s"])], ""),
         ([node("Neg", ["a"], "n"), node("Exp", ["n"], "e"), node("Sub", ["one", "e"])], "Sub of Exp of Neg"),
@@ -361,6 +389,7 @@ def test_a_threshold_goes_back_through_the_chain(name: str) -> None:
 def test_chains_that_are_left_off(nodes: list[onnx.NodeProto], dropped: str) -> None:
     """One that falls on the whole is not: "above" would become "below". Nor one that treats outputs differently."""
     constants = [weights("w", RNG.normal(size=(4, 2))), TWO, weights("one", [1.0]), weights("pair", [[1.0, -2.0]])]
+    constants += [weights("shape", [-1, 1], np.int64), AXIS]
     data = model([node("MatMul", ["x", "w"], "a"), *nodes], ["N", 4], constants)
     assert lowered(data).dropped == dropped
     program, _ = lower(read_model(data), keep_activation=True)
