@@ -9,6 +9,7 @@ import numpy as np
 from oracle.core.errors import ModelError
 from oracle.proving.approximate.domains import bounded
 from oracle.proving.artifact import Visibility
+from oracle.proving.artifact.circuit import table_rows
 from oracle.proving.imported import Settings, legs_for
 from oracle.proving.interface import Progress
 from oracle.proving.lowering.program import Program
@@ -28,6 +29,10 @@ within the clip."""
 
 _MANY = 0.1
 """Share of undecided samples that makes a finer scale worth its larger table."""
+
+
+_AFFORDABLE = 1 << 15
+"""Rows of a table beyond which no finer scale is tried once one has passed: a proof takes ten seconds then."""
 
 
 def approximate_candidates(
@@ -63,7 +68,7 @@ def approximate_candidates(
         if fidelity.flips_per_10k > request.max_flips_per_10k:
             continue
         passing.append((circuit, fidelity))
-        if fidelity.undecided <= _MANY * fidelity.samples:
+        if fidelity.undecided <= _MANY * fidelity.samples or 4 * table_rows(circuit.looked_up) > _AFFORDABLE:
             break
     if not passing:
         if nearest is None:
