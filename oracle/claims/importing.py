@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from oracle.claims.circuit import ClaimCircuit
-from oracle.claims.models import ACTIVATIONS, INPUT_SCALE, PARAM_SCALE, ClaimFeature, ModelSpec
+from oracle.claims.models import INPUT_SCALE, PARAM_SCALE, ClaimFeature, ModelSpec
+from oracle.claims.probabilities import free_name, join_two, margins_of, probability_of
 from oracle.core.documents import parse_json
 from oracle.core.errors import DataError, ModelError
 from oracle.proving.exporting import ExportedModel, require_onnx
@@ -80,6 +82,8 @@ def claim_model(
     *,
     output: str | None = None,
     classes: tuple[str, ...] = (),
+    names: tuple[str, ...] = (),
+    changes: bool = False,
     tolerance: float = 0.001,
 ) -> ModelSpec:
     """Return a model of one's own for claims, ready for `ZkmlClient.register_model`.
@@ -92,7 +96,10 @@ def claim_model(
         model: The ONNX file, or what `from_sklearn` and `from_torch` return.
         schema: A JSON Schema of the features, or a file with it; see `features_of`.
         output: The output that claims are about, by name; None: the model has one, beside labels.
-        classes: Names of the classes, if the claim is about the largest of several outputs.
+        classes: Names of the classes, if the claim is about the largest of several numbers in the output.
+        names: Names of the numbers in the output, if claims are about some of several: of a classifier, the
+            probabilities of its classes.
+        changes: True if claims can be about how far an output has changed since earlier data.
         tolerance: The largest difference between integers and floats, as a share of the range of the outputs. It may
             be larger on one row of a thousand. Of a model with classes, one row of a thousand may have another class.
 
@@ -107,27 +114,27 @@ def claim_model(
         require_onnx(Path(model))
         proto = read_model(read_file(Path(model)), name)
     _keep_output(proto, output, name)
+    join_two(proto)
     own = bytes(proto.SerializeToString(deterministic=True))
     program, problems = lower(read_model(own, name))
     if program is None:
         raise ModelError(f"{name} can't be proven as it is: {'; '.join(told(problems))}")
-    if not classes and (program.order_only or program.dropped not in ACTIVATIONS):
-        reason = program.order_only or f"the final {program.dropped} is left off"
+    activation = "" if classes else probability_of(proto, program, name)
+    if not classes and program.outputs != (len(names) or 1):
         raise ModelError(
-            f"{name}: {reason}, so that only the order of its outputs can be claimed: name its classes (classes=…), "
-            "or export the value before it"
+            f"{name} has {program.outputs} outputs, and {len(names)} names: name each (names=…) to claim bounds of "
+            "some, or name the classes (classes=…) to claim which is the largest"
         )
-    activation = "" if classes else program.dropped
     _take_places(proto, features, name)
     graph = bytes(proto.SerializeToString(deterministic=True))
     windows = _draw(features)
     spans, lows = _ranges(features)
     floats = float_outputs(own, windows / float(1 << INPUT_SCALE) * spans + lows)
     for scale in SCALES:
-        spec = ModelSpec(name, graph, features, activation, classes, param_scale=scale)
+        spec = ModelSpec(name, graph, features, activation, classes, param_scale=scale, outputs=names, changes=changes)
         card = _compared(spec, spec.circuit(), windows, floats, tolerance)
         if card["off"] <= MOST_OFF:
-            return ModelSpec(name, graph, features, activation, classes, card, scale)
+            return replace(spec, card=card)
     raise ModelError(
         f"{name}: with weights of {SCALES[-1]} bits, the integers differ from the float model by up to "
         f"{card['largest_difference']:.3g}, and on {card['off']:.1%} of {DRAWN:,} rows by more than the tolerance. "
@@ -202,7 +209,7 @@ def _take_places(proto: onnx.ModelProto, features: tuple[ClaimFeature, ...], nam
         )
     span, low = (np.array([values], dtype=_FLOATS[kind]) for values in _ranges(features))
     taken = {each for node in graph.node for each in (*node.input, *node.output)} | constants
-    place, spread, first, second = (_free(each, taken) for each in ("places", "spread", "span", "low"))
+    place, spread, first, second = (free_name(each, taken) for each in ("places", "spread", "span", "low"))
     nodes = [
         helper.make_node("Mul", [place, first], [spread], name=spread),
         helper.make_node("Add", [spread, second], [given[0].name], name=given[0].name),
@@ -212,12 +219,6 @@ def _take_places(proto: onnx.ModelProto, features: tuple[ClaimFeature, ...], nam
     graph.node.extend([*nodes, *rest])
     graph.initializer.extend([numpy_helper.from_array(span, first), numpy_helper.from_array(low, second)])
     given[0].name = place
-
-
-def _free(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "_"
-    return name
 
 
 def _ranges(features: tuple[ClaimFeature, ...]) -> tuple[list[float], list[float]]:
@@ -250,18 +251,24 @@ def _draw(features: tuple[ClaimFeature, ...]) -> np.ndarray:
 def _compared(
     spec: ModelSpec, found: ClaimCircuit, windows: np.ndarray, floats: np.ndarray, tolerance: float
 ) -> dict[str, Any]:
-    scores = [int(score) for score in found.model.circuit.evaluate(windows)[:, 0]]
-    integers = np.array([spec.value(score, found.score_unit) for score in scores])
+    scores = np.asarray(found.model.circuit.evaluate(windows), dtype=object) / found.score_unit
+    integers = scores.astype(float)
     if spec.classes:
-        expected: np.ndarray = np.argmax(floats, axis=1).astype(float)
-        allowed = 0.5
+        expected: np.ndarray = np.argmax(floats, axis=1).astype(float)[:, None]
+        allowed: Any = 0.5
     else:
-        expected = floats[:, 0]
-        allowed = tolerance * float(np.ptp(expected))
+        if spec.activation == "Sigmoid":
+            integers = 1 / (1 + np.exp(-integers))
+        expected = margins_of(floats) if spec.activation == "Softmax" else floats.astype(float)
+        known = ~np.isnan(expected).any(axis=1)
+        if not known.any():
+            raise ModelError(f"{spec.name}: its probabilities are all 0 or 1, and can't be compared")
+        integers, expected = integers[known], expected[known]
+        allowed = tolerance * np.ptp(expected, axis=0)
     apart = np.abs(integers - expected)
     return {
-        "rows": DRAWN,
+        "rows": len(apart),
         "rows_from": "drawn from the features' ranges, as commitments round them",
         "largest_difference": float(apart.max()),
-        "off": float((apart > allowed).mean()),
+        "off": float((apart > allowed).any(axis=1).mean()),
     }

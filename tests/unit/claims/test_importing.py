@@ -140,7 +140,7 @@ def test_models_that_can_not_be_claimed() -> None:
         own(two, output="c")
     assert own(two, output="a").circuit().model.outputs == 1
     assert own(two, output="b", classes=("no", "yes")).classes == ("no", "yes")
-    with pytest.raises(ModelError, match="has 2 outputs, not 1"):
+    with pytest.raises(ModelError, match="has 2 outputs, and 0 names"):
         own(two, output="b")
     narrow = model([node("MatMul", ["x", "w"])], ["N", 3], [weights("w", np.ones((3, 1)))])
     with pytest.raises(ModelError, match=r"one row of floats \[N, 4\]"):
