@@ -146,7 +146,7 @@ def test_models_that_can_not_be_claimed() -> None:
     with pytest.raises(ModelError, match=r"one row of floats \[N, 4\]"):
         own(narrow)
     softmax = model([node("MatMul", ["x", "v"], "s"), node("Softmax", ["s"])], ["N", WIDTH], constants[1:])
-    with pytest.raises(ModelError, match="name its classes"):
+    with pytest.raises(ModelError, match="name the classes"):
         own(softmax)
     assert own(softmax, classes=("no", "yes")).activation == ""
 

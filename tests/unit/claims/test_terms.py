@@ -86,7 +86,7 @@ def test_models_whose_outputs_are_none() -> None:
         ({"activation": "Softmax"}, "name them"),
     ):
         with pytest.raises(ModelError, match=says):
-            ModelSpec("bad", b"", features, **more)  # type: ignore[arg-type]
+            ModelSpec("bad", b"", features, **more)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,12 @@ def test_a_document_says_the_same(told: Constraints) -> None:
 
 def test_documents_that_say_nothing() -> None:
     assert constraints_of({"classes": ["b"]}, ("a", "b")) == Equals(1)
-    for document in (
+    nothing: tuple[Any, ...] = (
         None, [], {}, {"at_least": "1"}, {"at_least": float("nan")}, {"at_least": True}, {"least": 1}, {"outputs": {}},
         {"outputs": {"a": {}}}, {"outputs": {"a": {"at_least": 1}}, "at_least": 1}, {"change": 5}, {"change": [1]},
         {"change": [2, 1]}, {"classes": []}, {"classes": ["z"]}, {"classes": [1], "at_least": 0}, {"at_least": None},
-    ):  # fmt: skip
+    )  # fmt: skip
+    for document in nothing:
         with pytest.raises(DataError):
             constraints_of(document)
 
@@ -186,10 +187,8 @@ def test_probabilities_of_classifiers(classifier: Any, count: int, activation: s
         probabilities = estimator.predict_proba(np.array([row]))[0]
         scores = circuit.scores(encoded)
         for (at, name), bound in itertools.product(enumerate(names), (0.2, 0.5, 0.8)):
-            for told, holds in (
-                (AtLeast(bound), probabilities[at] >= bound),
-                (AtMost(bound), probabilities[at] <= bound),
-            ):
+            chance = probabilities[at]
+            for told, holds in ((AtLeast(bound), chance >= bound), (AtMost(bound), chance <= bound)):
                 (one,) = spec.terms({name: told}, circuit.score_unit, circuit.limit).bounds
                 if one.lo <= scores[at] <= one.hi:
                     assert holds or abs(chance - bound) < 0.01
