@@ -15,7 +15,7 @@ from oracle.chain.deploy import Deployment
 from oracle.chain.local import toolchain
 from oracle.chain.local.solc import Solc
 from oracle.config import Config
-from oracle.core.errors import ArtifactError
+from oracle.core.errors import ArtifactError, ConfigError
 from oracle.proving import artifact
 from oracle.proving.artifact import Artifact
 from oracle.proving.srs.files import SrsOrigin
@@ -47,9 +47,24 @@ def find_artifact(config: Config, batch: int = 1, progress: Progress = lambda st
         kept=toolchain.regenerated_dir(),
         progress=progress,
     )
+    _require_exact(config, found)
     if config.prover.model is not None:
         keep_detector(detector, found)
     return found
+
+
+def _require_exact(config: Config, found: Artifact) -> None:
+    """Make sure that a feed's verdicts are nobody's choice.
+
+    Raises:
+        ConfigError: The circuit is not exact, and the configuration does not say that such circuits may judge.
+    """
+    manifest = found.manifest
+    if not manifest.exact and not config.prover.approximate:
+        raise ConfigError(
+            f"{found.path} is not exact: within ±{max(manifest.guard_band) / manifest.score_unit:g} of the gate its "
+            "prover decides. Use an exact model, or set [prover] approximate = true if that is good enough for you"
+        )
 
 
 async def build_artifact(config: Config, batch: int) -> Path:
@@ -75,6 +90,7 @@ def deployed_artifact(config: Config, deployment: Deployment, number: int) -> Ar
                     f"{folder} is artifact {found.artifact_hash}, but model {number} was deployed from "
                     f"{model.artifact_hash}: restore that one, or propose this one as a new model"
                 )
+            _require_exact(config, found)
             return found
     raise ArtifactError(
         f"the artifact of model {number} ({hint.name}) is neither at {hint} nor in {config.prover.artifacts}: "
@@ -97,6 +113,7 @@ def deployed_circuits(config: Config, deployment: Deployment, number: int) -> di
         for folder in _folders(config, hint):
             if (folder / artifact.MANIFEST).is_file():
                 circuit = artifact.load(folder)
+                _require_exact(config, circuit)
                 if bytes.fromhex(circuit.manifest.verifier_code_hash.removeprefix("0x")) in verifiers:
                     found[batch] = circuit
                     break

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from oracle.app.circuits import Progress
 from oracle.chain.local import toolchain
 from oracle.chain.local.solc import Solc
 from oracle.core.errors import ArtifactError
 from oracle.proving import artifact as artifacts
+from oracle.proving.approximate.statement import band_problems
 from oracle.proving.artifact import Artifact, Regeneration
 from oracle.proving.interface import Provable
 
@@ -21,12 +23,18 @@ def regenerated(
 ) -> Regeneration:
     """Make an artifact's key and bytecode again, or find what this machine made before. See `artifact.regenerate`.
 
+    Of a public circuit that is not exact, what a prover may choose is derived again, too.
+
     Args:
         artifact: The artifact.
         progress: Called with each step.
         model: The model, or one of its architecture.
     """
-    return artifacts.regenerate(artifact, Solc(), model=model, cache=toolchain.regenerated_dir(), progress=progress)
+    again = artifacts.regenerate(artifact, Solc(), model=model, cache=toolchain.regenerated_dir(), progress=progress)
+    if artifact.manifest.exact:
+        return again
+    graph = (artifact.path / artifacts.ARCHITECTURE).read_bytes()
+    return replace(again, problems=(*again.problems, *band_problems(artifact.manifest, graph)))
 
 
 async def require_regenerated(found: Sequence[Artifact], progress: Progress = lambda step: None) -> None:

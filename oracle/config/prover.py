@@ -93,6 +93,7 @@ class ProverConfig(WorkersConfig):
         srs: Where the structured reference string comes from. Whoever made a local one can forge proofs, so it is for
             local chains only.
         model: A model file, as `oracle detector train` writes it. None: the trained model of the package.
+        approximate: True lets a model judge feeds whose circuit is not exact. Within its guard band a prover decides.
         batch_sizes: How many feeds one proof can judge. `oracle deploy` builds a circuit of the same model for each
             size, and the hub takes the smallest into which a submission fits.
         batch_window_ms: How long a report waits for others that share its proof, if there is a circuit for several. It
@@ -107,6 +108,7 @@ class ProverConfig(WorkersConfig):
     disclosure: Literal["score", "verdict"] | None = None
     srs: Literal["public-ceremony", "insecure-local"] = "public-ceremony"
     model: ConfigPath | None = None
+    approximate: bool = False
     batch_sizes: BatchSizes = (1,)
     batch_window_ms: Annotated[int, Field(ge=0, le=60_000)] = 250
     shadow_wait_ms: Annotated[int, Field(ge=0, le=60_000)] = 2_000

@@ -76,11 +76,11 @@ class Manifest:
         features: The names of a feed model's features, in order; empty if it is no feed's model.
         hashed: Ends of a segment of a split model that are published as hashes: "input", "output" or both.
         inputs: Lengths of the circuit's inputs, if it has several; each has a hash of its own. A window is all of them.
-        exact: True if the circuit equals an integer reference bit for bit, and a prover chooses nothing. False for an
-            approximate circuit, which looks functions up.
-        errors: Of an approximate circuit, the largest distance from the float model on the samples, for each output, in
-            output units. It is measured and not a bound.
-        guard_band: Of an approximate circuit, half the width of the band around a threshold in which a published
+        exact: True if nothing is looked up, and a prover chooses nothing. False for a circuit that looks functions up,
+            or that divides values whose scale is too large.
+        errors: Of a circuit that is not exact, the largest distance from the float model on the samples, for each
+            output, in output units. It is measured and not a bound. Empty if outputs can't be compared.
+        guard_band: Of a circuit that is not exact, half the width of the band around a threshold in which a published
             integer decides nothing, for each output, in published integers.
     """
 
@@ -232,8 +232,11 @@ def _check_approximation(values: dict[str, Any]) -> None:
     if any(type(each) is not int or not 0 <= each < 1 << 127 for each in band):
         raise TypeError("guard_band must be whole numbers, none of them negative")
     expected = 0 if exact else values["outputs"]
-    if (len(errors), len(band)) != (expected, expected):
-        raise ValueError("an approximate circuit has an error and a guard band for each output, an exact one has none")
+    if len(errors) not in (0, expected) or len(band) != expected:
+        raise ValueError("a circuit that is not exact has an error and a guard band for each output, others have none")
+    facts = values.get("imported") or {}
+    if exact != (not facts.get("looked_up") and not facts.get("slack")):
+        raise ValueError("it is exact if nothing is looked up and no prover has a choice, and only then")
     values |= {"errors": errors, "guard_band": band}
 
 
