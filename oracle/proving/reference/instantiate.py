@@ -15,7 +15,7 @@ from oracle.proving.lowering.program import COMPARISONS, Op, Program
 from oracle.proving.reference.bounds import bounds, slack_of
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.functions import levelled, table_range
-from oracle.proving.reference.narrower import narrowed, steepest
+from oracle.proving.reference.narrower import blended, narrowed, steepest
 from oracle.proving.reference.reordered import reordered
 from oracle.proving.reference.slopes import rounded_slopes
 from oracle.proving.reference.steps import (
@@ -87,6 +87,9 @@ def instantiate(
         steep = steepest(step, makers, intervals) if rebase else None
         if steep is not None:
             slack = np.minimum(slack, slacks[steep[0]] * steep[1])
+        blend = blended(step, makers, intervals, slacks) if rebase else None
+        if blend is not None:
+            slack = np.minimum(slack, blend)
         if drop:
             if largest.bit_length() > EXACT_QUOTIENT_BITS:
                 raise ModelError(

@@ -5,7 +5,7 @@ that a tree's values doubled with each level, and a sigmoid's would grow with it
 reach is known exactly, from the numbers themselves. They are found in a program's operations, whoever wrote them, so
 that a circuit that is read back has the same bounds.
 
-    Add(Mul(c, Sub(a, b)), b)                    with c of 0 and 1: between a and b
+    Add(Mul(c, Sub(a, b)), b)                    with c from 0 to 1: between a and b
     Sub(a, Mul(c, a))                            with c of 0 and 1: between a and 0
     Add(Relu(Sub(a, b)), b)                      the larger of a and b
     Sub(a, Relu(Sub(a, b)))                      the smaller of a and b
@@ -15,11 +15,15 @@ that a circuit that is read back has the same bounds.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from oracle.proving.reference.steps import IntegerStep
+
+_BEYOND = 0.25
+"""What is further from 0 to 1 than this is no share."""
 
 Intervals = Mapping[str, tuple[Any, Any]]
 
@@ -33,10 +37,7 @@ def narrowed(step: IntegerStep, makers: Mapping[str, IntegerStep], intervals: In
         intervals: Bounds on all values and constants so far.
     """
     if step.op.kind == "Add":
-        for at in (0, 1):
-            found = _selected(step, at, makers, intervals)
-            if found is not None:
-                return found
+        return _selected(step, makers, intervals)
     if step.op.kind == "Sub":
         product = makers.get(step.op.inputs[1])
         if product is not None and product.op.kind == "Mul" and not product.drop and not any(step.lifts):
@@ -64,28 +65,80 @@ def steepest(step: IntegerStep, makers: Mapping[str, IntegerStep], intervals: In
     return argument, np.abs(slopes).max(axis=0) * (1 << lift)
 
 
-def _selected(
-    step: IntegerStep, at: int, makers: Mapping[str, IntegerStep], intervals: Intervals
-) -> tuple[Any, Any] | None:
-    """Return the bounds of Add(…, b), where operand `at` is b and the other is made from a − b."""
-    other, name = step.op.inputs[at], step.op.inputs[1 - at]
-    # A difference has the larger scale of its two sides, so only b may be lifted.
-    if step.lifts[1 - at]:
-        return None
-    apart = _difference(name, makers, through="Relu")
-    if apart is not None and apart.op.inputs[1] == other:
-        return _both(apart, intervals, np.maximum)
-    product = makers.get(name)
-    if product is None or product.op.kind != "Mul" or product.drop:
-        return None
-    for bit, difference in (product.op.inputs, product.op.inputs[::-1]):
-        apart = _difference(difference, makers)
-        if apart is None or apart.op.inputs[1] != other or product.scale != apart.scale:
+@dataclass(frozen=True, slots=True)
+class _Blend:
+    """An addition that makes b + c (a − b), for c between 0 and 1 or a little beyond.
+
+    Attributes:
+        apart: The difference.
+        share: Name of c.
+        beyond: How far c can be below 0 or above 1.
+        is_divided: True if the product is rounded.
+    """
+
+    apart: IntegerStep
+    share: str
+    beyond: float
+    is_divided: bool
+
+
+def _blend(step: IntegerStep, makers: Mapping[str, IntegerStep], intervals: Intervals) -> _Blend | None:
+    """Return the parts of Add(Mul(c, Sub(a, b)), b), or None."""
+    for at in (0, 1):
+        other, name = step.op.inputs[at], step.op.inputs[1 - at]
+        product = makers.get(name)
+        # A difference has the larger scale of its two sides, so only b may be lifted.
+        if product is None or product.op.kind != "Mul" or step.lifts[1 - at]:
             continue
-        if _is_bit(bit, intervals):
-            least, most = _both(apart, intervals, np.minimum)[0], _both(apart, intervals, np.maximum)[1]
-            return np.broadcast_to(least, step.op.shape), np.broadcast_to(most, step.op.shape)
+        for share, difference in (product.op.inputs, product.op.inputs[::-1]):
+            apart, maker = _difference(difference, makers), makers.get(share)
+            if apart is None or maker is None or apart.op.inputs[1] != other or product.scale != apart.scale:
+                continue
+            # The product has the scale of the difference: what was divided away is the scale of c.
+            one = 1 << product.drop
+            low, high = intervals[share]
+            beyond = max(0, -int(low.min()), int(high.max()) - one) / one
+            if maker.scale == product.drop and beyond <= _BEYOND:
+                return _Blend(apart, share, beyond, product.drop > 0)
     return None
+
+
+def blended(
+    step: IntegerStep, makers: Mapping[str, IntegerStep], intervals: Intervals, slacks: Mapping[str, Any]
+) -> Any | None:
+    """Return how far a prover can take b + c (a − b); None if an operation is of another form.
+
+    The shares of a and b add up to 1, so that their slacks do not add up. What c is off counts with the difference.
+    """
+    blend = _blend(step, makers, intervals) if step.op.kind == "Add" else None
+    if blend is None:
+        return None
+    (a, b), (lift_a, lift_b) = blend.apart.op.inputs, blend.apart.lifts
+    sides = np.maximum(slacks[a] * (1 << lift_a), slacks[b] * (1 << lift_b))
+    low, high = intervals[blend.apart.op.output]
+    most = np.maximum(abs(low), abs(high))
+    one = 1 << makers[blend.share].scale
+    # Twice what is beyond, and one for each of the two roundings; all rounded up.
+    extra = int(2 * blend.beyond * (1 << 20)) + 1
+    found = sides + (sides * extra >> 20) + -(-(most * slacks[blend.share]) // one) + 2
+    return np.broadcast_to(found, step.op.shape)
+
+
+def _selected(step: IntegerStep, makers: Mapping[str, IntegerStep], intervals: Intervals) -> tuple[Any, Any] | None:
+    """Return the bounds of Add(…, b), where … is made from a − b."""
+    for at in (0, 1):
+        other, name = step.op.inputs[at], step.op.inputs[1 - at]
+        apart = _difference(name, makers, through="Relu")
+        if apart is not None and apart.op.inputs[1] == other and not step.lifts[1 - at]:
+            return _both(apart, intervals, np.maximum)
+    blend = _blend(step, makers, intervals)
+    if blend is None:
+        return None
+    least, most = _both(blend.apart, intervals, np.minimum)[0], _both(blend.apart, intervals, np.maximum)[1]
+    low, high = intervals[blend.apart.op.output]
+    reach = np.maximum(abs(low), abs(high))
+    more = (reach * int(blend.beyond * (1 << 20) + 1) >> 20) + 2 if blend.is_divided or blend.beyond else 0 * reach
+    return np.broadcast_to(least - more, step.op.shape), np.broadcast_to(most + more, step.op.shape)
 
 
 def _is_bit(name: str, intervals: Intervals) -> bool:

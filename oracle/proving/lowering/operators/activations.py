@@ -157,8 +157,20 @@ def _smooth(operator: str, builder: ProgramBuilder, arguments: list[Any], attrib
         function, right = partial(_selu, alpha, gamma), gamma
     elif operator == "Gelu" and attributes.get("approximate", b"none") == b"tanh":
         function = _gelu_by_tanh
-    builder.approximated.append(builder.node)
-    return builder.piecewise(arguments[0], knots(function, -limit, limit, builder.segments), left, right)
+    return _pieces(builder, arguments[0], function, limit, left, right)
+
+
+def smooth(builder: ProgramBuilder, operator: str, value: Var) -> Var:
+    """Append an activation that has no attributes, as a piecewise linear function."""
+    return _pieces(builder, value, *_SMOOTH[operator])
+
+
+def _pieces(
+    builder: ProgramBuilder, value: Var, function: Callable[[float], float], limit: float, left: float, right: float
+) -> Var:
+    if builder.node not in builder.approximated:
+        builder.approximated.append(builder.node)
+    return builder.piecewise(value, knots(function, -limit, limit, builder.segments), left, right)
 
 
 def knots(function: Callable[[float], float], low: float, high: float, segments: int) -> list[tuple[float, float]]:
