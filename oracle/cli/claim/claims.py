@@ -172,8 +172,12 @@ def claim_prove(
     spec = spec_of(model)
     constraints = constraints_of_options(spec, at_least, at_most, classes, output, change, terms_file)
     earlier = earlier_of(earlier_file)
-    # Wrong inputs are reported before a circuit is built for nothing.
+    # Wrong inputs and constraints are reported before a circuit is built for nothing.
     spec.encode(inputs)
+    if earlier is not None:
+        spec.encode(earlier.inputs)
+    circuit = spec.circuit()
+    spec.terms(constraints, circuit.score_unit, circuit.limit, 0 if earlier is None else 1)
 
     def progress(step: str) -> None:
         click.echo(f"  {step}", err=True)
