@@ -99,8 +99,7 @@ class ServingDesk:
             raise DataError(f"no such model is served; these are: {', '.join(sorted(self._provers))}")
         model = self._client.registered(request.model)
         subject, attested = await self._attested(request, model)
-        request.constraint.constraint(model.spec)
-        model.spec.encode(request.inputs)
+        _require_sense(request, model)
         # 2 Who asks may ask: a caller with a token; or anyone who has the data that a trusted issuer has signed for.
         if attested is not None:
             await self._require_data(request, attested)
@@ -233,9 +232,10 @@ class ServingDesk:
             self._client.prepare,
             request.model,
             request.inputs,
-            request.constraint.constraint(self._client.registered(request.model).spec),
+            request.constraint.constraints(self._client.registered(request.model).spec),
             private.subject,
             salt=request.salt_limbs(),
+            earlier=None if request.earlier is None else request.earlier.data(),
             expires_at=expires_at,
         )
 
@@ -247,12 +247,25 @@ class ServingDesk:
         log.info("claim ended", job=job.short, model=job.model, end=state.value)
 
 
+def _require_sense(request: ClaimRequest, model: Registered) -> None:
+    """Check what can be checked of a request without a commitment. Raises: DataError."""
+    spec, circuit = model.spec, model.circuit
+    constraints = request.constraint.constraints(spec)
+    # The commitment to earlier data is any: what the terms say does not depend on it.
+    spec.terms(constraints, circuit.score_unit, circuit.limit, 0 if request.earlier is None else 1)
+    spec.encode(request.inputs)
+    if request.earlier is not None:
+        spec.encode(request.earlier.inputs)
+
+
 def _described(model: Registered) -> ModelDocument:
     return ModelDocument(
         name=model.spec.name,
         model_id=f"{model.model_id:#066x}",
         model_hash=f"{model.model_hash:#066x}",
         classes=list(model.spec.classes),
+        outputs=list(model.spec.outputs),
+        changes=model.circuit.changes,
         is_probability=bool(model.spec.activation),
         inputs=schema_of(model.spec.features),
     )

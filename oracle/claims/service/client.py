@@ -1,7 +1,8 @@
 """The client of a claims service, for programs without an event loop of their own.
 
-The service gets the data and the salt: ask one that you would give them to. It does not get to say what was proven: a
-claim is returned only if it says what was asked for.
+The service gets the data and the salt: ask one that you would give them to. A claim is returned only if it is of the
+subject, the expiry and the attested data that were asked for. If its proof holds, and for which bounds, says the
+registry to which it is submitted, or a `ZkmlClient` that has the model.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import Any, TypeVar
 import aiohttp
 
 from oracle.claims.attestation import Attested
-from oracle.claims.client import ClaimNotMet
-from oracle.claims.constraints import Constraint
+from oracle.claims.client import ClaimNotMet, Earlier
+from oracle.claims.constraints import Constraints
 from oracle.claims.proof import ClaimProof
 from oracle.claims.service.documents import (
-    BoundsDocument,
     ClaimRequest,
+    ConstraintDocument,
+    EarlierDocument,
     ErrorDocument,
     JobDocument,
     JobState,
@@ -96,10 +98,11 @@ class ClaimsService:
         self,
         model: str,
         inputs: Mapping[str, Any],
-        output_constraint: Constraint | BoundsDocument,
+        output_constraint: Constraints | ConstraintDocument,
         subject: str | None = None,
         *,
         salt: tuple[int, ...] | None = None,
+        earlier: Earlier | None = None,
         expires_at: int | None = None,
         attestation: Attested | None = None,
         progress: Callable[[JobDocument], None] = lambda job: None,
@@ -109,9 +112,10 @@ class ClaimsService:
         Args:
             model: The name of a served model.
             inputs: The value of each feature by name. The service sees them.
-            output_constraint: A constraint in the model's own units, or its document.
+            output_constraint: A constraint in the model's own units, or several by output; or their document.
             subject: Address of the claim's owner; None: the attestation's.
             salt: The salt of the commitment that the issuer signed; None draws a fresh one here.
+            earlier: Data from which changes are measured. The service sees them, too.
             expires_at: Unix seconds; None: as long as the attestation, or the service's default.
             attestation: The issuer's attestation of inputs and salt, which the claim then carries.
             progress: Called with each state of the job.
@@ -126,12 +130,14 @@ class ClaimsService:
             raise DataError("an attestation goes with the salt that its issuer drew: salt=…")
         if subject is None and attestation is None:
             raise DataError("whose claim is it? State its subject, or an attestation")
-        bounds = output_constraint
+        told = output_constraint
+        since = None if earlier is None else EarlierDocument(inputs=dict(earlier.inputs), salt=list(earlier.salt))
         request = ClaimRequest(
             model=model,
             inputs=dict(inputs),
             salt=list(new_salt() if salt is None else salt),
-            constraint=bounds if isinstance(bounds, BoundsDocument) else BoundsDocument.of(bounds),
+            constraint=told if isinstance(told, ConstraintDocument) else ConstraintDocument.of(told),
+            earlier=since,
             subject=subject,
             expires_at=expires_at,
             attestation=None if attestation is None else attestation.document(),

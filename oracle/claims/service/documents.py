@@ -9,22 +9,25 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
 
-from oracle.claims.constraints import AtLeast, AtMost, Between, Constraint, Equals, OneOf
+from oracle.claims.client import Earlier
+from oracle.claims.constraints import Constraints, constraints_document, constraints_of
 from oracle.claims.models import ClaimFeature, ModelSpec
 from oracle.claims.statement import SALT_BITS, SALT_LIMBS
 from oracle.core.errors import DataError
 from oracle.core.formats import one_line
 
 __all__ = [
-    "BoundsDocument",
     "ClaimRequest",
+    "ConstraintDocument",
+    "EarlierDocument",
     "ErrorDocument",
     "JobDocument",
     "JobState",
     "ModelDocument",
     "ModelsDocument",
+    "OutputDocument",
     "ServiceDocument",
     "read_document",
     "schema_of",
@@ -45,75 +48,74 @@ Document = TypeVar("Document", bound=ServiceDocument)
 _Text = Annotated[StrictStr, Field(max_length=_LONGEST_TEXT)]
 
 
-class BoundsDocument(ServiceDocument):
-    """The claim about the model's output: bounds, both included, or classes by name or number."""
+_Inputs = Annotated[dict[_Text, StrictInt | StrictFloat | _Text], Field(max_length=_MOST_FEATURES)]
+
+_Salt = Annotated[
+    list[Annotated[StrictInt, Field(ge=0, lt=1 << SALT_BITS)]], Field(min_length=SALT_LIMBS, max_length=SALT_LIMBS)
+]
+
+
+class OutputDocument(ServiceDocument):
+    """The claim about one output: bounds, both included, or classes by name or number; bounds of a change; or both."""
 
     at_least: float | None = Field(None, description="The lower bound, in the model's own units.")
     at_most: float | None = Field(None, description="The upper bound, in the model's own units.")
-    classes: list[StrictInt | _Text] = Field(
-        [], max_length=64, description="The class, or several that follow each other, of a model with classes."
+    classes: list[StrictInt | _Text] | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        description="The class, or several that follow each other, of a model with classes.",
+    )
+    change: list[float] | None = Field(
+        None, min_length=2, max_length=2, description="The least and the largest change of the output since `earlier`."
     )
 
-    @model_validator(mode="after")
-    def _is_one(self) -> BoundsDocument:
-        bounded = self.at_least is not None or self.at_most is not None
-        if bounded == bool(self.classes):
-            raise ValueError("state at_least, at_most, or both; of a model with classes, classes alone")
-        return self
+
+class ConstraintDocument(OutputDocument):
+    """The claim: about the model's only output, or about some of several by their names."""
+
+    outputs: dict[_Text, OutputDocument] | None = Field(None, min_length=1, max_length=64)
 
     @staticmethod
-    def of(constraint: Constraint) -> BoundsDocument:
-        """Return a constraint as a document."""
-        match constraint:
-            case Between(lo, hi):
-                return BoundsDocument(at_least=lo, at_most=hi)
-            case AtLeast(value):
-                return BoundsDocument(at_least=value)
-            case AtMost(value):
-                return BoundsDocument(at_most=value)
-            case Equals(number):
-                return BoundsDocument(classes=[number])
-            case OneOf(numbers):
-                return BoundsDocument(classes=list(numbers))
+    def of(told: Constraints) -> ConstraintDocument:
+        """Return constraints as a document."""
+        return read_document(ConstraintDocument, constraints_document(told))
 
-    def constraint(self, spec: ModelSpec) -> Constraint:
-        """Return the constraint, for a model that knows its classes' numbers.
+    def constraints(self, spec: ModelSpec) -> Constraints:
+        """Return the constraints, for a model that knows its classes' numbers.
 
         Raises:
-            DataError: The model has no such class, or the bounds are none.
+            DataError: They are none, or the model has no such class.
         """
-        if self.classes:
-            unknown = [each for each in self.classes if isinstance(each, str) and each not in spec.classes]
-            if unknown:
-                known = ", ".join(spec.classes) or "none"
-                raise DataError(f"{spec.name} has no class {one_line(unknown[0], 40)!r}: its classes are {known}")
-            numbers = tuple(spec.classes.index(each) if isinstance(each, str) else each for each in self.classes)
-            return Equals(numbers[0]) if len(numbers) == 1 else OneOf(numbers)
-        if self.at_least is not None and self.at_most is not None:
-            return Between(self.at_least, self.at_most)
-        if self.at_least is not None:
-            return AtLeast(self.at_least)
-        assert self.at_most is not None  # one of them is there
-        return AtMost(self.at_most)
+        return constraints_of(self.model_dump(exclude_none=True), spec.classes)
+
+
+class EarlierDocument(ServiceDocument):
+    """Earlier data of the same subject, from which changes are measured. They are as private as the others."""
+
+    inputs: _Inputs = Field(repr=False)
+    salt: _Salt = Field(repr=False, description="The salt of the commitment that the earlier claim rests on.")
+
+    def data(self) -> Earlier:
+        """Return the data as the client takes them."""
+        return Earlier(self.inputs, tuple(self.salt))
 
 
 class ClaimRequest(ServiceDocument):
     """A claim to be proven. Inputs and salt are private: the service needs them, and keeps them until the job ends."""
 
     model: _Text = Field(description="The name of a served model; `/v1/models` has them.")
-    inputs: dict[_Text, StrictInt | StrictFloat | _Text] = Field(
-        max_length=_MOST_FEATURES,
+    inputs: _Inputs = Field(
         repr=False,
         description="The value of each feature by name; the model's document has their JSON Schema.",
     )
-    salt: list[Annotated[StrictInt, Field(ge=0, lt=1 << SALT_BITS)]] = Field(
-        min_length=SALT_LIMBS,
-        max_length=SALT_LIMBS,
+    salt: _Salt = Field(
         repr=False,
         description=f"The salt of the commitment: {SALT_LIMBS} random integers of {SALT_BITS} bits. The issuer drew "
         "it, or, without an attestation, the caller. The service never draws one.",
     )
-    constraint: BoundsDocument
+    constraint: ConstraintDocument
+    earlier: EarlierDocument | None = Field(None, description="For changes alone.")
     subject: _Text | None = Field(None, description="Address of the claim's owner; default: the attestation's.")
     expires_at: Annotated[int, Field(gt=0, lt=1 << 40)] | None = Field(
         None,
@@ -178,6 +180,8 @@ class ModelDocument(ServiceDocument):
     model_id: str = Field(description="The model's id in `ClaimRegistry`, hexadecimal.")
     model_hash: str = Field(description="The Poseidon hash of the weights, hexadecimal.")
     classes: list[str] = Field(description="The names of its classes; empty if its output is a number.")
+    outputs: list[str] = Field(description="The names of its outputs; empty if it has one.")
+    changes: bool = Field(description="True if claims can be about changes since earlier data.")
     is_probability: bool = Field(description="True if its output is a probability, and so are bounds.")
     inputs: dict[str, Any] = Field(description="The JSON Schema of `inputs`.")
 
@@ -235,6 +239,6 @@ def read_document(kind: type[Document], value: Any) -> Document:
 
 def _place(where: tuple[int | str, ...]) -> str:
     # A key within `inputs` is the caller's text, which may be a value in the wrong place.
-    if where[:1] == ("inputs",):
-        return "inputs"
+    if "inputs" in where:
+        where = where[: where.index("inputs") + 1]
     return one_line(".".join(map(str, where)), 60) or "the document"

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from oracle.cli.claim.options import at_least_option, at_most_option, class_option
+from oracle.cli.claim.options import (
+    at_least_option,
+    at_most_option,
+    change_option,
+    class_option,
+    earlier_of,
+    earlier_option,
+    output_option,
+    terms_option,
+)
 from oracle.cli.options import FILE, json_option
 from oracle.cli.render.json_output import print_done
 from oracle.core.errors import DataError
@@ -50,6 +59,10 @@ def claim_serve(config_path: Path) -> None:
 @at_least_option
 @at_most_option
 @class_option
+@output_option
+@change_option
+@earlier_option
+@terms_option
 @click.option(
     "--attestation", "attestation_file", type=FILE, help="An issuer's attestation of INPUTS, which then have a salt."
 )
@@ -65,6 +78,10 @@ def claim_request(
     at_least: float | None,
     at_most: float | None,
     classes: tuple[str, ...],
+    output: str | None,
+    change: tuple[float, float] | None,
+    earlier_file: Path | None,
+    terms_file: Path | None,
     attestation_file: Path | None,
     subject: str | None,
     token_file: Path | None,
@@ -80,7 +97,7 @@ def claim_request(
     from oracle.claims.attestation import Attested
     from oracle.claims.issuing import read_inputs
     from oracle.claims.service import ClaimsService
-    from oracle.claims.service.documents import BoundsDocument, read_document
+    from oracle.claims.service.documents import ConstraintDocument, read_document
     from oracle.core.secrets import SecretFile
 
     inputs, salt = read_inputs(inputs_file)
@@ -101,13 +118,46 @@ def claim_request(
             told.add(line)
             click.echo(f"  {line}", err=True)
 
-    stated = {"at_least": at_least, "at_most": at_most, "classes": list(classes)}
-    bounds = read_document(BoundsDocument, stated)
-    claim = service.claim(model, inputs, bounds, subject, salt=salt, attestation=attested, progress=progress)
+    constraint = _document_of(at_least, at_most, classes, output, change, terms_file)
+    claim = service.claim(
+        model,
+        inputs,
+        read_document(ConstraintDocument, constraint),
+        subject,
+        salt=salt,
+        earlier=earlier_of(earlier_file),
+        attestation=attested,
+        progress=progress,
+    )
     claim.save(out)
     commitment = f"{claim.commitment:#066x}"
     done = {"claim": out, "commitment": commitment, "subject": claim.subject}
     print_done(done, f"{out}: proven; commitment {commitment}", as_json=as_json)
+
+
+def _document_of(
+    at_least: float | None,
+    at_most: float | None,
+    classes: tuple[str, ...],
+    output: str | None,
+    change: tuple[float, float] | None,
+    terms_file: Path | None,
+) -> Any:
+    """Return the constraints of the options as JSON. The service knows the model; here its outputs are names."""
+    from oracle.claims import files
+
+    stated: dict[str, Any] = {"at_least": at_least, "at_most": at_most, "classes": list(classes) or None}
+    stated |= {"change": None if change is None else list(change)}
+    found = {name: value for name, value in stated.items() if value is not None}
+    if terms_file is not None:
+        if found or output is not None:
+            raise DataError("--terms has all constraints: it goes with no other option of them")
+        return files.load(terms_file, "JSON object of constraints", lambda loaded: loaded)
+    if not found:
+        raise DataError(
+            "state --at-least, --at-most, or both; of a model with classes, --class; or --change, or --terms"
+        )
+    return found if output is None else {"outputs": {output: found}}
 
 
 COMMANDS = (claim_serve, claim_request)

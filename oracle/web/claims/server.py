@@ -157,7 +157,7 @@ class _Counter:
     async def _submit(self, request: web.Request) -> web.Response:
         # 1 The caller is counted before anything is read. Who has a token has a share that strangers can't use up.
         caller = await self._callers.counted(request)
-        if caller is None and bearer_of(request) is not None:
+        if caller is None and "Authorization" in request.headers:
             raise BearerCallers.unknown()  # a wrong token never falls back to an attestation
         # 2 The body is bounded in size and time, and is the document or nothing.
         wanted = await self._read(request)
@@ -214,11 +214,14 @@ class _Counter:
         headers = {**_PRIVATE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         answer = web.StreamResponse(headers=headers)
         await answer.prepare(request)
-        async for told in self._states(job):
-            text = ": alive\n\n" if told is None else f"event: {told.state.value}\ndata: {_text(told)}\n\n"
-            await answer.write(text.encode())
-        await answer.write_eof()
-        self._desk.collect(job)
+        try:
+            async for told in self._states(job):
+                text = ": alive\n\n" if told is None else f"event: {told.state.value}\ndata: {_text(told)}\n\n"
+                await answer.write(text.encode())
+            await answer.write_eof()
+            self._desk.collect(job)
+        except ConnectionError:
+            log.debug("a watcher of a job has gone", job=job.short)
         return answer
 
     async def _states(self, job: Job) -> AsyncIterator[JobDocument | None]:

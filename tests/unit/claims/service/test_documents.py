@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from oracle.claims import AtLeast, AtMost, Between, Constraint, Equals, ModelSpec, OneOf
+from oracle.claims import AtLeast, AtMost, Between, ChangeBetween, Equals, ModelSpec, OneOf
+from oracle.claims.constraints import Constraints
 from oracle.claims.importing import features_of
-from oracle.claims.service.documents import BoundsDocument, ClaimRequest, ModelsDocument, read_document, schema_of
+from oracle.claims.service.documents import ClaimRequest, ConstraintDocument, ModelsDocument, read_document, schema_of
 from oracle.core.errors import DataError
 from tests.claim_models import QUARTERS, centroids
 
@@ -45,8 +46,11 @@ def test_a_request_is_what_it_says() -> None:
         ({"salt": [SECRET, 2, -1]}, "salt.2: "),
         ({"salt": [SECRET, 2, 3.0]}, "salt.2: "),
         ({"salt": None}, "salt: "),
-        ({"constraint": {}}, "state at_least, at_most, or both"),
-        ({"constraint": {"at_least": 0.5, "classes": ["a"]}}, "of a model with classes, classes alone"),
+        ({"constraint": {"classes": []}}, "constraint.classes: "),
+        ({"constraint": {"change": [0.5]}}, "constraint.change: "),
+        ({"constraint": {"outputs": {"a": {"outputs": {}}}}}, "constraint.outputs.a.outputs: Extra"),
+        ({"earlier": {"inputs": {f"{SECRET}": [1]}, "salt": [1, 2, 3]}}, "earlier.inputs: "),
+        ({"earlier": {"inputs": {}, "salt": [SECRET]}}, "earlier.salt: "),
         ({"constraint": {"at_least": f"{SECRET}"}}, "constraint.at_least: "),
         ({"expires_at": 1 << 40}, "expires_at: "),
         ({"attestation": f"{SECRET}"}, "attestation: "),
@@ -69,19 +73,32 @@ def test_nothing_is_filled_in(missing: str) -> None:
         read_document(ClaimRequest, {name: value for name, value in GOOD.items() if name != missing})
 
 
-@pytest.mark.parametrize("constraint", [Between(0.1, 0.5), AtLeast(-3), AtMost(7.25)])
-def test_bounds_travel_as_they_are(constraint: Constraint) -> None:
-    document = BoundsDocument.of(constraint).model_dump(exclude_none=True)
-    assert read_document(BoundsDocument, document).constraint(ModelSpec.packaged("credit")) == constraint
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        Between(0.1, 0.5),
+        AtLeast(-3),
+        AtMost(7.25),
+        (AtLeast(1), ChangeBetween(-5, 5)),
+        {"a": AtLeast(1), "b": (ChangeBetween(0, 2.5))},
+    ],
+)
+def test_constraints_travel_as_they_are(constraints: Constraints) -> None:
+    document = ConstraintDocument.of(constraints).model_dump(exclude_none=True)
+    assert read_document(ConstraintDocument, document).constraints(ModelSpec.packaged("credit")) == constraints
 
 
 def test_classes_are_told_by_name_or_number() -> None:
     spec = centroids()
     for constraint in (Equals(2), OneOf((1, 2))):
-        assert BoundsDocument.of(constraint).constraint(spec) == constraint
-    assert BoundsDocument(classes=["high"]).constraint(spec) == Equals(QUARTERS.index("high"))
-    with pytest.raises(DataError, match="has no class 'tall': its classes are low, middle, high, top"):
-        BoundsDocument(classes=["tall"]).constraint(spec)
+        assert ConstraintDocument.of(constraint).constraints(spec) == constraint
+    assert ConstraintDocument(classes=["high"]).constraints(spec) == Equals(QUARTERS.index("high"))
+    with pytest.raises(DataError, match="there is no class 'tall'"):
+        ConstraintDocument(classes=["tall"]).constraints(spec)
+    documents: tuple[dict[str, Any], ...] = ({}, {"at_least": 0.5, "classes": ["low"]}, {"outputs": {"a": {}}})
+    for document in documents:
+        with pytest.raises(DataError):
+            read_document(ConstraintDocument, document).constraints(spec)
 
 
 @pytest.mark.parametrize("name", ["credit", "identity", "fair-play"])

@@ -18,7 +18,14 @@ HOSTILE = "<script>alert('x')</script>"
 def model(name: str) -> ModelDocument:
     features = ModelSpec.packaged("credit").features
     return ModelDocument(
-        name=name, model_id="0x1", model_hash="0x2", classes=[HOSTILE], is_probability=True, inputs=schema_of(features)
+        name=name,
+        model_id="0x1",
+        model_hash="0x2",
+        classes=[HOSTILE],
+        outputs=[],
+        changes=False,
+        is_probability=True,
+        inputs=schema_of(features),
     )
 
 
