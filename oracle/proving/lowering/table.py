@@ -69,5 +69,7 @@ def advice(operator: str) -> str:
     if operator in ("LSTM", "GRU", "RNN", "Loop", "Scan", "If"):
         return "unroll it to a fixed number of steps when you export, without control flow"
     if operator in ("Exp", "Log", "Sqrt", "Reciprocal", "Pow", "Sin", "Cos"):
-        return "leave it to whoever reads the output, or compute it as a feature before the model"
+        return "leave it to whoever reads the output, compute it as a feature before the model, or add --approximate"
+    if operator in APPROXIMATE:
+        return "add --approximate"
     return "replace it by linear layers, ReLU, comparisons or convolutions"

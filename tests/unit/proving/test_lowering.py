@@ -66,8 +66,8 @@ def test_what_is_no_onnx_file() -> None:
 def test_an_operator_without_a_circuit_names_its_node_and_a_remedy() -> None:
     found = problems(model([node("Sin", ["x"])], ["N", 3]))
     assert found == [
-        "node y_Sin (Sin): operator Sin can't be proven exactly; leave it to whoever reads the output, or compute it "
-        "as a feature before the model"
+        "node y_Sin (Sin): operator Sin can't be proven exactly; leave it to whoever reads the output, compute it as a "
+        "feature before the model, or add --approximate"
     ]
 
 
