@@ -113,8 +113,6 @@ class ModelOptions:
         found = []
         if self.disclosure == "score":
             found.append("leave out --disclosure score, so that it publishes verdicts")
-        if self.split:
-            found.append("leave out --split: a split model publishes its scores")
         if self.rule == tuning.Rule.TOLERANCE:
             found.append("say what a verdict is, with --threshold or --argmax: with --tolerance there is none")
         if found:
@@ -199,7 +197,7 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
     The same model, samples, options, memory limit and cores give the same artifact.
 
     Raises:
-        ConfigError: The model is private: a split one publishes scores.
+        ConfigError: The model is private, and would publish scores.
         ModelError: The model can't be proven, flips too many verdicts, or has a layer that does not fit.
         DataError: The samples do not fit.
         ToolMissing: There is no solc. It is asked for before anything is cut.
@@ -210,8 +208,6 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
     if options.approximate:
         raise DataError("a split model is exact: leave out --split, or --approximate")
     request = _request(options, progress)
-    if request.disclosure != "score":
-        raise DataError("a split model publishes its scores: leave out --split, or --disclosure verdict")
     circuit, _, model = tuning.coarsest(request, progress)
     with tempfile.TemporaryDirectory(prefix="oracle-cutting-") as folder, EngineProcess() as engine:
         plan = split.plan(
@@ -230,6 +226,7 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
         circuit,
         name=request.name,
         visibility=request.visibility,
+        disclosure=request.disclosure,
         facts=model.facts(),
         srs=srs_cache(out).source(SrsOrigin(options.srs)),
         compile_standard=compiler,

@@ -27,6 +27,7 @@ from oracle.core import encoding
 from oracle.core.errors import ArtifactError, DataError, InsecureSetup, MemoryExceeded, ProofInvalid, ProverTimeout
 from oracle.proving import artifact, split
 from oracle.proving.artifact import Artifact, Visibility
+from oracle.proving.disclosure import largest
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.hashing import sha256_of
 from oracle.proving.inspect.artifact import inspect_artifact
@@ -62,7 +63,7 @@ def network(seed: int) -> bytes:
 def circuit_of(data: bytes) -> Circuit:
     program, problems = lower(read_model(data))
     assert program is not None, problems
-    return instantiate(program, 8, 6, encoding.CLIP)
+    return instantiate(largest(program), 8, 6, encoding.CLIP)
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Built:
             self.circuit,
             name="net",
             visibility=Visibility.PRIVATE,
+            disclosure="verdict",
             facts={},
             srs=circuits.srs(),
             compile_standard=circuits.compiler,
@@ -100,7 +102,7 @@ def prove(chain: ArtifactChain, window: tuple[int, ...], **more: Any) -> ModelPr
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Build a private model in three segments, and prove one window."""
+    """Build a private model that publishes its verdict, in three segments, and prove one window."""
     folder = tmp_path_factory.mktemp("split")
     circuit = circuit_of(network(1))
     with EngineProcess() as engine:
@@ -137,6 +139,9 @@ def test_a_chain_proves_what_the_whole_computes(built: Built) -> None:
     chain, proof = built.chain, built.proof
     assert [each.manifest.hashed for each in chain.artifacts] == [("output",), ("input", "output"), ("input",)]
     assert proof.outputs == tuple(built.circuit.evaluate_exactly([built.window])[0].tolist())
+    # The weights are private, so what is published are verdicts, and hashes.
+    assert sorted(proof.outputs) == [0, 1] and chain.manifest is not None and chain.manifest.disclosure == "verdict"
+    assert [each.manifest.disclosure for each in chain.artifacts] == ["score", "score", "verdict"]
     assert len(proof.proofs) == 3 and len(set(proof.boundaries)) == 2
     assert split.verify(chain, proof).verified
     again = ModelProof.from_document(json.loads(json.dumps(proof.document())))
@@ -232,7 +237,8 @@ def test_an_auditors_copy_verifies_and_what_is_altered_is_told(built: Built, tmp
         ({"clip": 40_000}, "was altered"),
         ({"segments": document["segments"][:2]}, "was altered"),
         ({"segments": [{**document["segments"][0], "folder": "../x"}]}, "not a segment.s folder"),
-        ({"schema": 9}, "this release reads 1"),
+        ({"schema": 9}, "this release reads 2"),
+        ({"disclosure": "all"}, "it is score or verdict"),
     ):
         (copy / split.SPLIT).write_text(json.dumps(document | change))
         with pytest.raises(ArtifactError, match=says):

@@ -31,6 +31,7 @@ def build(
     *,
     name: str,
     visibility: Visibility,
+    disclosure: str = "score",
     facts: Mapping[str, Any],
     srs: SrsSource,
     compile_standard: verifier.Compiler,
@@ -47,6 +48,7 @@ def build(
         circuit: The whole circuit.
         name: The model's name.
         visibility: Where the weights are.
+        disclosure: What the whole publishes: "score", or "verdict" if the circuit ends in comparisons.
         facts: Facts for the manifest.
         srs: Gives the SRS.
         compile_standard: Runs solc 0.8.20.
@@ -66,6 +68,7 @@ def build(
             "cuts": [[each.start, each.end, asdict(each.settings)] for each in plan.segments],
             "facts": facts,
             "visibility": visibility.value,
+            "disclosure": disclosure,
             "srs_origin": srs.origin.value,
             "ezkl": ezkl_version(),
             "solc": verifier.SOLC_VERSION,
@@ -80,7 +83,7 @@ def build(
             return load_chain(target)
         working.mkdir(mode=0o700 if visibility is Visibility.PRIVATE else 0o755, exist_ok=True)
         links = []
-        models = segment_models(plan, name, imported.corners(circuit))
+        models = segment_models(plan, name, imported.corners(circuit), disclosure)
         for at, (model, segment) in enumerate(zip(models, plan.segments, strict=True), 1):
             which = f"segment {at} of {len(models)}" if len(models) > 1 else "the only segment"
             progress(f"{which}: {segment.nodes[0]} … {segment.nodes[1]}")
@@ -116,6 +119,7 @@ def build(
             output_scale=circuit.output_scale,
             clip=circuit.clip,
             visibility=visibility,
+            disclosure=disclosure,
             weights=circuit.weights,
             ezkl=ezkl_version(),
             segments=tuple(links),

@@ -11,7 +11,7 @@ from oracle.proving.artifact import Visibility
 from oracle.proving.hashing import digest
 
 SPLIT = "split.json"
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class SplitManifest:
         output_scale: Scale of the published integers.
         clip: Every integer of a window is in ±clip.
         visibility: Where the weights are.
+        disclosure: What a proof publishes: "score" or "verdict".
         weights: Weights of all segments.
         ezkl: Version of ezkl.
         segments: The segments, in order.
@@ -68,6 +69,7 @@ class SplitManifest:
     output_scale: int
     clip: int
     visibility: Visibility
+    disclosure: str
     weights: int
     ezkl: str
     segments: tuple[Link, ...]
@@ -129,6 +131,8 @@ class SplitManifest:
         values["segments"] = tuple(links)
         if not isinstance(values["facts"], dict):
             raise TypeError("facts must be an object")
+        if values["disclosure"] not in ("score", "verdict"):
+            raise ValueError(f"disclosure {values['disclosure']!r}; it is score or verdict")
         for name in ("features", "outputs", "input_scale", "param_scale", "output_scale", "clip", "weights"):
             if type(values[name]) is not int:
                 raise TypeError(f"{name} must be an integer")

@@ -162,13 +162,16 @@ class Plan:
         return sum(sorted((each.cost.memory for each in self.segments), reverse=True)[: self.lanes])
 
 
-def segment_models(plan: Plan, name: str, windows: Sequence[tuple[int, ...]]) -> list[SegmentModel]:
+def segment_models(
+    plan: Plan, name: str, windows: Sequence[tuple[int, ...]], disclosure: str = "score"
+) -> list[SegmentModel]:
     """Return the segments as models to build.
 
     Args:
         plan: The cuts.
         name: The whole model's name.
         windows: The whole model's windows, for the first proofs and the corners.
+        disclosure: What the last segment publishes, "score" or "verdict"; the others publish hashes.
     """
     found = []
     inputs = [tuple(each) for each in windows]
@@ -176,7 +179,12 @@ def segment_models(plan: Plan, name: str, windows: Sequence[tuple[int, ...]]) ->
     for at, segment in enumerate(plan.segments):
         hashed = ("input",) * (at > 0) + ("output",) * (at < last)
         model = SegmentModel(
-            f"{name}-{at:02}", segment.circuit, segment.settings, hashed=hashed, inputs=tuple(dict.fromkeys(inputs))
+            f"{name}-{at:02}",
+            segment.circuit,
+            segment.settings,
+            disclosure=disclosure if at == last else "score",
+            hashed=hashed,
+            inputs=tuple(dict.fromkeys(inputs)),
         )
         found.append(model)
         inputs = [tuple(int(value) for value in row) for row in segment.circuit.evaluate(inputs).tolist()]
