@@ -15,7 +15,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak network test-deep coverage snapshots check slither container symbolic mutants sbom reproducible fmt bench detector-report lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak network test-deep coverage snapshots check slither container symbolic mutants sbom reproducible fmt bench bench-models detector-report lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -62,9 +62,10 @@ soak: setup ## run 10,000 rounds of 8 feeds with kills and faults; writes build/
 network: setup ## measure a network of reporters; writes build/network.json (ARGS="--soak 2000": the long run, with kills and faults)
 	$(BIN)/python -m scripts.network $(ARGS)
 
-test-deep: setup coverage test-ray chaos ## run ten times the fuzzing and invariant calls, Ray, all faults, a short soak, coverage
+test-deep: setup coverage test-ray chaos ## run ten times the fuzzing and invariant calls, Ray, all faults, a short soak, coverage, exports
 	FOUNDRY_FUZZ_RUNS=2560 FOUNDRY_INVARIANT_RUNS=2560 $(FORGE) test
 	$(BIN)/python -m scripts.soak --rounds 1000 --out build/soak-short.json
+	@$(MAKE) --no-print-directory bench-models ARGS="--no-defaults --at-least 27 --out build/exports-built.json"
 
 coverage: setup ## measure how much of contracts/src forge's tests reach; fails below 98 % of lines or 95 % of branches
 	@mkdir -p build/forge/coverage
@@ -113,6 +114,12 @@ fmt: setup ## format Python and Solidity
 	$(BIN)/ruff check --fix --select I .
 	$(BIN)/ruff format .
 	@if [ -d contracts ]; then $(FORGE) fmt; fi
+
+# PyTorch is too large for the environment. If this one has it, its exports are written, too; else name another: EXPORTER=python3
+EXPORTER ?= $(BIN)/python
+bench-models: setup ## build and prove what scikit-learn, XGBoost and LightGBM export, beside ezkl's defaults (ARGS="--no-defaults")
+	@$(EXPORTER) -m tests.exports build/exports
+	@$(BIN)/oracle bench models build/exports --out build/bench-exports.json $(ARGS)
 
 bench: setup ## measure proving, gas and latency on this machine; writes build/bench.json
 	@$(BIN)/oracle bench $(ARGS)

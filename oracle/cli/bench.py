@@ -112,6 +112,13 @@ def bench_group(
     help="The error of an output that still counts as right, as a share of the largest output.",
 )
 @click.option(
+    "--at-least",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Exit with 1 if fewer models were built, exact or approximate.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("build/bench-models.json"),
@@ -128,19 +135,20 @@ def bench_models(
     seconds: float,
     memory: float,
     tolerance: float,
+    at_least: int,
     out: Path,
     as_json: bool,
 ) -> None:
     """Build every model in the folder PATH, and say which are exact, approximate, refused, wrong or crashed.
 
     PATH has NAME/network.onnx with input.json, as ezkl keeps its examples, or NAME.onnx with NAME.npy. Each model has a
-    process of its own. Exits with 1 if a model was wrong or crashed.
+    process of its own. Exits with 1 if a model is wrong, if one crashed, or if fewer were built than --at-least says.
     """
     import sys
     from functools import partial
 
     from oracle.bench.suite.run import measure_models
-    from oracle.bench.suite.table import faults, markdown
+    from oracle.bench.suite.table import built, faults, markdown
     from oracle.bench.suite.trial import Rules
 
     echo = partial(click.echo, err=as_json)
@@ -158,4 +166,4 @@ def bench_models(
         click.echo(out.read_text(encoding="utf-8"), nl=False)
     else:
         click.echo(markdown(report))
-    sys.exit(1 if faults(report) else 0)
+    sys.exit(1 if faults(report) or len(built(report)) < at_least else 0)

@@ -18,6 +18,7 @@ from oracle.bench.suite.trial import Rules, Truth
 from oracle.proving import tuning
 from oracle.proving.inspect.model import inspect_onnx, require_provable
 from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.tuning.float_model import scored_outputs
 
 WEIGHTS = np.array([[1.5], [-0.25], [2.0]], dtype=np.float32)
 
@@ -70,7 +71,7 @@ def compared(served: np.ndarray, stated: np.ndarray, tmp_path: Path) -> str:
     rows = np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32).astype(float)
     given = tuning.VerdictRule(tuning.Rule.TOLERANCE, 0.05)
     request = tuning.Request("m", path.read_bytes(), ())
-    expected = trial.scored_outputs(request, program, rows)
+    expected = scored_outputs(request, program, rows)
     circuit = instantiate(program, 8, 8, 32_767)
     return trial._compare(Subject("m", path, None), request, circuit, Truth(program, rows, rows, expected, given))[1]
 

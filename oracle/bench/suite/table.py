@@ -63,6 +63,11 @@ def reasons(report: Mapping[str, Any]) -> list[str]:
     return [f"{row['name']}: {row['result']}: {row['why']}" for row in _sorted(report) if row["result"] not in BUILT]
 
 
+def built(report: Mapping[str, Any]) -> list[str]:
+    """Return the names of models that became a circuit, exact or approximate."""
+    return [row["name"] for row in _sorted(report) if row["result"] in BUILT]
+
+
 def faults(report: Mapping[str, Any]) -> list[str]:
     """Return the names of models that were proven wrong, or whose process crashed."""
     return [row["name"] for row in _sorted(report) if row["result"] in ("wrong", "crashed")]
@@ -77,19 +82,19 @@ def markdown(report: Mapping[str, Any]) -> str:
     ]
     for row in _sorted(report):
         beside = row.get("defaults") or {}
-        built = row["result"] in BUILT
+        done = row["result"] in BUILT
         cells = [
             f"`{row['name']}`",
-            row["result"] if built or not row.get("why") else f"{row['result']}: {_short(row['why'])}",
-            str(row["k"]) if built else "–",
-            _seconds(row["prove_s"]) if built else "–",
+            row["result"] if done or not row.get("why") else f"{row['result']}: {_short(row['why'])}",
+            str(row["k"]) if done else "–",
+            _seconds(row["prove_s"]) if done else "–",
             _beside(beside),
-            _mb(row.get("memory_mb")) if built else "–",
+            _mb(row.get("memory_mb")) if done else "–",
             _mb(beside.get("memory_mb")),
-            f"{row['proof_bytes']:,} B" if built else "–",
-            _seconds(row["build_s"]) if built else "–",
+            f"{row['proof_bytes']:,} B" if done else "–",
+            _seconds(row["build_s"]) if done else "–",
             _seconds(beside["setup_s"]) if "setup_s" in beside else "–",
-            f"{row['error'] / row['limit']:.2g}" if built and row["rule"] == "tolerance" else "order" if built else "–",
+            f"{row['error'] / row['limit']:.2g}" if done and row["rule"] == "tolerance" else "order" if done else "–",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
