@@ -77,7 +77,7 @@ def test_an_isolation_forest_as_it_comes(options: dict[str, Any]) -> None:
 
 def test_the_plain_score_of_a_forest() -> None:
     forest = IsolationForest(n_estimators=4, random_state=3).fit(POINTS)
-    with_scores = _exported(forest, {"score_samples": True})
+    with_scores = with_options(forest, {"score_samples": True})
     program = lowered(with_scores, output="score_samples")
     assert program.dropped == "Neg of Pow of Neg of Div" and program.tail is not None
     computed, expected = both(with_scores, POINTS, output="score_samples")
@@ -86,10 +86,11 @@ def test_the_plain_score_of_a_forest() -> None:
     assert ((computed[:, 0] > limit) == (forest.score_samples(POINTS) > -0.5)).mean() > 0.99
 
 
-def _exported(estimator: Any, options: dict[str, Any]) -> bytes:
+def with_options(estimator: Any, options: dict[str, Any], features: int = 4) -> bytes:
+    """Return an estimator's export with options of skl2onnx, such as its plain scores."""
     import skl2onnx  # slow to import
 
-    kind = [("x", skl2onnx.common.data_types.FloatTensorType([None, POINTS.shape[1]]))]
+    kind = [("x", skl2onnx.common.data_types.FloatTensorType([None, features]))]
     opsets = {"": 17, "ai.onnx.ml": 3}
     made = skl2onnx.convert_sklearn(
         estimator, initial_types=kind, options={id(estimator): options}, target_opset=opsets
@@ -287,7 +288,7 @@ def test_a_softmax_is_one_of_the_same_value(nodes: list[onnx.NodeProto], is_soft
 def test_the_density_of_a_mixture(components: int) -> None:
     """The logarithm of a sum of exponentials is within the stated bound of the exact one, and never below it."""
     mixture = GaussianMixture(components, random_state=0).fit(POINTS)
-    data = _exported(mixture, {"score_samples": True})
+    data = with_options(mixture, {"score_samples": True})
     for segments in (8, 32):
         program = lowered(data, output="score_samples", segments=segments)
         rounds = math.ceil(math.log2(components))
