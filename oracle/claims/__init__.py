@@ -1,7 +1,7 @@
 """Private claims: prove that a committed model gave an output in a range on private data, and reveal nothing else."""
 
 from oracle.claims.attestation import Attestation, attest
-from oracle.claims.client import Earlier, ZkmlClient
+from oracle.claims.client import ClaimNotMet, Earlier, ZkmlClient
 from oracle.claims.constraints import AtLeast, AtMost, Between, ChangeBetween, Constraint, Constraints, Equals, OneOf
 from oracle.claims.importing import claim_model
 from oracle.claims.models import ClaimFeature, ModelSpec
@@ -16,6 +16,7 @@ __all__ = [
     "ChangeBetween",
     "ClaimBound",
     "ClaimFeature",
+    "ClaimNotMet",
     "ClaimProof",
     "ClaimTerms",
     "ClaimVerdict",

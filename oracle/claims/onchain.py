@@ -194,11 +194,17 @@ class Registry:
     Args:
         address: The contract's address.
         account: The account of the admin, an issuer or a subject.
+
+    Attributes:
+        rpc: The chain.
+        address: The contract's address.
+        actor: The account's address.
     """
 
     def __init__(self, rpc: Rpc, address: str, account: LocalAccount, *, poll_s: float = 0.25) -> None:
         self.rpc = rpc
         self.address = address
+        self.actor = str(account.address)
         self._sender = Sender(rpc, account, poll_s=poll_s)
 
     @staticmethod
