@@ -190,10 +190,11 @@ class ImportedModel:
 
     def approximation(self) -> Approximation:
         """Return what the manifest says of the circuit's distance from the float model, and of its prover's freedom."""
-        if not self.circuit.program.looked_up and not self.circuit.slack:
+        if not self.circuit.program.looked_up and not self.circuit.rebase:
             return Approximation()
         errors = tuple(float(each) for each in self.description["fidelity"]["errors"])
-        band = tuple(self.circuit.slack + math.ceil(each * self.score_unit) for each in errors)
+        ranges = errors or (0.0,) * self.outputs
+        band = tuple(self.circuit.slack + math.ceil(each * self.score_unit) for each in ranges)
         return Approximation(False, errors, band)
 
 
