@@ -77,7 +77,7 @@ def stated_run_args(manifest: Manifest, settings: Mapping[str, Any]) -> dict[str
     rebase = facts.get("rebase") or 0
     if rebase:
         arguments["scale_rebase_multiplier"] = rebase
-    if "looked_up" in facts:
+    if facts.get("looked_up"):
         table = facts.get("table")
         arguments |= table_args(rebase * manifest.param_scale, table)
         if table_rows(table) > 1 << manifest.k:

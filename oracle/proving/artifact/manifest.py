@@ -235,8 +235,8 @@ def _check_approximation(values: dict[str, Any]) -> None:
     if len(errors) not in (0, expected) or len(band) != expected:
         raise ValueError("a circuit that is not exact has an error and a guard band for each output, others have none")
     facts = values.get("imported") or {}
-    if exact != (not facts.get("looked_up") and not facts.get("slack")):
-        raise ValueError("it is exact if nothing is looked up and no prover has a choice, and only then")
+    if exact != (not facts.get("looked_up") and not facts.get("rebase")):
+        raise ValueError("it is exact if nothing is looked up and nothing is divided, and only then")
     values |= {"errors": errors, "guard_band": band}
 
 
