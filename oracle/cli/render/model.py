@@ -13,6 +13,7 @@ from oracle.app.models import BuiltModel
 from oracle.app.publishing import PublishedModel
 from oracle.cli.render.json_output import print_done, print_json
 from oracle.cli.render.tables import new_console, new_table
+from oracle.proving.artifact import Manifest
 from oracle.proving.inspect.model import GraphReport
 from oracle.proving.lowering.program import told
 from oracle.proving.split import ArtifactChain, ModelProof, estimated_cost
@@ -91,6 +92,7 @@ def print_model(built: BuiltModel, *, as_json: bool) -> None:
         f"fidelity: {fidelity['flips']} of {fidelity['samples']} verdicts flip ({fidelity['rule']} "
         f"{fidelity['value']:g})" + ("" if error is None else f", largest error {error:.2g}"),
         f"inputs: integers x · 2^{facts['input_scale']} in ±{facts['clip']:,}; {published}",
+        *approximation_notes(manifest),
         *fidelity_notes(fidelity),
         f"weights: {manifest.visibility}; model hash {manifest.model_hash:#066x}",
         f"artifact: {manifest.artifact_hash}",
@@ -98,6 +100,23 @@ def print_model(built: BuiltModel, *, as_json: bool) -> None:
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+
+
+def approximation_notes(manifest: Manifest) -> list[str]:
+    """Return what a user of a circuit that is not exact has to know; nothing of an exact one."""
+    if manifest.exact:
+        return []
+    facts = manifest.imported or {}
+    unit, looked_up = manifest.score_unit, facts.get("looked_up", ())
+    more = f" and {len(looked_up) - 1} more" if len(looked_up) > 1 else ""
+    why = f"no exact circuit has {looked_up[0]}{more}" if looked_up else "values are divided"
+    return [
+        f"approximate: {why}",
+        f"  largest error on the samples: {max(manifest.errors, default=0.0):.2g} (measured, no bound)",
+        f"  what a prover may move an output by: {facts['slack'] / unit:.2g} (derived, over all inputs)",
+        f"  guard band: ±{max(manifest.guard_band) / unit:.2g}; an output that is nearer to a threshold is undecided",
+        f"  {facts['fidelity']['undecided']} of {facts['fidelity']['samples']} samples are undecided",
+    ]
 
 
 def fidelity_notes(fidelity: Mapping[str, Any]) -> list[str]:
@@ -185,14 +204,22 @@ def _inference(chain: ArtifactChain, proof: ModelProof) -> dict[str, Any]:
     return {
         "model": chain.name,
         "outputs": [value / 2**chain.output_scale for value in proof.outputs],
+        "guard_band": _guard_band(chain),
         "proofs": len(proof.proofs),
         "proof_bytes": sum(len(each) for each in proof.proofs),
         "seconds": proof.seconds,
     }
 
 
+def _guard_band(chain: ArtifactChain) -> list[float]:
+    """Return the guard band of each output, in the model's units; empty if the model is exact."""
+    return [each / 2**chain.output_scale for each in chain.artifacts[0].manifest.guard_band]
+
+
 def _told_inference(chain: ArtifactChain, proof: ModelProof) -> str:
-    outputs = ", ".join(f"{value / 2**chain.output_scale:.6g}" for value in proof.outputs)
+    bands = [f" ± {each:.2g}" for each in _guard_band(chain)] or [""] * len(proof.outputs)
+    told = zip(proof.outputs, bands, strict=True)
+    outputs = ", ".join(f"{value / 2**chain.output_scale:.6g}{band}" for value, band in told)
     count = len(proof.proofs)
     size = sum(len(each) for each in proof.proofs)
     made = f", made in {proof.seconds:.1f} s" if proof.seconds else ""
