@@ -12,6 +12,7 @@ from oracle.core.documents import read_json
 from oracle.core.errors import ArtifactError, DataError
 from oracle.proving import artifact
 from oracle.proving.artifact import Artifact
+from oracle.proving.artifact.circuit import table_rows
 from oracle.proving.artifact.loading import read_document
 from oracle.proving.cost import Estimate, estimate
 from oracle.proving.split.manifest import SPLIT, SplitManifest
@@ -173,13 +174,14 @@ def estimated_cost(found: Artifact) -> Estimate:
     """Return the estimated cost of a proof by a circuit, from the circuit's settings."""
     settings = read_json(found.path / artifact.SETTINGS)
     arguments = settings["run_args"]
-    lookups = bool(settings["required_range_checks"]) or arguments["decomp_base"] > 2
+    table = table_rows((found.manifest.imported or {}).get("table"))
+    lookups = bool(settings["required_range_checks"]) or arguments["decomp_base"] > 2 or table > 0
     return estimate(
         settings["num_rows"],
         instances=found.manifest.instance_count,
         private=found.model_hash is not None or bool(found.manifest.hashed),
         lookups=lookups,
         columns=arguments["num_inner_cols"],
-        table=arguments["decomp_base"] if lookups else 0,
+        table=max(arguments["decomp_base"], table) if lookups else 0,
         k=arguments["logrows"],
     )
