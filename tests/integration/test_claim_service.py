@@ -36,7 +36,7 @@ from oracle.app.claim_service.desk import ServingDesk
 from oracle.app.claim_service.metrics import ClaimMetrics
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
-from oracle.claims import AtLeast, ClaimProof, ModelSpec, ZkmlClient, demo
+from oracle.claims import AtLeast, ChangeBetween, ClaimProof, Earlier, ModelSpec, ZkmlClient, demo
 from oracle.claims.attestation import Attested
 from oracle.claims.client import ClaimNotMet
 from oracle.claims.issuing import issue
@@ -56,6 +56,7 @@ from oracle.web.claims.operations import OPERATIONS
 from oracle.web.claims.server import serve_claims
 from oracle.web.tls import Certificate
 from tests import circuits
+from tests.claim_models import several
 from tests.integration.servers import certificate
 from tests.leaks import leaks
 
@@ -165,12 +166,14 @@ def serving(client: ZkmlClient, inputs: dict[str, Any]) -> Any:
         max_body: int = 65_536,
         issuers: TrustedIssuers | None = ISSUERS,
         tls: Certificate | None = None,
+        client: ZkmlClient = client,
+        model: str = "credit",
     ) -> AsyncIterator[Served]:
         prover = GatedProver()
         book = JobBook(queue=queue, workers=workers, per_caller=per_caller, keep_s=keep_s, most_kept=100)
-        metrics = ClaimMetrics(["credit"], book.counts, lambda: book.is_stopping)
+        metrics = ClaimMetrics([model], book.counts, lambda: book.is_stopping)
         desk = ServingDesk(
-            client, {"credit": prover}, book, metrics, workers=workers, max_per_day=max_per_day, issuers=issuers
+            client, {model: prover}, book, metrics, workers=workers, max_per_day=max_per_day, issuers=issuers
         )
         tokens = {name: partial(bytes, token) for name, token in TOKENS.items()}
         server = serve_claims(
@@ -567,6 +570,38 @@ async def test_every_documented_operation_is_there_and_answers_as_documented(ser
                 assert answer.status in (404, 405), path
 
 
+async def test_claims_of_several_outputs_and_of_changes_are_carried(serving: Any) -> None:
+    spec = several(changes=True)
+    now, before = {"x0": 0.3, "x1": 0.3, "x2": 0.4}, {"x0": 0.25, "x1": 0.3, "x2": 0.45}
+    with ZkmlClient(circuits.folder()) as own:
+        await own.register(spec)
+        async with serving(client=own, model=spec.name) as served:
+            served.prover.gate.set()
+            shown = (await served.ask("GET", "/v1/models"))[1]["models"][0]
+            assert (shown["outputs"], shown["changes"]) == (["a", "b", "c"], True)
+            ask = partial(
+                ClaimsService(f"http://127.0.0.1:{served.port}", "d" * 32).claim, spec.name, now, subject=SUBJECT
+            )
+            earlier = Earlier(before, (4, 5, 6))
+            told = {"a": AtLeast(-100), "b": (AtLeast(-50), ChangeBetween(-5, 5))}
+            claim = await asyncio.to_thread(partial(ask, told, salt=(1, 2, 3), earlier=earlier))
+            assert [each.output for each in claim.terms.bounds] == [0, 1]
+            assert [each.output for each in claim.terms.changes] == [1]
+            assert claim.terms.earlier == own.commit(spec.name, before, (4, 5, 6)).value
+            [job] = served.prover.jobs
+            assert job.windows[0][:3] == spec.encode(now)
+            for wrong, more in (
+                ({"d": AtLeast(0)}, {}),
+                (AtLeast(0), {}),
+                ({"b": ChangeBetween(-5, 5)}, {}),
+                ({"a": AtLeast(0)}, {"earlier": earlier}),
+                ({"b": ChangeBetween(-5, 5)}, {"earlier": Earlier({**before, "x0": 2}, (4, 5, 6))}),
+            ):
+                with pytest.raises(DataError, match="HTTP 422"):
+                    await asyncio.to_thread(partial(ask, wrong, **more))
+            assert len(served.prover.jobs) == 1
+
+
 # --- the client ----------------------------------------------------------------------------------------------------
 
 
@@ -826,6 +861,18 @@ def test_a_subject_without_a_token_goes_from_an_attestation_to_the_chain(
     assert asyncio.run(submitted())
     refused = CliRunner().invoke(oracle, arguments[:-4])
     assert isinstance(refused.exception, DataError) and "who asks?" in str(refused.exception)
+
+
+def test_the_page_as_written(
+    running: Running, inputs: dict[str, Any], project_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (project_root / "docs/claims.md").read_text().split("\n## The claims service\n")[1]
+    code = page.split("```py\n")[1].split("```")[0].replace("http://127.0.0.1:9470", running.url)
+    names: dict[str, Any] = {"applicant": inputs, "subject": SUBJECT, "token": "d" * 32}
+    exec(compile(code, "docs/claims.md", "exec"), names)
+    assert names["claim"].subject == SUBJECT
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "['credit', 'identity']" and printed[-1] == "proven"
 
 
 @pytest.mark.attack

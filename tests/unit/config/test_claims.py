@@ -26,6 +26,12 @@ def read(tmp_path: Path) -> Read:
     return load
 
 
+def test_the_file_on_the_page(read: Read, project_root: Path) -> None:
+    page = (project_root / "docs/claims.md").read_text().split("\n## The claims service\n")[1]
+    found = read(page.split("```toml\n")[1].split("```")[0])
+    assert found.server.monitoring_address == ("127.0.0.1", 9471) and found.registry is not None
+
+
 def test_a_file_as_short_as_it_gets(read: Read, tmp_path: Path) -> None:
     found = read(MODELS, CALLERS)
     assert found.server.address == ("127.0.0.1", 9470) and found.server.monitoring_address is None
