@@ -24,11 +24,13 @@ from oracle.bench import submissions as submitted
 from oracle.bench import targets as wanted
 from oracle.bench import worth as worthwhile
 from oracle.bench.cases import (
+    BESIDE,
     CLAIMS,
     DEFAULT,
     DEFAULT_VERDICT,
     DEFAULTS,
     GROUPS,
+    LARGE,
     MODELS,
     OWN,
     SUBMISSIONS,
@@ -216,6 +218,51 @@ def private_claims(report: Report) -> str:
     return f"{rows_of(columns, rows)}\n\n{where}"
 
 
+def building(report: Report) -> str:
+    """Return the table of builds, from the ONNX file to the compiled verifier, beside ezkl's own pipeline."""
+    columns = {"case": "---"} | dict.fromkeys(
+        ("build", "of which tuning, with keys and a proof", "ezkl's own pipeline", "share of its time"), "--:"
+    )
+    rows = []
+    for case in (case for case in TUNED if case in report and BESIDE[case] in report):
+        of, theirs = report[case], report[BESIDE[case]]
+        rows.append(
+            [
+                f"`{case}`",
+                f"{of['setup_s']:.1f} s",
+                f"{of['setup_steps_s']['tuning']:.1f} s",
+                f"{theirs['setup_s']:.1f} s",
+                f"{of['setup_s'] / theirs['setup_s']:.2f}",
+            ]
+        )
+    return f"{rows_of(columns, rows)}\n\n{machine(report)}"
+
+
+def large(report: Report) -> str:
+    """Return the table of models that are split, and the machine."""
+    titles = ("weights", "limit", "segments, k", "build", "its memory", "proof, estimated", "proof", "its memory then")
+    columns = {"case": "---"} | dict.fromkeys((*titles, "verification", "bytes"), "--:")
+    rows = []
+    for case in (case for case in LARGE if case in report):
+        of = report[case]
+        rows.append(
+            [
+                f"`{case}`",
+                f"{of['weights']:,}",
+                f"{of['memory_limit_gib']:g} GiB",
+                ", ".join(str(each["k"]) for each in of["segments"]),
+                f"{of['build_s'] / 60:.0f} min",
+                f"{of['build_memory_mb'] / 1e3:.1f} GB",
+                f"{of['planned']['seconds']:.0f} s",
+                f"{of['prove_s']:.0f} s",
+                f"{of['prove_memory_mb'] / 1e3:.1f} GB",
+                f"{of['verify_s']:.1f} s",
+                f"{of['proof_bytes']:,} B",
+            ]
+        )
+    return f"{rows_of(columns, rows)}\n\n{machine(report)}"
+
+
 def audits(report: Report) -> str:
     """Return the table of audits, in rounds a second, and the machine."""
     columns = {"case": "---"} | dict.fromkeys(audited.COLUMNS, "--:")
@@ -355,6 +402,8 @@ TABLES: dict[str, Callable[[Report], str]] = {
         worth_recall,
         private_claims,
         audits,
+        building,
+        large,
     )
 }
 

@@ -97,7 +97,13 @@ def example_report() -> dict[str, Any]:
         "default-public-b1": measured_case(estimated=copy.deepcopy(estimated), default_over_prove=60.0),
         "default-private-b1": measured_case(default_over_prove=17.5),
         "tuned-cnn": measured_case(
-            estimated=copy.deepcopy(estimated), settings=chosen, total_s=0.2, verify_gas=800_000, default_over_prove=4.5
+            estimated=copy.deepcopy(estimated),
+            settings=chosen,
+            total_s=0.2,
+            verify_gas=800_000,
+            default_over_prove=4.5,
+            setup_s=3.0,
+            setup_steps_s={"tuning": 2.0, "building": 1.0},
         ),
         "ezkl-default-peers": measured_case(
             k=15,
@@ -106,7 +112,7 @@ def example_report() -> dict[str, Any]:
             score_error_max=1.5,
         ),
         "ezkl-default-cnn": measured_case(
-            k=15, run_args=run_args, flips_per_10k=30.0, flips_samples=1_000, unprovable_per_10k=10.0
+            k=15, run_args=run_args, flips_per_10k=30.0, flips_samples=1_000, unprovable_per_10k=10.0, setup_s=12.0
         ),
         "throughput-default-private-b16": measured_throughput(40.0),
         "throughput-quadratic-private-b16": measured_throughput(32.0),
@@ -144,6 +150,18 @@ def example_report() -> dict[str, Any]:
         **{
             f"submit-network-public-b{feeds}-q1": measured_submission(700_000 + 50_000 * feeds, feeds)
             for feeds in (1, 4, 16, 32)
+        },
+        "split-public-million": {
+            "weights": 1_012_352,
+            "memory_limit_gib": 4.0,
+            "segments": [{"k": 18}, {"k": 17}],
+            "build_s": 600.0,
+            "build_memory_mb": 4_000.0,
+            "planned": {"seconds": 90.0},
+            "prove_s": 100.0,
+            "prove_memory_mb": 3_900.0,
+            "verify_s": 1.0,
+            "proof_bytes": 6_000,
         },
         "audit-default-public-b1-q1": {
             "rounds": 2_000,

@@ -215,10 +215,13 @@ BESIDE_BASELINES = {
 }
 """Circuits whose proofs take turns with those of the baseline, by detector."""
 
-CASES = (*GROUPS, *THROUGHPUT, BATCHED, *FLEET, *BASELINES, *SUBMISSIONS, *CLAIMS, *AUDITS)
+LARGE = ("split-public-million", "split-private-10k")
+"""Models of several circuits. They take half an hour each, so they are measured only if they are named."""
+
+CASES = (*GROUPS, *THROUGHPUT, BATCHED, *FLEET, *BASELINES, *SUBMISSIONS, *CLAIMS, *AUDITS, *LARGE)
 """All cases."""
 
-USUAL = tuple(case for case in CASES if case not in WORTH)
+USUAL = tuple(case for case in CASES if case not in (*WORTH, *LARGE))
 """The cases that are measured if none are named."""
 
 

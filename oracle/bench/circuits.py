@@ -21,6 +21,7 @@ from oracle.chain.local.solc import Solc
 from oracle.core.documents import read_json
 from oracle.proving import artifact
 from oracle.proving.artifact import Artifact
+from oracle.proving.artifact.made import Made
 from oracle.proving.artifact.verifier import CompiledVerifier
 from oracle.proving.cost import Estimate, approximate_rows, estimate
 from oracle.proving.inspect.model import inspect_onnx
@@ -97,10 +98,12 @@ def build_tuned(subject: ComparedModel, visibility: str, folder: Path, echo: Ech
     )
     source = _insecure_srs(folder)
     began = time.perf_counter()
-    tuned = tune(request, source)
+    keys = folder / "tuned"
+    keys.mkdir(parents=True)
+    tuned = tune(request, source, keep=keys)
     tuned_s = time.perf_counter() - began
     echo(f"  chosen: {describe(tuned.candidates[tuned.chosen])}")
-    built = _built(tuned.model, visibility, 1, folder, source)
+    built = _built(tuned.model, visibility, 1, folder, source, tuned.made)
     seconds = time.perf_counter() - began
     chosen = tuned.candidates[tuned.chosen]
     found = held_out(request, tuned.model, unseen)
@@ -173,7 +176,9 @@ def _insecure_srs(folder: Path) -> SrsSource:
     return SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL)
 
 
-def _built(model: Any, visibility: str, batch: int, folder: Path, source: SrsSource) -> Artifact:
+def _built(
+    model: Any, visibility: str, batch: int, folder: Path, source: SrsSource, made: Made | None = None
+) -> Artifact:
     return artifact.build(
         model,
         batch,
@@ -181,6 +186,7 @@ def _built(model: Any, visibility: str, batch: int, folder: Path, source: SrsSou
         srs=source,
         compile_standard=Solc(use_cache=False),
         cache=folder / "artifacts",
+        made=made,
     )
 
 

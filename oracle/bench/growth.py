@@ -8,10 +8,8 @@ marked.
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -19,19 +17,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
-
-from oracle.app.models import ModelOptions, build_split_model, prove_model
 from oracle.bench import growth_report
+from oracle.bench.large import LargeCase, measure_split, perceptron
 from oracle.bench.machine import machine, versions
-from oracle.bench.memory import sampled_children
 from oracle.chain.local import toolchain
 from oracle.core.documents import read_json
 from oracle.core.encoding import CLIP
 from oracle.core.errors import DataError
-from oracle.proving import artifact, split
+from oracle.proving import artifact
+from oracle.proving.artifact import Visibility
 from oracle.proving.artifact.circuit import run_args
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.inspect.model import inspect_onnx, require_provable
@@ -58,28 +52,6 @@ MEMORY_GIB = 8.0
 
 _SAMPLES = 200
 _INPUT_SCALE, _PARAM_SCALE = 4, 6
-
-
-def perceptron(widths: Sequence[int], seed: int = 0) -> bytes:
-    """Return an ONNX model of dense layers with random weights, with a ReLU after each layer but the last."""
-    rng = np.random.default_rng(seed)
-    nodes, constants, value = [], [], "x"
-    for at in range(len(widths) - 1):
-        last = at == len(widths) - 2
-        matrix = rng.normal(size=(widths[at], widths[at + 1])) * np.sqrt(2 / widths[at])
-        constants.append(numpy_helper.from_array(matrix.astype(np.float32), f"w{at}"))
-        nodes.append(helper.make_node("MatMul", [value, f"w{at}"], ["y" if last else f"h{at}"], name=f"dense{at}"))
-        if not last:
-            nodes.append(helper.make_node("Relu", [f"h{at}"], [f"a{at}"], name=f"relu{at}"))
-            value = f"a{at}"
-    described = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width])
-        for name, width in (("x", widths[0]), ("y", widths[-1]))
-    ]
-    made = helper.make_graph(nodes, "perceptron", described[:1], described[1:], constants)
-    document = helper.make_model(made, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    onnx.checker.check_model(document)
-    return bytes(document.SerializeToString())
 
 
 def widths_for(weights: int) -> tuple[int, ...]:
@@ -130,7 +102,9 @@ def measure_growth(
             for size in sizes:
                 found["circuits"].append(_circuit(size, private, Path(folder), most_seconds, echo))
         if large:
-            found["split"] = _split(large, Path(folder), echo)
+            # With random weights all ten outputs are alike, so the largest one flips sooner than a trained model's.
+            case = LargeCase(tuple(large), Visibility.PUBLIC, SPLIT_MEMORY_GIB, max_flips=100.0)
+            found["split"] = measure_split(case, toolchain.build_dir() / "growth", echo)
     found["estimate_error"] = _errors(found["circuits"])
     report["growth"] = found
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -215,62 +189,6 @@ def _circuit(size: int, private: bool, folder: Path, most_seconds: float, echo: 
         "verified": proof["verified"],
     }
     return row
-
-
-def _split(widths: Sequence[int], folder: Path, echo: Echo) -> dict[str, Any]:
-    """Measure a model that is split, from the ONNX file to the verified proofs, as its user does it."""
-    onnx, data = folder / "large.onnx", folder / "large.npy"
-    onnx.write_bytes(perceptron(widths))
-    samples: np.ndarray = np.random.default_rng(1).normal(size=(_SAMPLES, widths[0]))
-    np.save(data, samples)
-    options = ModelOptions(
-        onnx,
-        data,
-        public_model=True,
-        split=True,
-        memory_limit=SPLIT_MEMORY_GIB,
-        cores=os.cpu_count(),
-        out=toolchain.build_dir() / "growth",
-        # With random weights all ten outputs are alike, so the largest one flips sooner than a trained model's.
-        max_flips=100.0,
-    )
-    began = time.perf_counter()
-    with sampled_children() as building:
-        built = build_split_model(options, echo)
-    build_s = time.perf_counter() - began
-    with sampled_children() as proving:
-        began = time.perf_counter()
-        chain, proof = asyncio.run(prove_model(built.chain.path, data, memory_limit=SPLIT_MEMORY_GIB, progress=echo))
-        prove_s = time.perf_counter() - began
-    began = time.perf_counter()
-    verification = split.verify(chain, proof)
-    verify_s = time.perf_counter() - began
-    manifest = chain.manifest
-    assert manifest is not None
-    return {
-        "weights": manifest.weights,
-        "visibility": manifest.visibility.value,
-        "memory_limit_gib": SPLIT_MEMORY_GIB,
-        "segments": [
-            {
-                "nodes": list(link.nodes),
-                "inputs": link.inputs,
-                "outputs": link.outputs,
-                "k": each.manifest.k,
-                "rows": split.estimated_cost(each).rows,
-            }
-            for link, each in zip(manifest.segments, chain.artifacts, strict=True)
-        ],
-        "proofs_at_once": built.plan.lanes,
-        "estimated": {"seconds": round(built.plan.seconds, 1), "memory_mb": round(built.plan.memory / 1e6, 1)},
-        "build_s": round(build_s, 1),
-        "build_memory_mb": round(building.bytes / 1e6, 1),
-        "prove_s": round(prove_s, 1),
-        "prove_memory_mb": round(proving.bytes / 1e6, 1),
-        "verify_s": round(verify_s, 1),
-        "proof_bytes": sum(len(each) for each in proof.proofs),
-        "verified": verification.verified,
-    }
 
 
 def _errors(circuits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

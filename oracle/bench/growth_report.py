@@ -30,7 +30,7 @@ def table(found: Mapping[str, Any]) -> str:
     if "split" in found:
         of = found["split"]
         sizes = ", ".join(str(each["k"]) for each in of["segments"])
-        guess = of["estimated"]
+        guess = of["planned"]
         lines += [
             "",
             f"split: {of['weights']:,} {of['visibility']} weights in {len(of['segments'])} segments (k {sizes}), "

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from oracle.bench import audits, baselines, batched, claims, estimates, fleet, submissions
+from oracle.bench import audits, baselines, batched, claims, estimates, fleet, large, submissions
 from oracle.bench.cases import (
     AUDITS,
     BASELINES,
@@ -28,6 +28,7 @@ from oracle.bench.cases import (
     DEFAULTS,
     FLEET,
     GROUPS,
+    LARGE,
     MODELS,
     OWN,
     REPORTED,
@@ -136,6 +137,8 @@ async def run(
         report |= await claims.run(claimed, repeat, echo)
     if audited := [case for case in cases if case in AUDITS]:
         report |= await audits.run(audited, echo)
+    if chosen := [case for case in cases if case in LARGE]:
+        report |= await large.run(chosen, echo)
     estimates.compare(report)
     report["seconds"] = round(time.perf_counter() - began)
     await asyncio.to_thread(_write, out, report)

@@ -33,6 +33,8 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     ]  # fmt: skip
     assert "| 1/4.5 |" in proving[5] and proving[6].endswith("| 30 (of 1,000); 10 without a proof |")
     assert {line.count("|") for line in proving} == {10}
+    assert "| `tuned-cnn` | 3.0 s | 2.0 s | 12.0 s | 0.25 |" in text
+    assert "| `split-public-million` | 1,012,352 | 4 GiB | 18, 17 | 10 min | 4.0 GB | 90 s | 100 s | 3.9 GB |" in text
     assert "| `throughput-default-private-b16` | 2.5 | 40 | 2 | 90 MB each |" in text
     assert "| `tuned-cnn` | 100 | 7 | 11 | 10 | 4 of base 128 | 2 | no |" in text
     assert "| `tuned-cnn` | 7 7 | +10% | +0% | -50% | +0% | -25% |" in text
