@@ -74,7 +74,7 @@ def approximate_candidates(
         if nearest is None:
             raise ModelError(f"{request.name}: no scales fit: {words}")
         raise ModelError(gate.refusal(*nearest))
-    circuit, _ = min(passing, key=lambda each: (each[1].undecided > _MANY * each[1].samples, each[1].undecided))
+    circuit, _ = min(passing, key=lambda each: (each[1].undecided, each[0].slack / 2.0 ** each[0].output_scale))
     found = []
     for base in TABLE_BASES if circuit.decomposed else (2,):
         settings = Settings(
