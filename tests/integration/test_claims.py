@@ -103,7 +103,7 @@ def test_the_page_as_written(project_root: Path, folder: Path, tmp_path: Path, m
     for code in blocks:
         exec(compile(code.replace('"build/claims"', repr(str(folder))), "docs/claims.md", "exec"), names)
         claims.append(names["claim"])
-    assert [each.model for each in claims] == ["credit", "points"]
+    assert [each.model for each in claims] == ["credit", "points", "chances"]
     assert names["mine"].card["off"] == 0
     assert ModelSpec.load(tmp_path / "models" / "points.json") == names["mine"]
 
