@@ -47,7 +47,7 @@ _CURVES: dict[str, tuple[Callable[[float], float], Callable[[float], float], flo
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TailStep:
     """One function of a chain.
 
     Attributes:
@@ -90,7 +90,7 @@ class Step:
         return math.inf if value >= high else inverse(value)
 
 
-_TURNED = Step("Times", -1.0)
+_TURNED = TailStep("Times", -1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Tail:
 
     source: str
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[TailStep, ...]
 
     def before(self, value: float) -> float:
         """Return the value of which the chain makes `value`, to 12 digits; infinite if it makes it of none."""
@@ -129,7 +129,7 @@ def tail_of(model: onnx.ModelProto, output: str) -> Tail | None:
     """
     graph = Graph(model)
     inputs = {each.name for each in model.graph.input}
-    steps: list[Step] = []
+    steps: list[TailStep] = []
     names: list[str] = []
     found: Tail | None = None
     rises, has_curve = True, False
@@ -152,13 +152,13 @@ def tail_of(model: onnx.ModelProto, output: str) -> Tail | None:
     return found
 
 
-def _step(graph: Graph, node: onnx.NodeProto) -> tuple[tuple[Step, ...], str] | None:
+def _step(graph: Graph, node: onnx.NodeProto) -> tuple[tuple[TailStep, ...], str] | None:
     """Return a node's functions, the last one first, and its argument; None if it is no such node."""
     if node.domain not in ("", "ai.onnx"):
         return None
     kind = node.op_type
     if kind in _CURVES:
-        return (Step(kind),), node.input[0]
+        return (TailStep(kind),), node.input[0]
     if kind in _SHAPES or (kind == "Cast" and graph.attributes(node)["to"] in _FLOATS):
         return (), node.input[0]
     if kind == "Neg":
@@ -175,31 +175,31 @@ def _step(graph: Graph, node: onnx.NodeProto) -> tuple[tuple[Step, ...], str] | 
     return None
 
 
-def _of_right(kind: str, number: float) -> tuple[Step, ...]:
+def _of_right(kind: str, number: float) -> tuple[TailStep, ...]:
     """Return the functions of an operator whose right operand is a number."""
     match kind:
         case "Add":
-            return (Step("Plus", number),)
+            return (TailStep("Plus", number),)
         case "Sub":
-            return (Step("Plus", -number),)
+            return (TailStep("Plus", -number),)
         case "Mul" if number:
-            return (Step("Times", number),)
+            return (TailStep("Times", number),)
         case "Div" if number:
-            return (Step("Times", 1 / number),)
+            return (TailStep("Times", 1 / number),)
         case "Pow" if number == 0.5:
-            return (Step("Sqrt"),)
+            return (TailStep("Sqrt"),)
     return ()
 
 
-def _of_left(kind: str, number: float) -> tuple[Step, ...]:
+def _of_left(kind: str, number: float) -> tuple[TailStep, ...]:
     """Return the functions of an operator whose left operand is a number."""
     match kind:
         case "Add":
-            return (Step("Plus", number),)
+            return (TailStep("Plus", number),)
         case "Sub":
-            return (Step("Plus", number), _TURNED)
+            return (TailStep("Plus", number), _TURNED)
         case "Mul" if number:
-            return (Step("Times", number),)
+            return (TailStep("Times", number),)
         case "Pow" if number > 0 and number != 1:
-            return (Step("Power", number),)
+            return (TailStep("Power", number),)
     return ()

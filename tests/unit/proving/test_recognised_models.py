@@ -19,7 +19,7 @@ from sklearn.naive_bayes import GaussianNB
 from oracle.proving.exporting import from_sklearn
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.loading import read_model
-from oracle.proving.lowering.monotone import Step, Tail
+from oracle.proving.lowering.monotone import TailStep, Tail
 from oracle.proving.lowering.operators.mixtures import corners, excess
 from oracle.proving.lowering.program import Program
 from oracle.proving.lowering.recognise import recognised
@@ -350,13 +350,19 @@ def test_a_loop_over_points_is_two_products() -> None:
 # --- functions that are left off ------------------------------------------------------------------------------------
 
 
-CHAINS: dict[str, tuple[tuple[Step, ...], Callable[[float], float]]] = {
-    "Exp": ((Step("Exp"),), math.exp),
-    "Sqrt of a square": ((Step("Sqrt"),), lambda x: math.sqrt(x) if x >= 0 else math.nan),
-    "Softplus": ((Step("Softplus"),), lambda x: math.log1p(math.exp(x))),
-    "Erf": ((Step("Erf"),), math.erf),
+CHAINS: dict[str, tuple[tuple[TailStep, ...], Callable[[float], float]]] = {
+    "Exp": ((TailStep("Exp"),), math.exp),
+    "Sqrt of a square": ((TailStep("Sqrt"),), lambda x: math.sqrt(x) if x >= 0 else math.nan),
+    "Softplus": ((TailStep("Softplus"),), lambda x: math.log1p(math.exp(x))),
+    "Erf": ((TailStep("Erf"),), math.erf),
     "a forest": (
-        (Step("Plus", 0.6), Step("Times", -1.0), Step("Power", 2.0), Step("Times", -1.0), Step("Times", 0.25)),
+        (
+            TailStep("Plus", 0.6),
+            TailStep("Times", -1.0),
+            TailStep("Power", 2.0),
+            TailStep("Times", -1.0),
+            TailStep("Times", 0.25),
+        ),
         lambda x: 0.6 - 2.0 ** -(x / 4),
     ),
 }

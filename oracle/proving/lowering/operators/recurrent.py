@@ -28,7 +28,7 @@ _DEFAULTS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "R
 
 
 @dataclass(frozen=True, slots=True)
-class _Weights:
+class _LayerWeights:
     """The weights of one direction.
 
     Attributes:
@@ -51,7 +51,7 @@ class _Layer:
     """A layer of one direction: its weights, and its activations as functions."""
 
     builder: ProgramBuilder
-    weights: _Weights
+    weights: _LayerWeights
     hidden: int
     activations: Sequence[Callable[[Var], Var]]
 
@@ -102,9 +102,7 @@ def _recurrent(operator: str, builder: ProgramBuilder, arguments: list[Any], att
         raise OperatorRefused(f"its hidden size is not {hidden}", "export the model again")
     lengths = rest[3]
     if lengths is not None and not (np.asarray(as_constant(lengths, "lengths")) == steps).all():
-        raise OperatorRefused(
-            "its sequences have lengths of their own", "export it for whole sequences"
-        )
+        raise OperatorRefused("its sequences have lengths of their own", "export it for whole sequences")
     way = attributes.get("direction", b"forward").decode()
     backwards = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}.get(way)
     if backwards is None or len(backwards) != directions:
@@ -140,7 +138,7 @@ def _recurrent(operator: str, builder: ProgramBuilder, arguments: list[Any], att
     return _outputs(builder, made, steps, (batch, hidden), is_batch_first, operator == "LSTM")
 
 
-def _weights(rest: Sequence[Any], at: int, hidden: int, states: np.ndarray, recurrent: np.ndarray) -> _Weights:
+def _weights(rest: Sequence[Any], at: int, hidden: int, states: np.ndarray, recurrent: np.ndarray) -> _LayerWeights:
     size = recurrent.shape[1]
     bias = np.zeros(2 * size)
     if rest[2] is not None:
@@ -149,7 +147,7 @@ def _weights(rest: Sequence[Any], at: int, hidden: int, states: np.ndarray, recu
     if bias.shape != (2 * size,) or (peepholes is not None and peepholes.shape != (3 * hidden,)):
         raise OperatorRefused(f"its bias has the shape {bias.shape}", "export the model again")
     used = peepholes if peepholes is not None and peepholes.any() else None
-    return _Weights(states[at].T, recurrent[at].T, bias[:size], bias[size:], used)
+    return _LayerWeights(states[at].T, recurrent[at].T, bias[:size], bias[size:], used)
 
 
 def _function(builder: ProgramBuilder, name: str) -> Callable[[Var], Var]:

@@ -155,14 +155,14 @@ def _targets(tree: _Branch) -> set[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answers:
+class _TreeAnswers:
     """The answers to all tests of an ensemble: a value [1, tests], and where each test's answer is."""
 
     value: Var
     places: dict[tuple[int, float, bool], int]
 
 
-def _answers(builder: ProgramBuilder, value: Var, trees: Sequence[_Branch]) -> _Answers:
+def _answers(builder: ProgramBuilder, value: Var, trees: Sequence[_Branch]) -> _TreeAnswers:
     tests = {each.test: None for tree in trees for each in _walk(tree) if isinstance(each, _Branch)}
     bits: list[Var] = []
     places: dict[tuple[int, float, bool], int] = {}
@@ -175,7 +175,7 @@ def _answers(builder: ProgramBuilder, value: Var, trees: Sequence[_Branch]) -> _
             bits.append(builder.binary("Less" if strict else "LessOrEqual", taken, limits))
             start = len(places)
             places |= {test: start + at for at, test in enumerate(alike)}
-    return _Answers(
+    return _TreeAnswers(
         bits[0] if len(bits) == 1 else builder.emit("Concat", *bits, shape=(1, len(places)), axis=1), places
     )
 
@@ -194,7 +194,9 @@ class _Selections:
         is_apart: True if each tree is of one target; its leaves are single numbers then.
     """
 
-    def __init__(self, builder: ProgramBuilder, answers: _Answers, width: int, factor: float, is_apart: bool) -> None:
+    def __init__(
+        self, builder: ProgramBuilder, answers: _TreeAnswers, width: int, factor: float, is_apart: bool
+    ) -> None:
         self._builder = builder
         self._answers = answers
         self._width, self._factor = width, factor
