@@ -16,11 +16,16 @@ from typing import Any
 
 import pytest
 
+from oracle.app.claim_service.run import claims_served
+from oracle.claims import AtLeast, ModelSpec, ZkmlClient, demo
+from oracle.claims.service import ClaimsService
+from oracle.config import ClaimServiceConfig
 from oracle.core.errors import ArtifactError, ProverUnavailable
 from oracle.proving.artifact import PK, Artifact
 from oracle.proving.pool import ray as proving_ray
 from oracle.proving.pool.pool import PooledProver
 from oracle.proving.pool.ray import RayProver
+from tests import circuits
 from tests.proving_conformance import PATIENCE, Events, ProverSuite, assert_gone, held, job
 
 ray = pytest.importorskip("ray")
@@ -194,3 +199,26 @@ async def test_an_address_where_nothing_answers_is_told(artifact: Artifact, sche
     async with RayProver(artifact, address=address) as prover:
         with pytest.raises(ProverUnavailable, match=rf"no Ray cluster answers at {address}.*ray start --head"):
             await prover.prove(job())
+
+
+async def test_a_claims_service_proves_on_the_cluster(cluster: str, tmp_path: Path) -> None:
+    """The cluster's workers are not trusted: each proof is verified here before its caller gets it."""
+    token = tmp_path / "desk.token"
+    token.write_text("d" * 32)
+    token.chmod(0o600)
+    config = ClaimServiceConfig.model_validate(
+        {
+            "models": ({"packaged": "credit"},),
+            "callers": ({"name": "desk", "token_file": token},),
+            "prover": {"backend": "ray", "workers": 1},
+            "server": {"listen": "127.0.0.1:0"},
+            "folder": circuits.folder(),
+            "srs": "insecure-local",
+        }
+    )
+    async with claims_served(config) as served:
+        with ZkmlClient(circuits.folder()) as client:
+            inputs = demo.example(await client.register(ModelSpec.packaged("credit")), 0.62, 0.73)
+            service = ClaimsService(f"http://127.0.0.1:{served.port}", "d" * 32)
+            claim = await asyncio.to_thread(service.claim, "credit", inputs, AtLeast(0.6), "0x" + "ab" * 20)
+            assert await client.verify(claim)

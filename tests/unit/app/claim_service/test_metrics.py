@@ -1,0 +1,44 @@
+"""Tests of the metrics of the claims service."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from oracle.app.claim_service.metrics import ClaimMetrics
+from oracle.claims.service.documents import JobState
+
+
+def metrics() -> ClaimMetrics:
+    made = ClaimMetrics(["credit"], lambda: (3, 2, 1), lambda: False)
+    made.refused(401)
+    made.ended("credit", JobState.PROVEN)
+    made.waited("credit", 0.5)
+    made.proven("credit", 1.5)
+    return made
+
+
+def test_each_metric_is_on_the_page_and_there_is_no_other(project_root: Path) -> None:
+    section = (project_root / "docs/operations.md").read_text().split("\n## A claims service\n")[1].split("\n## ")[0]
+    told = set(re.findall(r"`(oracle_claim_\w+)`", section))
+    samples = {each.name for family in metrics().registry.collect() for each in family.samples}
+    assert {re.sub(r"_(bucket|count|sum|created)$", "", each) for each in samples} - {
+        "oracle_claim_jobs", "oracle_claim_requests_refused"
+    } == told  # fmt: skip
+
+
+def test_their_labels_name_no_caller() -> None:
+    """Nor a job, nor a subject: whoever reads the monitoring learns how many, and not who."""
+    samples = [each for family in metrics().registry.collect() for each in family.samples]
+    assert {label for each in samples for label in each.labels} == {"model", "end", "status", "le"}
+    assert {each.labels["model"] for each in samples if "model" in each.labels} == {"credit"}
+
+
+def test_what_has_not_happened_is_shown_as_0() -> None:
+    """An alert sees changes only of what was there before."""
+    text = metrics().exposition().decode()
+    for end, count in {"proven": 1, "refused": 0, "failed": 0, "cancelled": 0}.items():
+        assert f'oracle_claim_jobs_total{{end="{end}",model="credit"}} {count}.0' in text
+    for name, value in {"waiting": 3, "running": 2, "kept": 1}.items():
+        assert f"oracle_claim_jobs_{name} {value}.0" in text
+    assert "oracle_claim_ready 1.0" in text
