@@ -87,6 +87,7 @@ def _global_max_pool(builder: ProgramBuilder, arguments: list[Any], attributes: 
 
 
 def extreme_over(builder: ProgramBuilder, value: Var, axes: tuple[int, ...], keepdims: bool, *, smallest: bool) -> Var:
+    """Append the largest elements over some axes, or the smallest."""
     result = largest(builder, _apart(builder, value, axes), smallest=smallest)
     if keepdims:
         return result
