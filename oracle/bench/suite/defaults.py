@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from oracle.bench.ezkl_defaults import MAX_DECOMP_LEGS, SharedSrs, chosen_of, reason_of, take_enough_limbs
 from oracle.bench.memory import megabytes
 from oracle.bench.suite.subjects import Subject, flat, read
@@ -73,23 +75,27 @@ def _in_turns(
     Raises:
         ArtifactError: A proof does not verify.
     """
-    theirs, ours = [], []
+    theirs, ours, their_cpu, our_cpu = [], [], [], []
     first: list[int] = []
     with EngineProcess() as engine, EngineProcess() as beside:
         for turn in range(1 + repeat):
             # ezkl takes the numbers of a model with one input without a list around them.
             inputs: Any = tensors if len(tensors) > 1 else tensors[0]
+            before = _cpu_seconds(engine)
             proof = engine.call("prove", inputs=inputs, **chosen_of(files, *_PROVING))
             if not proof.get("verified"):
                 raise ArtifactError("ezkl's proof does not verify")
             first = first or proof["outputs"]
             if turn:
                 theirs.append(proof["seconds"]["prove"])
+                their_cpu.append(_cpu_seconds(engine) - before)
             if built is not None:
                 made: dict[str, Any] = {argument: built.artifact.file(name) for argument, name in PROVING_FILES.items()}
+                before = _cpu_seconds(beside)
                 mine = beside.call("prove", inputs=built.window, outputs=built.published, **made)
                 if turn:
                     ours.append(mine["seconds"]["prove"])
+                    our_cpu.append(_cpu_seconds(beside) - before)
         peak = engine.call("peak_memory")["bytes"] or 0
     found: dict[str, Any] = {
         "prove_s": round(statistics.median(theirs), 4),
@@ -99,7 +105,17 @@ def _in_turns(
     }
     if ours:
         found["over_ours"] = round(statistics.median(a / b for a, b in zip(theirs, ours, strict=True)), 2)
+        # Cores that others use make a long proof longer than its share: seconds of CPU are those of the proof alone.
+        found["cpu_over_ours"] = round(sum(their_cpu) / max(sum(our_cpu), 0.01), 2)
     return found
+
+
+def _cpu_seconds(engine: EngineProcess) -> float:
+    """Return the seconds of CPU that an engine's process took so far; 0 if it has not begun."""
+    if engine.pid is None:
+        return 0.0
+    times = psutil.Process(engine.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def _error(outputs: list[int], settings: dict[str, Any], truth: Truth) -> float | None:

@@ -47,12 +47,14 @@ def summary(report: Mapping[str, Any]) -> list[str]:
 def _medians(rows: Iterable[Row]) -> str:
     rows = list(rows)
     faster = [row["defaults"]["over_ours"] for row in rows]
+    cheaper = statistics.median(row["defaults"]["cpu_over_ours"] for row in rows)
     smaller = [row["defaults"]["memory_mb"] / row["memory_mb"] for row in rows]
     sooner = [row["defaults"]["setup_s"] / row["build_s"] for row in rows]
     slow = sum(each < 2 for each in faster)
     return (
         f"proven {statistics.median(faster):.3g}× faster than with ezkl's defaults (median of {len(rows)}, "
         f"{min(faster):.3g}× to {max(faster):.3g}×; {slow} below 2×), "
+        f"with {cheaper:.3g}× less CPU, "
         f"in 1/{statistics.median(smaller):.2g} of the memory; "
         f"built in {1 / statistics.median(sooner):.2g} of the time of ezkl's pipeline"
     )
@@ -75,7 +77,19 @@ def faults(report: Mapping[str, Any]) -> list[str]:
 
 def markdown(report: Mapping[str, Any]) -> str:
     """Return the table of all models, in Markdown."""
-    columns = ("model", "result", "k", "prove", "ezkl's defaults", "memory", "theirs", "proof", "built in", "theirs")
+    columns = (
+        "model",
+        "result",
+        "k",
+        "prove",
+        "ezkl's defaults",
+        "their CPU",
+        "memory",
+        "theirs",
+        "proof",
+        "built in",
+        "theirs",
+    )
     lines = [
         "| " + " | ".join(columns) + " | error, as a share of what is allowed |",
         "|" + "|".join(["---", "---", *["--:"] * (len(columns) - 1)]) + "|",
@@ -89,6 +103,7 @@ def markdown(report: Mapping[str, Any]) -> str:
             str(row["k"]) if done else "–",
             _seconds(row["prove_s"]) if done else "–",
             _beside(beside),
+            f"{beside['cpu_over_ours']:g}×" if "cpu_over_ours" in beside else "–",
             _mb(row.get("memory_mb")) if done else "–",
             _mb(beside.get("memory_mb")),
             f"{row['proof_bytes']:,} B" if done else "–",
