@@ -38,6 +38,7 @@ class Settings:
         k: The circuit has at least 2^k rows. If fewer would do, ezkl folds columns, and the proof grows.
         rebase: t: whatever gets a larger scale than t · param_scale is divided, and a prover may choose between two
             roundings. 0: nothing is divided, and there is nothing to choose.
+        clip: Largest integer of an input, where it is less than what was asked for; else 0.
     """
 
     input_scale: int
@@ -47,6 +48,7 @@ class Settings:
     columns: int = 1
     k: int = 0
     rebase: int = 0
+    clip: int = 0
 
 
 def legs_for(base: int, bound: int) -> int:
@@ -172,6 +174,9 @@ class ImportedModel:
             "clip": self.circuit.clip,
             "rebase": self.circuit.rebase,
             "slack": self.circuit.slack,
+            **({"input_shifts": list(program.shifts)} if any(program.shifts) else {}),
+            **({"inputs": [list(each.shape) for each in program.inputs]} if len(program.inputs) > 1 else {}),
+            **({"labels": list(program.labels)} if program.labels else {}),
             "input_shape": list(program.input_shape),
             "output_shape": list(program.output_shape),
             "weights": self.circuit.weights,
@@ -288,4 +293,5 @@ def reference_of(artifact: Artifact) -> Circuit:
     bits = 1 << 20 if "input" in manifest.hashed else MAX_BITS
     rebase = int(facts["rebase"])
     circuit = instantiate(program, 0, manifest.param_scale, int(facts["clip"]), rebase, most_bits=bits)
-    return replace(circuit, input_scale=int(facts["input_scale"]))
+    shifts = tuple(int(each) for each in facts.get("input_shifts", ()))
+    return replace(circuit, input_scale=int(facts["input_scale"]), program=replace(circuit.program, shifts=shifts))

@@ -88,10 +88,19 @@ def print_model(built: BuiltModel, *, as_json: bool) -> None:
         published = "verdicts: 1 for " + (
             "each output that none exceeds" if limit is None else f"each output above {limit:g}"
         )
+        if facts["verdict"]["rule"] == "label":
+            published = f"verdicts: labels y · 2^{facts['output_scale']}"
+    if facts.get("labels"):
+        published += ", places in " + ", ".join(facts["labels"])
     lines = [
         f"fidelity: {fidelity['flips']} of {fidelity['samples']} verdicts flip ({fidelity['rule']} "
         f"{fidelity['value']:g})" + ("" if error is None else f", largest error {error:.2g}"),
         f"inputs: integers x · 2^{facts['input_scale']} in ±{facts['clip']:,}; {published}",
+        *(
+            [f"scales of the features: 2^{facts['input_scale']} times 2^{', 2^'.join(map(str, facts['input_shifts']))}"]
+            if "input_shifts" in facts
+            else []
+        ),
         *approximation_notes(manifest),
         *fidelity_notes(fidelity),
         f"weights: {manifest.visibility}; model hash {manifest.model_hash:#066x}",

@@ -169,6 +169,7 @@ class _Lowering:
             tuple(inputs),
             self.builder.labels.get(result.name, ()),
             tail=tail,
+            is_label=result.name in self.builder.labels,
             looked_up=tuple(dict.fromkeys(op.node for op in ops if op.kind == FUNCTION)),
         )
         if not ops:

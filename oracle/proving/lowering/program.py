@@ -125,6 +125,8 @@ class Program:
         labels: The texts that the output's numbers stand for, if it is a label of text.
         looked_up: Nodes that no exact circuit has, as "node (operator)": functions are looked up, or checked.
         tail: The functions at the end that were left off, if a threshold can be taken back through them.
+        is_label: True if the output says which of several was chosen.
+        shifts: A window has x · 2^(input scale + shift) of each feature x; none: all shifts are 0.
     """
 
     input: str
@@ -142,6 +144,8 @@ class Program:
     labels: tuple[str, ...] = ()
     looked_up: tuple[str, ...] = ()
     tail: Tail | None = None
+    is_label: bool = False
+    shifts: tuple[int, ...] = ()
 
     @property
     def features(self) -> int:

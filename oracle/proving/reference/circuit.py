@@ -94,9 +94,15 @@ class Circuit:
         result: np.ndarray = self._run(np.asarray(windows, dtype=object), object, np.matmul)
         return result
 
+    def scaled(self, samples: Any) -> np.ndarray:
+        """Return float inputs [count, features] at the scales of windows, rounded and not clipped."""
+        shifts = np.array(self.program.shifts or (0,), dtype=np.float64)
+        result: np.ndarray = np.rint(np.asarray(samples, dtype=np.float64) * 2.0 ** (self.input_scale + shifts))
+        return result
+
     def quantise(self, samples: Any) -> np.ndarray:
         """Return float inputs as windows, rounded to the input's scale and clipped."""
-        scaled = np.rint(np.asarray(samples, dtype=np.float64) * 2.0**self.input_scale)
+        scaled = self.scaled(samples)
         return np.clip(scaled, -self.clip, self.clip).astype(np.int64)
 
     def _run(self, windows: np.ndarray, kind: Any, multiply: Callable[[Any, Any], Any] | None = None) -> Any:

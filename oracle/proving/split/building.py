@@ -109,6 +109,7 @@ def build(
                     segment.nodes,
                 )
             )
+        shifts = {"input_shifts": list(circuit.program.shifts)} if any(circuit.program.shifts) else {}
         manifest = SplitManifest(
             schema=SCHEMA,
             name=name,
@@ -123,7 +124,7 @@ def build(
             weights=circuit.weights,
             ezkl=ezkl_version(),
             segments=tuple(links),
-            facts=facts,
+            facts=dict(facts) | shifts,
             model_hash="",
         )
         document = manifest.document()

@@ -34,6 +34,7 @@ class ArtifactChain:
         artifact_hash: Hash of the whole.
         model_hash: Hash of the whole model, hex.
         manifest: The manifest of a split model; None for a model of one circuit.
+        shifts: A window's integer x means x / 2^(input_scale + shift) for each feature's shift; none: all are 0.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class ArtifactChain:
     artifact_hash: str
     model_hash: str
     manifest: SplitManifest | None = None
+    shifts: tuple[int, ...] = ()
 
     def instances(
         self, inputs: Sequence[int], outputs: Sequence[int], boundaries: Sequence[int]
@@ -102,6 +104,7 @@ def load_chain(path: Path, *, prover: bool = True) -> ArtifactChain:
         int(facts["clip"]),
         found.artifact_hash,
         found.manifest.circuit_hash if found.model_hash is None else f"{found.model_hash:#066x}",
+        shifts=tuple(int(each) for each in facts.get("input_shifts", ())),
     )
 
 
@@ -150,6 +153,7 @@ def _load_split(path: Path, *, prover: bool) -> ArtifactChain:
         manifest.artifact_hash,
         manifest.model_hash,
         manifest,
+        tuple(int(each) for each in manifest.facts.get("input_shifts", ())),
     )
 
 

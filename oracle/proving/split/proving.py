@@ -130,10 +130,12 @@ class ChainProver:
             raise DataError(
                 f"the input has {values.size} numbers; {self._chain.name} takes {self._chain.features} finite ones"
             )
-        scaled = np.rint(values * 2.0**self._chain.input_scale)
+        units = 2.0 ** (self._chain.input_scale + np.array(self._chain.shifts or (0,) * values.size, dtype=np.float64))
+        scaled = np.rint(values * units)
         outside = np.flatnonzero(np.abs(scaled) > self._chain.clip)
         if outside.size:
-            at, most = int(outside[0]), self._chain.clip / 2.0**self._chain.input_scale
+            at = int(outside[0])
+            most = self._chain.clip / units[at]
             raise DataError(
                 f"number {at} of the input is {values[at]:g}, and {self._chain.name} takes numbers within ±{most:g} "
                 f"({outside.size} of {values.size} are outside): another input would be proven. Scale the features"

@@ -14,6 +14,10 @@ _FIRST_LOOK = 64
 """Samples that coarse scales are tried on before all: most fail on these, and a search tries dozens."""
 
 
+_SAME = 0.25
+"""Labels that are nearer to each other than this are one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fidelity:
     """The differences between the integer model and the float model on the samples.
@@ -63,6 +67,8 @@ def flips(
             differ: np.ndarray = computed.argmax(axis=1) != expected.argmax(axis=1)
         case Rule.THRESHOLD:
             differ = ((computed > computed_at) != (expected > verdict.value)).any(axis=1)
+        case Rule.LABEL:
+            differ = (np.abs(computed - expected) > _SAME).any(axis=1)
         case Rule.TOLERANCE:
             differ = (np.abs(computed - expected) > verdict.value).any(axis=1)
     return differ
@@ -120,9 +126,11 @@ class FidelityGate:
                 undecided = (ordered[:, -1] - ordered[:, -2] <= 2 * slack) & (slack > 0)
             case Rule.THRESHOLD:
                 undecided = ((np.abs(computed - threshold) <= slack) & (slack > 0)).any(axis=1)
+            case Rule.LABEL:
+                undecided = np.full(len(computed), slack > 0)
             case Rule.TOLERANCE:
                 undecided = (np.abs(computed - self.expected) + slack > self.verdict.value).any(axis=1)
-        clipped = (np.abs(np.rint(self.samples * 2.0**circuit.input_scale)) > circuit.clip).any(axis=1)
+        clipped = (np.abs(circuit.scaled(self.samples)) > circuit.clip).any(axis=1)
         return Fidelity(
             self.verdict.rule.value,
             self.verdict.value,

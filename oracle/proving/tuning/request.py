@@ -51,6 +51,7 @@ class Rule(StrEnum):
     THRESHOLD = "threshold"
     ARGMAX = "argmax"
     TOLERANCE = "tolerance"
+    LABEL = "label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class VerdictRule:
 
     Attributes:
         rule: THRESHOLD: each output is above `value` or not. ARGMAX: the index of the largest output. TOLERANCE: no
-            verdict; an output that is further than `value` from the float model's counts as a flip.
+            verdict; an output that is further than `value` from the float model's counts as a flip. LABEL: the output
+            says itself what was chosen.
         value: In units of the model's output, final activation included.
     """
 
@@ -75,7 +77,7 @@ class Request:
         name: The model's name.
         data: The ONNX file.
         samples: Floats, [count, …].
-        verdict: How outputs are read. None: a threshold on one output, the largest of several.
+        verdict: How outputs are read. None: a threshold on one output, the largest of several, a label as it is.
         max_flips_per_10k: Flips per 10,000 samples that the gate allows.
         visibility: Where the weights are.
         objective: The quantity that should be small.

@@ -18,6 +18,7 @@ from oracle.proving.imported import ImportedModel, Settings, legs_for
 from oracle.proving.inspect.model import inspect_onnx, require_provable
 from oracle.proving.interface import Progress
 from oracle.proving.lowering.driver import lower
+from oracle.proving.lowering.joining import with_own_scales
 from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import Circuit
@@ -27,6 +28,32 @@ from oracle.proving.tuning.float_model import scored_outputs
 from oracle.proving.tuning.looked_up import APPROXIMATE_VERDICTS, approximate_candidates, at_level
 from oracle.proving.tuning.request import BASES, PARAM_SCALES, REBASES, SEGMENTS, Request, Rule, VerdictRule
 from oracle.proving.tuning.result import Candidate, Tuning
+
+FINEST = 12
+"""The largest input scale that is tried, if the largest number is 1 or more. Smaller numbers get as many bits.
+
+Features with scales of their own are at most 1, and get one bit more.
+"""
+
+FINEST_OF_ALL = 20
+"""The largest input scale that a circuit has."""
+
+LEAST_SPREAD = 4
+"""Features get scales of their own if the largest of one is more than 2^LEAST_SPREAD times that of another."""
+
+
+def own_shifts(samples: np.ndarray) -> tuple[int, ...]:
+    """Return for each feature the power of two that brings its largest number to between a half and 1.
+
+    There are none if the features are of about one size, or are whole numbers.
+    """
+    largest = np.abs(samples).max(axis=0)
+    if (samples == np.rint(samples)).all() or not largest.any():
+        return ()
+    bits = np.ceil(np.log2(np.where(largest > 0, largest, largest.max()))).astype(int)
+    if bits.max() - bits.min() <= LEAST_SPREAD:
+        return ()
+    return tuple(int(-each) for each in bits)
 
 
 def has_weights(request: Request) -> bool:
@@ -50,6 +77,10 @@ def _is_telling(constant: Any) -> bool:
     return bool(((constant != 0) & (constant != 1)).any()) and constant.size > 1
 
 
+_ROOM = 2.0
+"""A narrow range is this many times that of the samples."""
+
+
 @dataclass(frozen=True, slots=True)
 class Passing:
     """Scales that pass the gate.
@@ -58,16 +89,19 @@ class Passing:
         circuit: The circuit at these scales.
         fidelity: Its fidelity on all samples.
         segments: Pieces of smooth activations; 0 if there are none.
+        way: The rebase, and True if inputs have a narrow range.
     """
 
     circuit: Circuit
     fidelity: Fidelity
     segments: int
+    way: tuple[int, bool] = (0, False)
 
-
-def _digits(circuit: Circuit, base: int) -> tuple[int, int]:
-    """Return the digits of each number that is taken apart, and how many of these numbers there are."""
-    return legs_for(base, circuit.decomposed), circuit.decompositions
+    def settings(self, base: int, legs: int, request: Request) -> Settings:
+        """Return the settings with digits of this base."""
+        circuit = self.circuit
+        clip = circuit.clip if circuit.clip != request.clip else 0
+        return Settings(circuit.input_scale, circuit.param_scale, base, legs, rebase=circuit.rebase, clip=clip)
 
 
 class Search:
@@ -83,6 +117,7 @@ class Search:
         self.progress = progress
         self._programs: dict[int, Program] = {}
         self._verdicts: dict[int, Program] = {}
+        self._shifts: tuple[int, ...] = ()
         progress("checking the model")
         program = self._scores(SEGMENTS[-1])
         for note in program.notes:
@@ -92,8 +127,14 @@ class Search:
                 raise ModelError(f"{request.name}: {APPROXIMATE_VERDICTS}")
             progress(f"approximate: no exact circuit has {', '.join(program.looked_up[:3])}")
         self.samples = self._samples(program)
+        self._shifts = own_shifts(self.samples)
+        self._programs.clear()
+        program = self._scores(SEGMENTS[-1])
+        if program.shifts and any(program.shifts):
+            progress(f"features differ in size by more than {1 << LEAST_SPREAD}: each has a scale of its own")
+        rule = Rule.ARGMAX if program.outputs > 1 else Rule.THRESHOLD
         self.verdict = request.verdict or VerdictRule(
-            Rule.ARGMAX if program.outputs > 1 else Rule.THRESHOLD, program.tail.middle if program.tail else 0.0
+            Rule.LABEL if program.is_label else rule, program.tail.middle if program.tail else 0.0
         )
         if program.order_only and self.verdict.rule is not Rule.ARGMAX:
             raise ModelError(
@@ -111,14 +152,14 @@ class Search:
             self.threshold = program.tail.before(self.verdict.value)
         if not math.isfinite(self.threshold):
             raise ModelError(
-                f"{request.name}: the final {program.dropped} is always on one side of {self.verdict.value:g}, so that all "
-                "verdicts are the same: state another --threshold"
+                f"{request.name}: the final {program.dropped} is always on one side of {self.verdict.value:g}, so that "
+                "all verdicts are the same: state another --threshold"
             )
         self.gate = FidelityGate(request, self.verdict, self.threshold, self.samples, expected)
 
     def program(self, segments: int) -> Program:
         """Return the program that the circuit computes, with this many pieces of smooth activations."""
-        if self.request.disclosure == "score":
+        if self.request.disclosure == "score" or self.verdict.rule is Rule.LABEL:
             return self._scores(segments)
         if segments not in self._verdicts:
             scores = self._scores(segments)
@@ -142,7 +183,9 @@ class Search:
                 sample=np.shape(request.samples)[1:],
                 approximate=request.approximate,
             )
-            self._programs[segments] = require_provable(report)
+            program = require_provable(report)
+            shifts = self._shifts or (0,) * program.features
+            self._programs[segments] = with_own_scales(program, shifts) or program
         return self._programs[segments]
 
     def circuit(self, segments: int, settings: Settings) -> Circuit:
@@ -154,7 +197,9 @@ class Search:
         program = self.program(segments)
         if program.looked_up:
             return at_level(self.request, program, self.samples, settings.param_scale)
-        return instantiate(program, settings.input_scale, settings.param_scale, self.request.clip, settings.rebase)
+        return instantiate(
+            program, settings.input_scale, settings.param_scale, settings.clip or self.request.clip, settings.rebase
+        )
 
     def _samples(self, program: Program) -> np.ndarray:
         try:
@@ -175,9 +220,12 @@ class Search:
 
     def scales(self) -> tuple[Sequence[int], Sequence[int]]:
         """Return the input scales to try, largest first, and the numbers of pieces of smooth activations."""
-        samples, clip = self.samples, self.request.clip
+        clip = self.request.clip
+        samples = self.samples * 2.0 ** np.array(self.program(SEGMENTS[-1]).shifts or (0,), dtype=np.float64)
         largest = float(np.abs(samples).max())
-        most = 12 if largest == 0 else min(12, math.floor(math.log2(clip / largest))) if largest <= clip else 0
+        finer = -math.ceil(math.log2(largest)) if 0 < largest < 1 else 0
+        finest = min(FINEST + finer + any(self._shifts), FINEST_OF_ALL)
+        most = finest if largest == 0 else min(finest, math.floor(math.log2(clip / largest))) if largest <= clip else 0
         whole = bool((samples == np.rint(samples)).all())
         input_scales = [0] if whole or most == 0 else list(range(most, -1, -2))
         return input_scales, SEGMENTS if self.program(SEGMENTS[-1]).approximated else (0,)
@@ -203,13 +251,18 @@ class Search:
         for base in BASES if passing[0].circuit.decomposed else (2,):
             fewest = min(legs_for(base, each.circuit.decomposed) for each in passing)
             least = min((each for each in passing if legs_for(base, each.circuit.decomposed) == fewest), key=order)
-            chosen = least.circuit
-            settings = Settings(chosen.input_scale, chosen.param_scale, base, fewest, rebase=chosen.rebase)
-            found.append((chosen, settings, least.segments))
+            found.append((least.circuit, least.settings(base, fewest, self.request), least.segments))
         return found
+
+    def _narrow(self, input_scale: int) -> int:
+        """Return the clip of a narrow range: room for twice the largest input of the samples."""
+        samples = self.samples * 2.0 ** np.array(self.program(SEGMENTS[-1]).shifts or (0,), dtype=np.float64)
+        return max(1, min(self.request.clip, math.ceil(_ROOM * float(np.abs(samples).max()) * 2.0**input_scale)))
 
     def passing(self, rebases: Sequence[int], *, first: bool = False) -> list[Passing]:
         """Return the scales that pass the gate, without those that can't be the cheapest.
+
+        Where the integers end, inputs get a narrow range before anything is divided: the circuit is still exact.
 
         Bits grow with the scale of the weights, and finer inputs cost none. So once scales pass, what needs more digits
         with every base is left out, with all finer weights; and coarser inputs are only tried with weights that are as
@@ -226,19 +279,21 @@ class Search:
         nearest: tuple[Fidelity, Circuit] | None = None
         words = ""
         input_scales, segments = self.scales()
-        for rebase, count in itertools.product(rebases, segments):
-            if (found and found[0].circuit.rebase != rebase) or (rebase and nearest and not words):
-                break  # what divides nothing, or less, is preferred; and dividing only helps where the integers end
+        for (rebase, narrow), count in itertools.product(itertools.product(rebases, (False, True)), segments):
+            if (found and found[0].way != (rebase, narrow)) or ((rebase or narrow) and nearest and not words):
+                break  # a wide range, and dividing nothing, is preferred; and the others only help where integers end
             coarsest = PARAM_SCALES[0]
             for input_scale in input_scales:
                 told = f", {count} segments" * (count > 0) + f", rebased to {rebase} times the weights'" * (rebase > 0)
+                clip = self._narrow(input_scale) if narrow else self.request.clip
+                told += f", within ±{clip}" * narrow
                 self.progress(f"scales: input 2^-{input_scale}{told}")
                 passed = False
                 for param_scale in range(coarsest, PARAM_SCALES[-1] + 1):
                     if rebase and rebase * param_scale < input_scale:
                         continue
                     try:
-                        circuit = instantiate(self.program(count), input_scale, param_scale, self.request.clip, rebase)
+                        circuit = instantiate(self.program(count), input_scale, param_scale, clip, rebase)
                     except ModelError as error:
                         # Larger scales would exceed the integers even further.
                         words = words or str(error)
@@ -259,7 +314,7 @@ class Search:
                         fidelity.samples == len(self.samples)
                         and fidelity.flips_per_10k <= self.request.max_flips_per_10k
                     ):
-                        found.append(Passing(circuit, fidelity, count))
+                        found.append(Passing(circuit, fidelity, count, (rebase, narrow)))
                         if not passed:
                             coarsest = max(PARAM_SCALES[0], param_scale - 1)
                         passed = True

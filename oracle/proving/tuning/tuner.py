@@ -83,7 +83,7 @@ def coarsest(request: Request, progress: Progress = lambda step: None) -> tuple[
 
     found = min(passing, key=cost)
     circuit, base = found.circuit, BASES[0] if found.circuit.decomposed else 2
-    settings = Settings(circuit.input_scale, circuit.param_scale, base, legs_for(base, circuit.decomposed))
+    settings = found.settings(base, legs_for(base, circuit.decomposed), request)
     return circuit, found.fidelity, search.model(circuit, settings, found.segments, found.fidelity)
 
 

@@ -24,7 +24,7 @@ NAMES = [b"fine", b"odd", b"bad"]
 def forest(post_transform: str, **labels: Any) -> bytes:
     """Return a forest of stumps on two features, whose scores are often equal, with the label as its output."""
     trees, features, limits = [0, 1, 2, 3], [0, 1, 0, 1], [0.0, 0.0, 1.0, -1.0]
-    attributes = {
+    attributes: dict[str, Any] = {
         "nodes_treeids": [tree for tree in trees for _ in range(3)],
         "nodes_nodeids": [0, 1, 2] * 4,
         "nodes_featureids": [each for feature in features for each in (feature, 0, 0)],
@@ -76,9 +76,10 @@ def test_the_label_of_a_forest_is_the_runtimes_also_of_equal_scores(
 @pytest.mark.parametrize("rows", [1, 2])
 def test_the_label_of_a_linear_classifier(names: list[Any], rows: int) -> None:
     key = "classlabels_strings" if isinstance(names[0], bytes) else "classlabels_ints"
+    labels: dict[str, Any] = {key: names}
     linear = helper.make_node(
         "LinearClassifier", ["x"], ["y", "p"], "linear", domain="ai.onnx.ml", post_transform="LOGISTIC",
-        coefficients=[-1.0, 2.0, 1.0, -2.0][-2 * rows :], intercepts=[0.5, -0.5][-rows:], **{key: names},
+        coefficients=[-1.0, 2.0, 1.0, -2.0][-2 * rows :], intercepts=[0.5, -0.5][-rows:], **labels,
     )  # fmt: skip
     proto = onnx.load_model_from_string(model([linear], ["N", 2], ml=True))
     kind = TensorProto.STRING if key.endswith("strings") else TensorProto.INT64

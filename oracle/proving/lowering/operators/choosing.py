@@ -27,7 +27,7 @@ class Winner:
 
     Attributes:
         rounds: For each round the answers [tournaments, pairs]: 1 if the right one of a pair goes on.
-        count: How many take part in each.
+        count: The number that take part in each.
     """
 
     rounds: tuple[Var, ...]

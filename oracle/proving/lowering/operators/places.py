@@ -35,7 +35,7 @@ class Marks:
 
     @property
     def width(self) -> int:
-        """How many places are told apart."""
+        """The number of places that are told apart."""
         return self.ones.shape[1]
 
     def candidates(self, size: int) -> np.ndarray:
