@@ -12,6 +12,7 @@ import numpy as np
 from oracle.core.errors import ModelError
 from oracle.proving.lowering.functions import FUNCTION
 from oracle.proving.lowering.program import COMPARISONS, Op, Program
+from oracle.proving.reference.arithmetic import STRUCTURAL
 from oracle.proving.reference.bounds import bounds, slack_of
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.functions import levelled, table_range
@@ -63,6 +64,7 @@ def instantiate(
     intervals: dict[str, tuple[Any, Any]] = {program.input: (-box, box)}
     intervals |= {name: (constant, constant) for name, constant in integers.items()}
     slacks: dict[str, Any] = {name: np.zeros(low.shape, dtype=object) for name, (low, _) in intervals.items()}
+    parts: dict[str, int] = {}
     steps: list[IntegerStep] = []
     makers: dict[str, IntegerStep] = {}
     bound = clip
@@ -99,7 +101,10 @@ def instantiate(
                 )
             # Every quotient that the circuit accepts is within these bounds.
             low, high = (low >> drop) - 1, -(-high >> drop) + 1
-            slack = (3 * (1 << drop) + 2 * slack) >> (drop + 1)
+            # ezkl may multiply what is joined part by part, and divides each product then.
+            more = max(parts.get(name, 1) for name in op.inputs) - 1
+            low, high = low - more, high + more
+            slack = ((3 * (1 << drop) + 2 * slack) >> (drop + 1)) + more
             # Both the remainder and the quotient are taken apart.
             apart = max(apart, 2 << drop, int(abs(low).max()), int(abs(high).max()))
         bound = max(bound, largest)
@@ -109,6 +114,7 @@ def instantiate(
                 f"(input scale {input_scale}, parameter scale {param_scale}, inputs up to {clip}). Use smaller scales "
                 "or a smaller clip; a model of many layers adds a parameter scale with each"
             )
+        parts[op.output] = _parts(op, parts)
         intervals[op.output], scales[op.output], shapes[op.output] = (low, high), step.scale, op.shape
         slacks[op.output] = slack
         reach = max(int(abs(low).max()), int(abs(high).max()))
@@ -133,6 +139,14 @@ def instantiate(
         rebase,
         int(slacks[output].max()),
     )
+
+
+def _parts(op: Op, parts: Mapping[str, int]) -> int:
+    """Return of how many parts a result is joined."""
+    if op.kind not in STRUCTURAL:
+        return 1
+    given = [parts.get(name, 1) for name in op.inputs]
+    return sum(given) if op.kind == "Concat" else max(given)
 
 
 def _spread(
