@@ -201,8 +201,8 @@ class _Selections:
         self._answers = answers
         self._width, self._factor = width, factor
         self._is_single = width == 1 or is_apart
-        self._pool: Var | None = None
-        self._at: dict[int, int] = {}
+        self._made: list[Var] = []
+        self._at: dict[int, tuple[int, int]] = {}
         self._shifts: dict[int, Any] = {}
 
     def roots(self, trees: Sequence[_Branch]) -> tuple[Var, list[Any]]:
@@ -218,11 +218,10 @@ class _Selections:
             alike: dict[tuple[bool, bool], list[_Branch]] = {}
             for branch in level:
                 alike.setdefault((isinstance(branch.yes, _Leaf), isinstance(branch.no, _Leaf)), []).append(branch)
-            made = [(branches, self._selected(branches, *leaves)) for leaves, branches in sorted(alike.items())]
-            for branches, value in made:
-                start = 0 if self._pool is None else self._pool.shape[1]
-                self._at |= {id(branch): start + at for at, branch in enumerate(branches)}
-                self._pool = value if self._pool is None else self._joined(self._pool, value)
+            for leaves, branches in sorted(alike.items()):
+                value = self._selected(branches, *leaves)
+                self._at |= {id(branch): (len(self._made), at) for at, branch in enumerate(branches)}
+                self._made.append(value)
         return self._taken(trees), [self._shifts[id(tree)] for tree in trees]
 
     def _shift(self, branch: _Branch, given: Any) -> None:
@@ -257,12 +256,23 @@ class _Selections:
         return builder.binary("Add", chosen, rest) if rest.any() else chosen
 
     def _taken(self, branches: Sequence[_Branch | _Leaf]) -> Var:
-        assert self._pool is not None
-        return self._builder.gather(self._pool, [self._at[id(branch)] for branch in branches], 1)
-
-    def _joined(self, first: Var, second: Var) -> Var:
-        shape = (1, first.shape[1] + second.shape[1], *first.shape[2:])
-        return self._builder.emit("Concat", first, second, shape=shape, axis=1)
+        """Return the values of branches that were made before, in this order."""
+        places = [self._at[id(branch)] for branch in branches]
+        parts = sorted({part for part, _ in places})
+        columns = {part: sorted({at for one, at in places if one == part}) for part in parts}
+        for part, at in columns.items():
+            # ezkl reads a gather of one number as a slice, with a row for each number; two of them take two rows.
+            columns[part] = at * 2 if len(at) == 1 and self._made[part].shape[1] > 2 else at
+        taken = [self._builder.gather(self._made[part], columns[part], 1) for part in parts]
+        every = [(part, at) for part in parts for at in columns[part]]
+        order = {place: index for index, place in enumerate(every)}
+        if len(taken) > 1:
+            shape = (1, len(every), *taken[0].shape[2:])
+            joined = self._builder.emit("Concat", *taken, shape=shape, axis=1)
+        else:
+            joined = taken[0]
+        wanted = [order[place] for place in places]
+        return joined if wanted == list(range(len(every))) else self._builder.gather(joined, wanted, 1)
 
     def _leaf(self, leaf: _Branch | _Leaf) -> np.ndarray:
         assert isinstance(leaf, _Leaf)
