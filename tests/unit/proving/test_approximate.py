@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from typing import Any
@@ -297,16 +298,13 @@ def test_input_of_another_type_is_no_function() -> None:
 @pytest.mark.attack
 def test_a_joined_product_may_be_rounded_part_by_part() -> None:
     """ezkl multiplies what is joined part by part, and lets a prover round each part: the slack covers all of them."""
-    nodes = [node("Concat", ["x", "x"], "xx", axis=1), node("MatMul", ["xx", "w"])]
-    program, _ = lower(read_model(model(nodes, ["N", 2], [weights("w", np.full((4, 1), 0.5))])))
+    nodes = [node("Concat", ["x", "x", "x"], "xxx", axis=1), node("MatMul", ["xxx", "w"])]
+    program, _ = lower(read_model(model(nodes, ["N", 2], [weights("w", np.full((6, 1), 0.5))])))
     assert program is not None
     circuit = instantiate(program, 1, 1, 20, 1)
     furthest = 0
-    for a in range(-20, 21):
-        for b in range(-20, 21):
-            honest = int(circuit.evaluate_exactly([[a, b]])[0, 0])
-            total = a + b  # of each part, to be divided by 2
-            for one in (total // 2, -(-total // 2)):
-                for two in (total // 2, -(-total // 2)):
-                    furthest = max(furthest, abs(one + two - honest))
-    assert 0 < furthest <= circuit.slack
+    for a, b in itertools.product(range(-20, 21), repeat=2):
+        honest = int(circuit.evaluate_exactly([[a, b]])[0, 0])
+        each = ((a + b) // 2, -(-(a + b) // 2))
+        furthest = max(furthest, *(abs(sum(chosen) - honest) for chosen in itertools.product(each, repeat=3)))
+    assert 1 < furthest <= circuit.slack
