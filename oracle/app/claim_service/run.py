@@ -21,7 +21,8 @@ from oracle.claims.client import ZkmlClient
 from oracle.claims.models import ModelSpec
 from oracle.claims.service.issuers import TrustedIssuers
 from oracle.claims.service.jobs import JobBook
-from oracle.config import ClaimModelConfig, ClaimServiceConfig
+from oracle.config import ClaimModelConfig, ClaimServerConfig, ClaimServiceConfig
+from oracle.config.listen import is_local
 from oracle.core.errors import ConfigError, DataError
 from oracle.proving.interface import Prover
 from oracle.proving.pool.cache import ProofCache
@@ -36,7 +37,7 @@ try:
 except ImportError:  # there is none on Windows, nor are there core files
     resource = None  # type: ignore[assignment]
 
-__all__ = ["ServedClaims", "claims_served", "serve_until_stopped"]
+__all__ = ["ServedClaims", "claims_served", "limits_of", "serve_until_stopped"]
 
 log = structlog.get_logger(__name__)
 
@@ -140,7 +141,7 @@ async def claims_served(config: ClaimServiceConfig) -> AsyncIterator[ServedClaim
                 max_body=server.max_body,
                 events=metrics,
                 certificate=certificate,
-                limits=Limits(server.max_connections, request_s=REQUEST_S),
+                limits=limits_of(server),
             )
         )
         log.info(
@@ -152,6 +153,13 @@ async def claims_served(config: ClaimServiceConfig) -> AsyncIterator[ServedClaim
             models=names,
         )
         yield ServedClaims(port, monitoring_port, desk)
+
+
+def limits_of(server: ClaimServerConfig) -> Limits:
+    """Return the limits of the listener. Where clients come from anywhere, none can have all connections."""
+    shared = server.behind_proxy or is_local(server.listen)  # then many clients have one address
+    each = None if shared else max(1, server.max_connections // 4)
+    return Limits(server.max_connections, request_s=REQUEST_S, per_address=each)
 
 
 def _issuers(config: ClaimServiceConfig) -> TrustedIssuers | None:
