@@ -104,6 +104,11 @@ class Passing:
         return Settings(circuit.input_scale, circuit.param_scale, base, legs, rebase=circuit.rebase, clip=clip)
 
 
+def _digits(circuit: Circuit, base: int) -> tuple[int, int]:
+    """Return the digits of each number that is taken apart, and how many of these numbers there are."""
+    return legs_for(base, circuit.decomposed), circuit.decompositions
+
+
 class Search:
     """The search of one request: its programs, its float outputs, and its gate.
 
