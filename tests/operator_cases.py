@@ -244,5 +244,19 @@ CASES = {
         [node("Cast", ["x"], "i", to=INT64), node("Div", ["i", "two"], "m"), node("Cast", ["m"], to=FLOAT)],
         [_at("two", 2)],
     ),
+    **{
+        f"Resize, {mode}, {how}": Case(
+            (1, 3, 4),
+            [node("Resize", ["x", "", "factors"], mode=mode, coordinate_transformation_mode=how, **more)],
+            [weights("factors", [1, 1, *factors])],
+        )
+        for mode, how, factors, more in (
+            ("linear", "half_pixel", (2, 1.5), {}),
+            ("linear", "align_corners", (2, 2), {}),
+            ("linear", "pytorch_half_pixel", (0.5, 2), {}),
+            ("cubic", "half_pixel", (2, 1.25), {"cubic_coeff_a": -0.5}),
+            ("cubic", "asymmetric", (1.5, 2), {"exclude_outside": 1}),
+        )
+    },
 }
 """Exact ones, by what is in them."""

@@ -321,7 +321,11 @@ SAME = {"auto_pad": "SAME_UPPER"}
     ("nodes", "constants", "says"),
     [
         ([node("Resize", ["x", "", "f"])], [weights("f", [1, 1, 1, 1.25])], "runtimes may round them otherwise"),
-        ([node("Resize", ["x", "", "f"], mode="linear")], [weights("f", [1, 1, 2, 2])], "it interpolates"),
+        (
+            [node("Resize", ["x", "box", "f"], mode="linear", coordinate_transformation_mode="tf_crop_and_resize")],
+            [weights("f", [1, 1, 2, 2]), weights("box", [0.0] * 4 + [1.0] * 4)],
+            "its coordinates are",
+        ),
         (
             [node("Resize", ["x", "", "f"], coordinate_transformation_mode="align_corners")],
             [weights("f", [1, 1, 2, 2])],

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,17 +11,6 @@ from onnx.reference import ReferenceEvaluator
 
 from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant, as_var, axis_of
 from oracle.proving.lowering.table import handles, handles_each
-
-_NEAREST: dict[str, Callable[[Fraction], int]] = {
-    "round_prefer_floor": lambda place: math.ceil(place - Fraction(1, 2)),
-    "round_prefer_ceil": lambda place: math.floor(place + Fraction(1, 2)),
-    "floor": math.floor,
-    "ceil": math.ceil,
-}
-"""The nearest element to a place between elements, by the mode."""
-
-_PARTS = 64
-"""A factor that is no multiple of one part: its product with a place may be rounded to this side or to that."""
 
 
 @handles_each("DepthToSpace", "SpaceToDepth", "Tile", "Expand", "Trilu")
@@ -44,49 +31,6 @@ def moved(operator: str, builder: ProgramBuilder, arguments: list[Any], attribut
     return move(builder, value, _places(operator, builder, value, arguments[1:], attributes), 0.0)
 
 
-@handles("Resize", "Upsample")
-def _resize(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
-    if attributes.get("mode", b"nearest") != b"nearest":
-        raise OperatorRefused("it interpolates", "resize by the nearest element, or with a transposed convolution")
-    how = attributes.get("coordinate_transformation_mode", b"asymmetric").decode()
-    if how not in ("asymmetric", "half_pixel") or attributes.get("keep_aspect_ratio_policy", b"stretch") != b"stretch":
-        # Of the others, runtimes have views of their own.
-        raise OperatorRefused(f"its coordinates are {how!r}", "use 'asymmetric' or 'half_pixel', and give the factors")
-    value = as_var(arguments[0], "input")
-    factors = _factors(value, arguments, attributes)
-    pick = _NEAREST[attributes.get("nearest_mode", b"floor").decode()]
-    shift = Fraction(1, 2) if how == "half_pixel" else Fraction(0)
-    numbered = _numbered(value)
-    for axis, (size, factor) in enumerate(zip(value.shape, factors, strict=True)):
-        whole = (size * factor).denominator == 1 and factor.denominator <= _PARTS
-        if not whole or (builder.opset < 11 and factor < 1):
-            raise OperatorRefused(
-                f"its factors are {[round(float(each), 3) for each in factors]}, and runtimes may round them otherwise",
-                f"use whole factors, or multiples of 1/{_PARTS} that make whole sizes",
-            )
-        places = [pick((place + shift) / factor - shift) for place in range(math.floor(size * factor))]
-        numbered = np.take(numbered, np.clip(np.array(places, dtype=np.int64), 0, size - 1), axis=axis)
-    return move(builder, value, numbered, 0.0)
-
-
-def _factors(value: Var, arguments: list[Any], attributes: dict[str, Any]) -> list[Fraction]:
-    """Return by how much each axis grows."""
-    sizes = arguments[3] if len(arguments) > 3 else None
-    given: Any = attributes.get("scales")
-    if given is None and sizes is None:
-        given = as_constant(arguments[2 if len(arguments) > 2 else 1], "factors")
-    axes = attributes.get("axes") or range(len(value.shape))
-    factors = [Fraction(1)] * len(value.shape)
-    for at, axis in enumerate(axes):
-        if sizes is not None:
-            factors[axis] = Fraction(int(as_constant(sizes, "sizes")[at]), value.shape[axis])
-        else:
-            factors[axis] = Fraction(float(given[at]))
-    if min(factors) <= 0:
-        raise OperatorRefused("nothing is left of its input", "export the model again")
-    return factors
-
-
 @handles("Pad")
 def _pad(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     value, rank = as_var(arguments[0], "input"), len(arguments[0].shape)
@@ -96,7 +40,7 @@ def _pad(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, An
     widths = [(0, 0)] * rank
     for at, axis in enumerate(as_constant(axes, "axes")):
         widths[int(axis)] = int(given[at]), int(given[at + len(axes)])
-    grid = _numbered(value)
+    grid = numbered(value)
     grid = grid[tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(value.shape, widths, strict=True))]
     around = [(max(a, 0), max(b, 0)) for a, b in widths]
     mode = attributes.get("mode", b"constant").decode()
@@ -107,7 +51,7 @@ def _pad(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, An
     return move(builder, value, np.pad(grid, around, mode), float(np.ravel(as_constant(filler, "value"))[0]))
 
 
-def _numbered(value: Var) -> np.ndarray:
+def numbered(value: Var) -> np.ndarray:
     """Return an array of a value's shape, which numbers its elements from 1 on."""
     return np.arange(1, math.prod(value.shape) + 1).reshape(value.shape)
 
@@ -118,7 +62,7 @@ def _places(
     """Return which element of a value stands where in the result, as numbers from 1 on; 0: a zero."""
     names = ["x", *(f"a{at}" if other is not None else "" for at, other in enumerate(others))]
     node = helper.make_node(operator, names, ["y"], **{name: attributes[name] for name in tuple(attributes)})
-    feeds = {"x": _numbered(value)}
+    feeds = {"x": numbered(value)}
     feeds |= {f"a{at}": as_constant(other, "parameter") for at, other in enumerate(others) if other is not None}
     inputs = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
