@@ -34,7 +34,7 @@ def table(report: Report, command: str) -> str:
 
 def _measured(report: Report, command: str) -> str:
     about, versions, options = report["machine"], report["versions"], report["options"]
-    arguments = "" if options["defaults"] else " --no-defaults"
+    arguments = "" if options["defaults"] else " --no-defaults" if options["prove"] else " --search-only"
     busy = about["load_before"] > 0.5
     return (
         f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB; Python {versions['python']}, ezkl "

@@ -87,6 +87,7 @@ def bench_group(
 )
 @click.option("--no-defaults", "defaults", flag_value=False, default=True, help="Leave ezkl's defaults out.")
 @click.option("--no-approximate", "approximate", flag_value=False, default=True, help="Refuse what can't be exact.")
+@click.option("--search-only", is_flag=True, help="Only find scales and compare the integers: no key, no proof.")
 @click.option("--repeat", type=click.IntRange(min=1), default=3, show_default=True, help="Proofs of each circuit.")
 @click.option(
     "--time-limit",
@@ -131,6 +132,7 @@ def bench_models(
     patterns: tuple[str, ...],
     defaults: bool,
     approximate: bool,
+    search_only: bool,
     repeat: int,
     seconds: float,
     memory: float,
@@ -157,8 +159,8 @@ def bench_models(
         out=out,
         echo=echo,
         patterns=patterns,
-        rules=Rules(tolerance=tolerance, approximate=approximate, repeat=repeat),
-        defaults=defaults,
+        rules=Rules(tolerance=tolerance, approximate=approximate, repeat=repeat, prove=not search_only),
+        defaults=defaults and not search_only,
         seconds=seconds,
         memory=int(memory * 2**30),
     )

@@ -62,6 +62,16 @@ def test_models_are_built_or_refused_with_reasons(measured: tuple[dict[str, Any]
     assert said[-1] == "3 models: 1 exact, 2 refused" and "defaults" not in dense
 
 
+def test_a_search_alone_makes_no_key(tmp_path: Path) -> None:
+    onnx.save(model(), tmp_path / "dense.onnx")
+    np.save(tmp_path / "dense.npy", np.random.default_rng(3).normal(size=(30, 3)).astype(np.float32))
+    noted: dict[str, Any] = {}
+    subject = Subject("dense", tmp_path / "dense.onnx", tmp_path / "dense.npy")
+    assert trial.build(subject, Rules(prove=False), tmp_path, noted.update) is None
+    assert noted["result"] == "exact" and noted["error"] <= noted["limit"] and noted["searched_s"] < 60
+    assert "k" not in noted and {each.name for each in tmp_path.iterdir()} == {"dense.onnx", "dense.npy"}
+
+
 def compared(served: np.ndarray, stated: np.ndarray, tmp_path: Path) -> str:
     """Return what is wrong with a circuit of some weights, if the file has others."""
     path = tmp_path / "m.onnx"

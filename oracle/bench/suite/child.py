@@ -33,7 +33,7 @@ def main(job: Path) -> None:
         write_json(out, row)
 
     built = build(subject, rules, folder, note)
-    if document["defaults"]:
+    if document["defaults"] and rules.prove:
         tensors = defaults.tensors_of(subject, built)
         if tensors is not None:
             (folder / "defaults").mkdir()

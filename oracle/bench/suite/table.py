@@ -17,7 +17,7 @@ BUILT = ("exact", "approximate")
 def line(row: Row) -> str:
     """Return one line about a model."""
     told = f"{row['name']}: {row['result']}"
-    if row["result"] in BUILT:
+    if row["result"] in BUILT and "k" in row:
         told += f", k = {row['k']}, {_seconds(row['prove_s'])} a proof, built in {_seconds(row['build_s'])}"
     elif row.get("why"):
         told += f": {row['why'][:200]}"
@@ -96,10 +96,11 @@ def markdown(report: Mapping[str, Any]) -> str:
     ]
     for row in _sorted(report):
         beside = row.get("defaults") or {}
-        done = row["result"] in BUILT
+        right = row["result"] in BUILT
+        done = right and "k" in row
         cells = [
             f"`{row['name']}`",
-            row["result"] if done or not row.get("why") else f"{row['result']}: {_short(row['why'])}",
+            row["result"] if right or not row.get("why") else f"{row['result']}: {_short(row['why'])}",
             str(row["k"]) if done else "–",
             _seconds(row["prove_s"]) if done else "–",
             _beside(beside),
@@ -109,7 +110,7 @@ def markdown(report: Mapping[str, Any]) -> str:
             f"{row['proof_bytes']:,} B" if done else "–",
             _seconds(row["build_s"]) if done else "–",
             _seconds(beside["setup_s"]) if "setup_s" in beside else "–",
-            f"{row['error'] / row['limit']:.2g}" if done and row["rule"] == "tolerance" else "order" if done else "–",
+            f"{row['error'] / row['limit']:.2g}" if right and row["rule"] == "tolerance" else "order" if right else "–",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

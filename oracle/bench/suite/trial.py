@@ -18,7 +18,7 @@ from oracle.bench.memory import megabytes
 from oracle.bench.suite.subjects import Subject, read, samples_of, spread
 from oracle.core.errors import ArtifactError, DataError, ModelError, OracleError
 from oracle.proving import tuning
-from oracle.proving.artifact import Artifact
+from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import reference_of
 from oracle.proving.inspect.model import GraphReport, inspect_onnx, require_provable
@@ -26,6 +26,7 @@ from oracle.proving.lowering.program import Program
 from oracle.proving.pool.pool import PROVING_FILES
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.tuning.float_model import scored_outputs
+from oracle.proving.tuning.search import Search
 
 Note = Callable[[dict[str, Any]], None]
 
@@ -44,12 +45,14 @@ class Rules:
         flips: Samples in 10,000 that may differ more.
         approximate: True: a model that can't be exact is proven with lookups.
         repeat: Proofs of each circuit, after one that warms up.
+        prove: False: only scales are found, and the integer reference is compared; no key is made.
     """
 
     tolerance: float = 0.01
     flips: float = 100.0
     approximate: bool = True
     repeat: int = 3
+    prove: bool = True
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,10 @@ def build(subject: Subject, rules: Rules, folder: Path, note: Note) -> BuiltSubj
         note({"features": program.features, "outputs": program.outputs, "output": output or ""})
         request = tuning.Request(subject.name, data, (), output=output, approximate=rules.approximate)
         truth = truth_of(subject, request, rules, program)
+        if not rules.prove:
+            note(_searched(subject, request, rules, truth, lambda line: note({"doing": line})))
+            note({"searched_s": round(time.perf_counter() - began, 2), "doing": ""})
+            return None
         options = _options(subject, rules, truth, output, folder)
         built = build_model(options, lambda line: note({"doing": line}))
         circuit = reference_of(built.artifact)
@@ -158,6 +165,24 @@ def build(subject: Subject, rules: Rules, folder: Path, note: Note) -> BuiltSubj
         result = "refused" if isinstance(error, ModelError | DataError) else "failed"
         note({"result": result, "why": str(error), "refused_s": round(time.perf_counter() - began, 2), "doing": ""})
         return None
+
+
+def _searched(
+    subject: Subject, request: tuning.Request, rules: Rules, truth: Truth, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Find scales that pass, and return what a row says about a model of which no circuit is made."""
+    asked = dataclasses.replace(
+        request,
+        samples=truth.samples,
+        verdict=truth.verdict,
+        max_flips_per_10k=rules.flips,
+        visibility=Visibility.PUBLIC,
+    )
+    circuit, settings, _ = Search(asked, progress).candidates()[0]
+    compared, wrong = _compare(subject, request, circuit, truth)
+    kind = "approximate" if circuit.program.looked_up else "exact"
+    scales = {"input_scale": settings.input_scale, "param_scale": settings.param_scale, "rebase": settings.rebase}
+    return {**compared, **scales, "weights": circuit.weights, "result": "wrong" if wrong else kind, "why": wrong}
 
 
 def _options(subject: Subject, rules: Rules, truth: Truth, output: str | None, folder: Path) -> ModelOptions:

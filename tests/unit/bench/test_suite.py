@@ -262,6 +262,10 @@ def test_the_table_has_a_row_for_every_end() -> None:
     assert len({line.count("|") for line in lines}) == 1
     assert "| `exact` | exact | 6 | 0.500 s | 8× | 9× | 50 MB | 400 MB | 1,856 B | 2.0 s | 1.0 s | 0.5 |" in lines
     assert any("refused: node a (Foo): it is a/b; advice |" in line for line in lines)
+    searched = {
+        name: value for name, value in rows["exact"].items() if name in ("name", "result", "error", "limit", "rule")
+    }
+    assert markdown({"models": {"a": searched}}).splitlines()[-1] == "| `exact` | exact |" + " – |" * 9 + " 0.5 |"
     assert faults(report) == ["wrong", "crashed"]
     assert len(reasons(report)) == len(RESULTS) - 2
     assert summary(report)[0].startswith(f"{len(RESULTS)} models: 1 exact, 1 approximate, 1 refused")

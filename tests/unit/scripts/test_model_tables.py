@@ -24,7 +24,7 @@ def report() -> dict[str, Any]:
         "seconds": 120,
         "machine": {"cpu": "AMD", "cores": 2, "memory_gb": 23.5, "load_before": 0.1},
         "versions": {"python": "3.11", "ezkl": "23.0.5", "commit": "abc"},
-        "options": {"defaults": False, "seconds": 300.0, "memory": 8 << 30},
+        "options": {"defaults": False, "prove": True, "seconds": 300.0, "memory": 8 << 30},
         "models": rows,
     }
 
