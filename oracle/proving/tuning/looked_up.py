@@ -83,6 +83,7 @@ def approximate_candidates(
             base,
             legs_for(base, circuit.decomposed),
             rebase=circuit.rebase,
+            clip=circuit.clip,
         )
         found.append((circuit, settings, segments))
     return found
@@ -100,10 +101,12 @@ def at_level(request: Request, program: Program, samples: np.ndarray, level: int
     Raises:
         ModelError: Values can exceed the circuit's integers, or a table is too large.
     """
-    largest = float(np.abs(samples).max())
-    if bool((samples == np.rint(samples)).all()) or largest == 0:
+    # The program takes features at scales of their own, if they differ in size.
+    units = samples * 2.0 ** np.array(program.shifts or (0,), dtype=np.float64)
+    largest = float(np.abs(units).max())
+    if bool((units == np.rint(units)).all()) or largest == 0:
         scale = 0
     else:
         scale = max(0, min(level, math.floor(math.log2(request.clip / largest))))
     clip = min(request.clip, max(1, math.ceil(_ROOM * largest * 2.0**scale)))
-    return instantiate(bounded(program, samples, level), scale, level, clip, 1)
+    return instantiate(bounded(program, units, level), scale, level, clip, 1)

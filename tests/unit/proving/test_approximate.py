@@ -26,7 +26,8 @@ from oracle.proving.reference.functions import function_bounds, function_slack, 
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.srs.files import SrsOrigin
 from oracle.proving.tuning.looked_up import at_level
-from oracle.proving.tuning.request import Request
+from oracle.proving.tuning.request import Request, Rule, VerdictRule
+from oracle.proving.tuning.search import Search
 from tests.models import model, node, weights
 
 
@@ -308,3 +309,28 @@ def test_a_joined_product_may_be_rounded_part_by_part() -> None:
         each = ((a + b) // 2, -(-(a + b) // 2))
         furthest = max(furthest, *(abs(sum(chosen) - honest) for chosen in itertools.product(each, repeat=3)))
     assert 1 < furthest <= circuit.slack
+
+
+def test_features_that_differ_in_size_have_scales_of_their_own() -> None:
+    rng = np.random.default_rng(8)
+    samples = rng.uniform(0.5, 1.0, size=(80, 3)) * [4_000.0, 1.0, 0.001]
+    constants = [weights("w", np.array([[0.0005, 0, 0], [0, 1.0, 0], [0, 0, 2_000.0]]))]
+    nodes = [node("MatMul", ["x", "w"], "s"), node("Softmax", ["s"], "p", axis=1), node("Mul", ["p", "s"])]
+    data = model(nodes, ["N", 3], constants)
+    asked = Request(
+        "m",
+        data,
+        samples.astype(np.float32),
+        verdict=VerdictRule(Rule.TOLERANCE, 0.05),
+        visibility=Visibility.PUBLIC,
+        approximate=True,
+    )
+    search = Search(asked, lambda step: None)
+    circuit, settings, segments = search.candidates()[0]
+    assert any(circuit.program.shifts) and circuit.program.looked_up
+    again = search.circuit(segments, settings)
+    windows = again.quantise(samples)
+    assert (again.evaluate(windows) == circuit.evaluate(windows)).all()
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    expected = session.run(None, {"x": samples.astype(np.float32)})[0]
+    assert np.abs(circuit.evaluate(windows) / 2.0**circuit.output_scale - expected).max() < 0.05
