@@ -352,7 +352,10 @@ def claim_circuit(
     program, problems = lower(read_model(onnx_file, name))
     if program is None:
         raise ModelError(f"{name} can't be proven as it is: {problems[0]}")
-    if program.outputs != outputs:
+    if reading is OutputReading.LARGEST and program.outputs == 1:
+        # The model gives the class itself.
+        reading = OutputReading.NUMBERS
+    elif program.outputs != outputs:
         raise ModelError(f"{name} has {program.outputs} outputs, not {outputs}: each has a name, or is of a class")
     program = join_first_layer(reading.of(program))
     circuit = instantiate(program, input_scale, param_scale, clip)

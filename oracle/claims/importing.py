@@ -96,7 +96,8 @@ def claim_model(
         model: The ONNX file, or what `from_sklearn` and `from_torch` return.
         schema: A JSON Schema of the features, or a file with it; see `features_of`.
         output: The output that claims are about, by name; None: the model has one, beside labels.
-        classes: Names of the classes, if the claim is about the largest of several numbers in the output.
+        classes: Names of the classes, if the claim is about the largest of several numbers in the output, or about an
+            output that is a label. They are in the order of the numbers, or of the labels.
         names: Names of the numbers in the output, if claims are about some of several: of a classifier, the
             probabilities of its classes.
         changes: True if claims can be about how far an output has changed since earlier data.
@@ -119,6 +120,10 @@ def claim_model(
     program, problems = lower(read_model(own, name))
     if program is None:
         raise ModelError(f"{name} can't be proven as it is: {'; '.join(told(problems))}")
+    is_label = proto.graph.output[0].type.tensor_type.elem_type not in _FLOATS
+    if is_label and (not classes or (program.labels and program.labels != classes)):
+        which = f", which are {', '.join(program.labels)}" if program.labels else ""
+        raise ModelError(f"{name}: its output is a label: name the classes in their order (classes=…){which}")
     activation = "" if classes else probability_of(proto, program, name)
     if not classes and program.outputs != (len(names) or 1):
         raise ModelError(
@@ -129,7 +134,9 @@ def claim_model(
     graph = bytes(proto.SerializeToString(deterministic=True))
     windows = _draw(features)
     spans, lows = _ranges(features)
-    floats = float_outputs(own, windows / float(1 << INPUT_SCALE) * spans + lows)
+    floats = float_outputs(own, windows / float(1 << INPUT_SCALE) * spans + lows, program.labels)
+    if is_label and not np.isin(floats, range(len(classes))).all():
+        raise ModelError(f"{name}: its labels are not the numbers 0 to {len(classes) - 1}: take the scores (output=…)")
     for scale in SCALES:
         spec = ModelSpec(name, graph, features, activation, classes, param_scale=scale, outputs=names, changes=changes)
         card = _compared(spec, spec.circuit(), windows, floats, tolerance)
@@ -254,7 +261,9 @@ def _compared(
     scores = np.asarray(found.model.circuit.evaluate(windows), dtype=object) / found.score_unit
     integers = scores.astype(float)
     if spec.classes:
-        expected: np.ndarray = np.argmax(floats, axis=1).astype(float)[:, None]
+        # A label is the class; of scores, the largest one is.
+        classes = floats[:, 0] if floats.shape[1] == 1 else np.argmax(floats, axis=1)
+        expected: np.ndarray = classes.astype(float)[:, None]
         allowed: Any = 0.5
     else:
         if spec.activation == "Sigmoid":

@@ -18,13 +18,19 @@ from oracle.proving.lowering.program import ModelInput, Program
 from oracle.proving.tuning.request import Request
 
 
-def float_outputs(data: bytes, samples: np.ndarray) -> np.ndarray:
-    """Return the float model's outputs as they are: samples [count, …] → [count, outputs]."""
+def float_outputs(data: bytes, samples: np.ndarray, labels: Sequence[str] = ()) -> np.ndarray:
+    """Return the float model's outputs as they are: samples [count, …] → [count, outputs].
+
+    Args:
+        data: The model.
+        samples: The samples.
+        labels: The texts that its output has, if it is a label of text; a text is its place among them.
+    """
     model = read_model(data)
     names = {each.name for each in model.graph.initializer}
     given = next(each for each in model.graph.input if each.name not in names)
     only = ModelInput(str(given.name), (1, *samples.shape[1:]), given.type.tensor_type.elem_type)
-    return _outputs(model, str(model.graph.output[0].name), samples, (only,), ())
+    return _outputs(model, str(model.graph.output[0].name), samples, (only,), labels)
 
 
 def scored_outputs(request: Request, program: Program, samples: np.ndarray) -> np.ndarray:

@@ -194,6 +194,25 @@ def test_probabilities_of_classifiers(classifier: Any, count: int, activation: s
                     assert holds or abs(chance - bound) < 0.01
 
 
+@pytest.mark.parametrize("labels", [("0", "1", "2"), ("a", "b", "c")])
+def test_a_label_is_a_class(labels: tuple[str, ...]) -> None:
+    draw = np.random.default_rng(1)
+    rows = draw.uniform(0, 1, (200, 4))
+    numbers = (rows[:, 0] + rows[:, 1] / 2 > 0.8).astype(int) + (rows[:, 2] > 0.6)
+    told = np.array(labels)[numbers] if labels[0] == "a" else numbers
+    exported = oracle.from_sklearn(LogisticRegression().fit(rows, told), rows)
+    spec = oracle.claim_model("own", exported, SCHEMA, output="label", classes=labels)
+    circuit = spec.circuit()
+    (one,) = spec.terms(OneOf((1, 2)), circuit.score_unit, circuit.limit).bounds
+    assert (one.lo, one.hi) == (circuit.score_unit, 2 * circuit.score_unit)
+    assert spec.card["off"] == 0
+    with pytest.raises(ModelError, match="its output is a label: name the classes"):
+        oracle.claim_model("own", exported, SCHEMA, output="label")
+    others = ("c", "b", "a") if labels[0] == "a" else labels[:2]
+    with pytest.raises(ModelError, match="its output is a label" if labels[0] == "a" else "are not the numbers 0 to 1"):
+        oracle.claim_model("own", exported, SCHEMA, output="label", classes=others)
+
+
 def test_a_classifier_without_names_is_told_what_to_name() -> None:
     rows = np.random.default_rng(1).uniform(0, 1, (50, 4))
     estimator = LogisticRegression().fit(rows, rows[:, 0] > 0.5)
