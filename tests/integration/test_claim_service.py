@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import random
 import re
 import signal
 import ssl
@@ -487,6 +488,50 @@ async def test_a_cancelled_job_frees_its_worker_and_leaves_nothing(serving: Any)
         gc.collect()
         assert request() is None and (proof_job is None or proof_job() is None)
         assert b'oracle_claim_jobs_total{end="cancelled",model="credit"} 2.0' in served.metrics.exposition()
+
+
+async def test_whatever_callers_do_no_worker_and_no_data_are_lost(serving: Any) -> None:
+    """Asks, cancels, looks and proves in an order that is drawn."""
+    draw = random.Random(7)
+    async with serving(queue=3, workers=2, per_caller=3, keep_s=0.02) as served:
+        names: list[tuple[str, str]] = []
+        requests: list[weakref.ref[Any]] = []
+        for _ in range(250):
+            token = draw.choice(["d", "c"]) * 32
+            match draw.randrange(5):
+                case 0 | 1:
+                    status, answer = await served.ask("POST", "/v1/claims", token, served.body())
+                    assert status in (202, 429, 503)
+                    if status == 202:
+                        names.append((answer["id"], token))
+                        job = served.book.find(answer["id"])
+                        if job is not None and job.private is not None:
+                            requests.append(weakref.ref(job.private.request))
+                case 2 if names:
+                    name, owner = names.pop(draw.randrange(len(names)))
+                    assert (await served.ask("DELETE", f"/v1/claims/{name}", owner))[0] in (204, 404)
+                case 3 if names:
+                    name, owner = draw.choice(names)
+                    status, answer = await served.ask("GET", f"/v1/claims/{name}", owner)
+                    assert status == 404 or answer["ahead"] <= 3
+                case _:
+                    served.prover.error = draw.choice([None, None, ProverCrashed("died")])
+                    gate, served.prover.gate = served.prover.gate, asyncio.Event()
+                    gate.set()
+            waiting, running, _ = served.book.counts()
+            assert waiting + running <= 5 and len(list(served.book.open())) == waiting + running
+        for name, owner in names:
+            await served.ask("DELETE", f"/v1/claims/{name}", owner)
+        await served.until(lambda: not served.desk._tasks)
+        served.prover.jobs.clear()
+        gc.collect()
+        assert len(requests) > 20 and [each for each in requests if each() is not None] == []
+        # Both workers are there: two jobs are worked on at once, and not three.
+        served.prover.error = None
+        for _ in range(3):
+            await served.job()
+        await served.until(lambda: len(served.prover.jobs) == 2)
+        assert served.book.counts()[:2] == (1, 2)
 
 
 async def test_a_claim_is_kept_for_a_while_and_gone_once_it_is_deleted(serving: Any) -> None:
