@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from oracle.claims.service.jobs import JobBook
 from oracle.config import ClaimModelConfig, ClaimServerConfig, ClaimServiceConfig
 from oracle.config.listen import is_local
 from oracle.core.errors import ConfigError, DataError
+from oracle.proving.engine.staging import ENGINE_FOLDER, OwnedFolder
 from oracle.proving.interface import Prover
 from oracle.proving.pool.cache import ProofCache
 from oracle.proving.srs.files import SrsOrigin
@@ -37,7 +39,7 @@ try:
 except ImportError:  # there is none on Windows, nor are there core files
     resource = None  # type: ignore[assignment]
 
-__all__ = ["ServedClaims", "claims_served", "limits_of", "serve_until_stopped"]
+__all__ = ["ServedClaims", "claims_served", "limits_of", "serve_until_stopped", "witness_folder"]
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +96,7 @@ async def claims_served(config: ClaimServiceConfig) -> AsyncIterator[ServedClaim
     if twice:
         raise ConfigError(f"models: {twice[0]!r} is served twice: give each model a name of its own")
     _leave_no_core()
-    scratch = _memory_folder()
+    scratch = witness_folder()
     async with contextlib.AsyncExitStack() as stack:
         origin = SrsOrigin(config.srs)
         srs = None if origin is SrsOrigin.INSECURE_LOCAL else srs_cache(config.folder).source(origin)
@@ -181,13 +183,19 @@ def _step(name: str) -> Callable[[str], None]:
     return lambda step: log.info("building a circuit", model=name, step=step)
 
 
-def _memory_folder() -> Path | None:
-    """Return a folder in memory for witnesses, so that they touch no disk; None if there is none with room."""
+def witness_folder() -> Path:
+    """Return a folder in memory for witnesses, so that they touch no disk; the temporary one if none has room.
+
+    Removes what a service that was killed has left there.
+    """
+    found = Path(tempfile.gettempdir())
     with contextlib.suppress(OSError):
         if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free >= _SCRATCH_BYTES:
-            return SHARED_MEMORY
-    log.warning("witnesses pass through files of the temporary folder while they are proven", folder=str(SHARED_MEMORY))
-    return None
+            found = SHARED_MEMORY
+    if found != SHARED_MEMORY:
+        log.warning("witnesses pass through files while they are proven: no room in memory", folder=str(found))
+    OwnedFolder(found, ENGINE_FOLDER).remove()
+    return found
 
 
 def _leave_no_core() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from oracle.core.errors import ArtifactError, MemoryExceeded, ProverCrashed, ProverTimeout
-from oracle.proving.engine.staging import OwnedFolder
+from oracle.proving.engine.staging import ENGINE_FOLDER, OwnedFolder
 
 DEFAULT_DEADLINE = 600.0
 """Seconds for one operation; keys of large circuits take minutes."""
@@ -150,7 +150,9 @@ class EngineProcess:
             self._end(self._process)
         # A child that is killed removes nothing, and its witness has everything that is private.
         self._remove_folder()
-        self._folder = OwnedFolder(Path(tempfile.gettempdir()) if self._scratch is None else self._scratch, "engine")
+        self._folder = OwnedFolder(
+            Path(tempfile.gettempdir()) if self._scratch is None else self._scratch, ENGINE_FOLDER
+        )
         environment = dict(os.environ) | {"TMPDIR": str(self._folder.folder)}
         if self._threads is not None:
             environment["RAYON_NUM_THREADS"] = str(self._threads)

@@ -14,6 +14,9 @@ from filelock import FileLock, Timeout
 
 from oracle.core.errors import ArtifactError, ProverUnavailable
 
+ENGINE_FOLDER = "engine"
+"""The name of the folders of engine processes."""
+
 
 class OwnedFolder:
     """A new folder that only this user can read.

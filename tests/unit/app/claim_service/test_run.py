@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import os
+import tempfile
+from pathlib import Path
 
-from oracle.app.claim_service.run import limits_of
+import pytest
+from structlog.testing import capture_logs
+
+from oracle.app.claim_service import run
+from oracle.app.claim_service.run import limits_of, witness_folder
 from oracle.config import ClaimServerConfig
+from oracle.proving.engine.staging import ENGINE_FOLDER, OwnedFolder
 
 
 @pytest.mark.attack
@@ -19,3 +26,29 @@ def test_no_address_can_have_all_connections(listen: str, behind_proxy: bool, ea
     found = limits_of(server)
     assert (found.connections, found.per_address) == (64, each)
     assert found.request_s > 50, "a stream of events is one request"
+
+
+@pytest.mark.attack
+def test_a_start_removes_what_a_killed_service_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "SHARED_MEMORY", tmp_path)
+    pid = os.fork()
+    if pid == 0:  # pragma: no cover - the child ends without cleaning up
+        (OwnedFolder(tmp_path, ENGINE_FOLDER).folder / "witness.json").write_text("private")
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    alive = OwnedFolder(tmp_path, "another")
+    (alive.folder / "kept").write_text("in use")
+    assert len(list(tmp_path.rglob("witness.json"))) == 1
+    assert witness_folder() == tmp_path
+    assert list(tmp_path.rglob("witness.json")) == [] and (alive.folder / "kept").exists()
+    alive.remove()
+
+
+def test_without_room_in_memory_the_log_says_that_witnesses_are_in_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "SHARED_MEMORY", tmp_path / "none")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with capture_logs() as logs:
+        assert witness_folder() == tmp_path
+    assert "witnesses pass through files" in logs[0]["event"]
