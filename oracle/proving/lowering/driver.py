@@ -22,10 +22,10 @@ from oracle.proving.lowering.attributes import NodeAttributes, opset_of
 from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBuilder, Var, placed
 from oracle.proving.lowering.functions import FUNCTION, FUNCTIONS
 from oracle.proving.lowering.inputs import range_of_type, shape_of, sized
-from oracle.proving.lowering.monotone import tail_of
 from oracle.proving.lowering.operators import OPERATORS
 from oracle.proving.lowering.program import DEFAULT_SEGMENTS, ModelInput, Op, Problem, Program
 from oracle.proving.lowering.recognise import recognised
+from oracle.proving.lowering.recognise.monotone import tail_of
 from oracle.proving.lowering.table import APPROXIMATE, advice
 from oracle.proving.lowering.types import (
     FLOATS,
@@ -62,8 +62,8 @@ def lower(
         model: A valid ONNX model.
         output: Which output is published; needed if there are several.
         segments: Pieces of the piecewise linear function that stands for a smooth activation.
-        keep_activation: Keep a final activation. Those that leave the verdicts as they are (`ORDERING`, `monotone.py`)
-            are left off otherwise, because the value before them costs nothing.
+        keep_activation: Keep a final activation. Those that leave the verdicts as they are (`ORDERING`, and chains of
+            `recognise/monotone.py`) are left off otherwise, because the value before them costs nothing.
         sample: Shape of one sample, which sizes that the model leaves open are taken from.
         approximate: Look functions up where no exact circuit has them.
 

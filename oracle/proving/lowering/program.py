@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from oracle.proving.lowering.monotone import Tail
+from oracle.proving.lowering.recognise.monotone import Tail
 
 COMPARISONS = {"Greater", "Less", "GreaterOrEqual", "LessOrEqual"}
 DECOMPOSED = COMPARISONS | {"Relu", "Abs"}

@@ -19,10 +19,10 @@ from sklearn.naive_bayes import GaussianNB
 from oracle.proving.exporting import from_sklearn
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.loading import read_model
-from oracle.proving.lowering.monotone import TailStep, Tail
 from oracle.proving.lowering.operators.mixtures import corners, excess
 from oracle.proving.lowering.program import Program
 from oracle.proving.lowering.recognise import recognised
+from oracle.proving.lowering.recognise.monotone import Tail, TailStep
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.float_model import scored_outputs
 from oracle.proving.tuning.request import Request
@@ -31,6 +31,7 @@ from tests.unit.proving.test_ensembles import bushy, ensemble
 
 RNG = np.random.default_rng(19)
 POINTS = (np.round(RNG.normal(size=(240, 4)) * 64) / 64).astype(np.float32)
+TWO = weights("two", [2.0])
 CLASSES = (POINTS[:, 0] + POINTS[:, 1] ** 2 > 0.5).astype(int)
 
 
@@ -101,6 +102,30 @@ def with_options(estimator: Any, options: dict[str, Any], features: int = 4) -> 
     return bytes(made.SerializeToString())
 
 
+def test_the_label_of_a_forest() -> None:
+    """It compares the depth with a limit: no power is computed."""
+    forest = IsolationForest(n_estimators=6, max_samples=64, contamination=0.1, random_state=3).fit(POINTS)
+    data = from_sklearn(forest, POINTS).onnx
+    program = lowered(data, output="label")
+    assert not program.dropped and not program.approximated
+    circuit = instantiate(program, 6, 12, 32_767)
+    labels = circuit.evaluate(circuit.quantise(POINTS))[:, 0] / 2.0**circuit.output_scale
+    assert set(labels) == {-1.0, 1.0}
+    assert (labels == forest.predict(POINTS)).mean() > 0.98
+
+
+@pytest.mark.parametrize("kind", ["Less", "GreaterOrEqual"])
+def test_a_comparison_behind_a_chain_is_one_before_it(kind: str) -> None:
+    nodes = [node("MatMul", ["x", "w"], "a"), node("Exp", ["a"], "e"), node(kind, ["e", "two"], "c")]
+    nodes.append(node("Cast", ["c"], to=TensorProto.FLOAT))
+    constants = [weights("w", RNG.normal(size=(4, 3))), TWO]
+    computed, expected = both(model(nodes, ["N", 4], constants), POINTS)
+    assert (computed == expected).mean() > 0.99
+    # Of a value that is never reached, nothing is known before the chain.
+    constants[1] = weights("two", [-2.0])
+    assert operators(model(nodes, ["N", 4], constants))["Exp"] == 1
+
+
 # --- functions of a leaf, and sums of ensembles ---------------------------------------------------------------------
 
 
@@ -126,7 +151,6 @@ def behind_trees(
 
 
 SAMPLES = (np.random.default_rng(3).integers(-12, 13, (150, 3)) / 8).astype(np.float32)
-TWO = weights("two", [2.0])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ the float model is still the file as it came. What no rule knows stays as it is.
     ratios      a number over one more than its magnitude becomes a Softsign
     choices     the place of the largest is looked for before functions that keep the order
     distances   a loop over points becomes two products
+    limits      what a rising chain is computed from is compared, in place of its result
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from oracle.proving.lowering.recognise.choices import look_before
 from oracle.proving.lowering.recognise.distances import write_distances
 from oracle.proving.lowering.recognise.ensembles import join_ensembles
 from oracle.proving.lowering.recognise.leaves import write_leaves
+from oracle.proving.lowering.recognise.limits import write_limits
 from oracle.proving.lowering.recognise.orderings import write_softmax
 from oracle.proving.lowering.recognise.ratios import write_softsign
 
-_RULES = (write_distances, write_leaves, join_ensembles, write_softmax, write_softsign, look_before)
+_RULES = (write_distances, write_leaves, join_ensembles, write_softmax, write_softsign, write_limits, look_before)
 
 
 def recognised(model: onnx.ModelProto) -> onnx.ModelProto:
