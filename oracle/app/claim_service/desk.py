@@ -98,6 +98,8 @@ class ServingDesk:
         if request.model not in self._provers:
             raise DataError(f"no such model is served; these are: {', '.join(sorted(self._provers))}")
         model = self._client.registered(request.model)
+        if request.expires_at is not None and request.expires_at <= self._clock():
+            raise DataError("expires_at is over")
         subject, attested = await self._attested(request, model)
         _require_sense(request, model)
         # 2 Who asks may ask: a caller with a token; or anyone who has the data that a trusted issuer has signed for.

@@ -18,13 +18,14 @@ from oracle.app.claim_service.desk import ServingDesk, watch_proving
 from oracle.app.claim_service.metrics import ClaimMetrics
 from oracle.app.provers import make_prover
 from oracle.app.srs import srs_cache
+from oracle.chain.rpc import LOCAL_CHAIN_IDS
 from oracle.claims.client import ZkmlClient
 from oracle.claims.models import ModelSpec
 from oracle.claims.service.issuers import TrustedIssuers
 from oracle.claims.service.jobs import JobBook
 from oracle.config import ClaimModelConfig, ClaimServerConfig, ClaimServiceConfig
 from oracle.config.listen import is_local
-from oracle.core.errors import ConfigError, DataError
+from oracle.core.errors import ConfigError, DataError, InsecureSetup
 from oracle.proving.engine.staging import ENGINE_FOLDER, OwnedFolder
 from oracle.proving.interface import Prover
 from oracle.proving.pool.cache import ProofCache
@@ -82,6 +83,7 @@ async def claims_served(config: ClaimServiceConfig) -> AsyncIterator[ServedClaim
 
     Raises:
         ConfigError: A token, a certificate or an address can't be used.
+        InsecureSetup: The reference string is a local one, and the registry's chain is not local.
         OracleError: A model can't be proven, or its circuit not be built.
     """
     server = config.server
@@ -95,6 +97,7 @@ async def claims_served(config: ClaimServiceConfig) -> AsyncIterator[ServedClaim
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(f"models: {twice[0]!r} is served twice: give each model a name of its own")
+    _require_ceremony(config)
     _leave_no_core()
     scratch = witness_folder()
     async with contextlib.AsyncExitStack() as stack:
@@ -167,6 +170,16 @@ def limits_of(server: ClaimServerConfig) -> Limits:
 def _issuers(config: ClaimServiceConfig) -> TrustedIssuers | None:
     found = config.registry
     return None if found is None else TrustedIssuers(found.chain_id, found.address, found.issuers)
+
+
+def _require_ceremony(config: ClaimServiceConfig) -> None:
+    """Refuse keys with which claims can be forged, for a chain that is not local. Raises: InsecureSetup."""
+    registry, origin = config.registry, SrsOrigin(config.srs)
+    if registry is not None and origin is SrsOrigin.INSECURE_LOCAL and registry.chain_id not in LOCAL_CHAIN_IDS:
+        raise InsecureSetup(
+            f"chain {registry.chain_id} is not a local one, and whoever made a local reference string can forge "
+            'claims: take srs = "public-ceremony"'
+        )
 
 
 def _spec(model: ClaimModelConfig, index: int) -> ModelSpec:

@@ -18,6 +18,7 @@ from oracle.claims.service.documents import ClaimRequest, ErrorDocument, JobDocu
 from oracle.claims.service.jobs import Job, NoRoom, Stopping, TooManyJobs
 from oracle.core.documents import NotJson, parse_json
 from oracle.core.errors import DataError
+from oracle.core.formats import one_line
 from oracle.core.logs import place_of
 from oracle.web.bodies import BODY_DEADLINE_S, BodyLarge, RefusalLog, read_request
 from oracle.web.callers import BearerCallers, RequestRefused, bearer_of
@@ -42,6 +43,9 @@ REQUEST_S = 60.0
 
 _BEAT_S = 10.0
 """Seconds between two signs of life on a stream, so that a client that has gone is noticed."""
+
+_LONGEST = 1_000
+"""Characters of a refusal's reason: it may name keys that the caller made up."""
 
 _WATCHERS = 4
 """Streams of one job at once."""
@@ -171,7 +175,7 @@ class _Counter:
         except NotAdmitted as refused:
             raise RequestRefused(403, str(refused)) from None
         except DataError as error:
-            raise RequestRefused(422, str(error)) from None
+            raise RequestRefused(422, one_line(str(error), _LONGEST)) from None
         except OverQuota:
             raise RequestRefused(
                 429, "there were as many claims as a caller may ask for in a day", {"Retry-After": "3600"}

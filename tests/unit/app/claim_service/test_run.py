@@ -10,8 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from oracle.app.claim_service import run
-from oracle.app.claim_service.run import limits_of, witness_folder
-from oracle.config import ClaimServerConfig
+from oracle.app.claim_service.run import claims_served, limits_of, witness_folder
+from oracle.config import ClaimServerConfig, ClaimServiceConfig
+from oracle.core.errors import ConfigError, InsecureSetup
 from oracle.proving.engine.staging import ENGINE_FOLDER, OwnedFolder
 
 
@@ -52,3 +53,33 @@ def test_without_room_in_memory_the_log_says_that_witnesses_are_in_files(
     with capture_logs() as logs:
         assert witness_folder() == tmp_path
     assert "witnesses pass through files" in logs[0]["event"]
+
+
+def configured(folder: Path, **change: object) -> ClaimServiceConfig:
+    registry = {"chain_id": 1, "address": "0x" + "12" * 20, "issuers": ("0x" + "34" * 20,)}
+    told: dict[str, object] = {"models": ({"packaged": "credit"},), "registry": registry, "folder": folder}
+    return ClaimServiceConfig.model_validate(told | change)
+
+
+async def refused(config: ClaimServiceConfig) -> None:
+    async with claims_served(config):
+        pass
+
+
+@pytest.mark.attack
+async def test_claims_for_a_live_chain_are_not_proven_with_keys_that_anybody_can_forge(tmp_path: Path) -> None:
+    with pytest.raises(InsecureSetup, match=r"chain 1 is not a local one.*public-ceremony"):
+        await refused(configured(tmp_path / "circuits", srs="insecure-local"))
+    assert not (tmp_path / "circuits").exists(), "it is refused before anything is built"
+
+
+async def test_what_is_wrong_with_models_is_said_before_a_circuit_is_built(tmp_path: Path) -> None:
+    (tmp_path / "broken.json").write_text("{}")
+    for models, told in (
+        (({"packaged": "none"},), r"models\[0\]: there is no packaged model 'none'"),
+        (({"packaged": "credit"}, {"file": tmp_path / "broken.json"}), r"models\[1\]: .*broken.json is not a model"),
+        (({"packaged": "credit"}, {"packaged": "credit"}), "'credit' is served twice"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            await refused(configured(tmp_path / "circuits", models=models))
+    assert not (tmp_path / "circuits").exists()
