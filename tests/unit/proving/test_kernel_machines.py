@@ -95,6 +95,17 @@ def test_votes_of_three_classes_whose_ties_are_broken() -> None:
     assert program.output_shape == (3,)
 
 
+@pytest.mark.parametrize("target", [TWO, THREE, THREE + (POINTS[:, 0] > 1)], ids=["two", "three", "four"])
+def test_labels_are_those_of_scikit_learn(target: Any) -> None:
+    """Of two classes one score decides; of more, the votes of all pairs, and the first class of equal ones."""
+    estimator = SVC(kernel="poly", degree=2, decision_function_shape="ovo").fit(POINTS, target)
+    program, problems = lower(read_model(from_sklearn(estimator, POINTS).onnx), output="output_label")
+    assert program is not None, problems
+    circuit = instantiate(program, 4, 12, 127)
+    found = circuit.evaluate(circuit.quantise(POINTS))[:, 0] / 2.0**circuit.output_scale
+    assert (found == estimator.predict(POINTS)).mean() > 0.97
+
+
 def test_the_probability_of_two_classes_keeps_their_order_only() -> None:
     data = with_probabilities(1)
     program, problems = lower(read_model(data))

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBuilder, Var, as_var
+from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_var
 from oracle.proving.lowering.operators.activations import knots
+from oracle.proving.lowering.operators.choosing import labels
 from oracle.proving.lowering.operators.linear import matmul
 from oracle.proving.lowering.operators.looked_up import function
 from oracle.proving.lowering.operators.reductions import reduce
@@ -66,8 +67,7 @@ def _classifier(builder: ProgramBuilder, arguments: list[Any], attributes: dict[
     counts = [int(count) for count in attributes.get("vectors_per_class") or ()]
     if attributes.get("post_transform", b"NONE") != b"NONE":
         raise OperatorRefused("it has a post_transform", "export it with NONE")
-    # The label follows from the scores, and is not lowered.
-    attributes.get("classlabels_ints"), attributes.get("classlabels_strings")
+    names = attributes.get("classlabels_ints") or attributes.get("classlabels_strings") or ()
     if not counts:
         raise OperatorRefused("it has no support vectors", "export it as a linear classifier")
     vectors = np.array(attributes["support_vectors"], dtype=np.float64).reshape(sum(counts), -1)
@@ -82,19 +82,37 @@ def _classifier(builder: ProgramBuilder, arguments: list[Any], attributes: dict[
             weights[part, at] = coefficients[row, part]
     scores = builder.binary("Add", _machine(builder, value, kernel, vectors, weights), offsets)
     slopes, shifts = attributes.get("prob_a") or (), attributes.get("prob_b") or ()
+    if len(names) != len(counts):
+        raise OperatorRefused(f"it has {len(names)} labels for {len(counts)} classes", "export the model again")
     if len(pairs) > 1:
         if slopes:
             raise OperatorRefused(
                 "its probabilities are fitted to each other", "train it with probability=False, and publish the scores"
             )
-        return [UNKNOWN, scores]
+        return [labels(builder, _votes(builder, scores, pairs, len(counts)), names), scores]
+    opposite = builder.binary("Sub", builder.binary("Sub", scores, scores), scores)
+    label = labels(builder, builder.emit("Concat", scores, opposite, shape=(1, 2), axis=1), names)
     if slopes:
         # The first probability is 1 / (1 + exp(a s + b)).
         builder.order_only = f"the logistic function of {builder.node} is left off"
         scores = builder.binary("Mul", scores, np.array([slopes], dtype=np.float64))
         scores = builder.binary("Add", scores, np.array([shifts], dtype=np.float64))
-    opposite = builder.binary("Sub", builder.binary("Sub", scores, scores), scores)
-    return [UNKNOWN, builder.emit("Concat", opposite, scores, shape=(1, 2), axis=1)]
+        opposite = builder.binary("Sub", builder.binary("Sub", scores, scores), scores)
+    return [label, builder.emit("Concat", opposite, scores, shape=(1, 2), axis=1)]
+
+
+def _votes(builder: ProgramBuilder, scores: Var, pairs: Sequence[tuple[int, int]], classes: int) -> Var:
+    """Return how often each class wins, [1, classes]: the first of a pair wins if the pair's score is above 0."""
+    zero = builder.binary("Sub", scores, scores)
+    first, second = (builder.binary(kind, scores, zero) for kind in ("Greater", "LessOrEqual"))
+    answers = builder.emit("Concat", first, second, shape=(1, 2 * len(pairs)), axis=1)
+    won = [
+        [at for at, pair in enumerate(pairs) if pair[0] == each]
+        + [len(pairs) + at for at, pair in enumerate(pairs) if pair[1] == each]
+        for each in range(classes)
+    ]
+    sums = [reduce(builder, builder.gather(answers, at, 1), (1,), True, mean=False) for at in won]
+    return builder.emit("Concat", *sums, shape=(1, classes), axis=1)
 
 
 def _kernel(attributes: dict[str, Any]) -> _Kernel:
