@@ -169,9 +169,13 @@ class _Writer:
                 shape = self.index(f"{name}_shape", (self.batch, *op.shape[1:]))
                 return self.node("Reshape", [*inputs, shape], name)
             case "Gather":
-                return self.node(
-                    "Gather", [*inputs, self.index(f"{name}_at", given["indices"])], name, axis=given["axis"]
-                )
+                taken, indices = inputs[0], np.asarray(given["indices"])
+                if indices.size == 1:
+                    # ezkl's reader takes the gathering of one for a slice, with a row for each number, and slices what
+                    # is before it. A constant that is 0 there would fall away, and the key would depend on it.
+                    pair = self.index(f"{name}_pair", [int(indices.ravel()[0])] * 2)
+                    taken, indices = self.node("Gather", [taken, pair], f"{name}_two", axis=given["axis"]), indices * 0
+                return self.node("Gather", [taken, self.index(f"{name}_at", indices)], name, axis=given["axis"])
             case "ReduceSum":
                 return self.node("ReduceSum", [*inputs, self.index(f"{name}_axes", given["axes"])], name, keepdims=1)
             case "Conv":
