@@ -197,6 +197,9 @@ class ImportedModel:
         """Return what the manifest says of the circuit's distance from the float model, and of its prover's freedom."""
         if not self.circuit.program.looked_up and not self.circuit.rebase:
             return Approximation()
+        if self.disclosure == "verdict":
+            # The band is within the circuit: a prover can leave a verdict undecided, and can't turn it around.
+            return Approximation(False, (), (0,) * self.outputs)
         errors = tuple(float(each) for each in self.description["fidelity"]["errors"])
         ranges = errors or (0.0,) * self.outputs
         band = tuple(self.circuit.slack + math.ceil(each * self.score_unit) for each in ranges)

@@ -721,6 +721,53 @@ def test_the_gate_refuses_flips() -> None:
     assert len(samples) == 400
 
 
+def powers(count: int) -> bytes:
+    """Return a model that squares the products of a matrix `count` times: numbers grow to the power 2^count."""
+    nodes, constants, value = [], [], "x"
+    for at in range(count):
+        constants.append(weights(f"w{at}", np.random.default_rng(at).normal(size=(4, 4)) / 2))
+        nodes += [node("MatMul", [value, f"w{at}"], f"h{at}"), node("Mul", [f"h{at}", f"h{at}"], f"s{at}")]
+        value = f"s{at}"
+    constants.append(weights("last", np.ones((4, 1))))
+    return model([*nodes, node("MatMul", [value, "last"])], ["N", 4], constants)
+
+
+def test_where_integers_end_inputs_get_a_narrow_range_before_anything_is_divided() -> None:
+    """Its settings say so, and give the same circuit elsewhere."""
+    samples = np.random.default_rng(3).uniform(-1, 1, (200, 4))
+    asked = tuning.Request(
+        "powers",
+        powers(3),
+        samples,
+        verdict=tuning.VerdictRule(tuning.Rule.TOLERANCE, 0.3),
+        visibility=Visibility.PUBLIC,
+    )
+    told: list[str] = []
+    search = Search(asked, told.append)
+    circuit, chosen, segments = search.candidates()[0]
+    reach = float(np.abs(samples).max()) * 2.0**circuit.input_scale
+    assert (circuit.rebase, circuit.slack) == (0, 0) and reach <= circuit.clip <= 2 * reach + 1
+    assert chosen.clip == circuit.clip < CLIP and any(f"within ±{chosen.clip}" in line for line in told)
+    again, fidelity = tuning.apply(asked, asdict(chosen), segments)
+    assert again.circuit.clip == circuit.clip and again.facts()["clip"] == circuit.clip and fidelity.flips == 0
+    # Two squares fit into the wide range, which is kept.
+    wide = Search(replace(asked, data=powers(1)), told.append).candidates()[0]
+    assert (wide[0].clip, wide[1].clip) == (CLIP, 0)
+
+
+@pytest.mark.parametrize("name", ["mlp", "autoencoder", "cnn"])
+def test_a_look_at_few_samples_rejects_what_all_samples_reject(name: str) -> None:
+    search = Search(request(name), lambda step: None)
+    seen = set()
+    for scale in (3, 4, 6, 9):
+        circuit = instantiate(search.program(8), 8, scale, CLIP)
+        refused = search.gate.fidelity(circuit).flips_per_10k > 1
+        looked = search.gate.rejects(circuit)
+        assert looked is None or refused, "what a few samples reject, all reject"
+        seen.add(looked is None)
+    assert True in seen
+
+
 def test_settings_from_elsewhere_pass_the_gate_too() -> None:
     chosen = {"input_scale": 0, "param_scale": 1, "base": 64, "legs": 6}
     with pytest.raises(ModelError, match="verdicts flip"):

@@ -10,8 +10,8 @@ import numpy as np
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.tuning.request import Request, Rule, VerdictRule
 
-_FIRST_LOOK = 64
-"""Samples that coarse scales are tried on before all: most fail on these, and a search tries dozens."""
+_LOOKS = (8, 64)
+"""Samples that scales are tried on before all: most fail on these, and a search tries dozens."""
 
 
 _SAME = 0.25
@@ -96,12 +96,13 @@ class FidelityGate:
 
     def rejects(self, circuit: Circuit) -> Fidelity | None:
         """Return the fidelity on a few samples if more verdicts flip on these alone than on all may; else None."""
-        if len(self.samples) <= _FIRST_LOOK:
-            return None
-        few = FidelityGate(
-            self.request, self.verdict, self.threshold, self.samples[:_FIRST_LOOK], self.expected[:_FIRST_LOOK]
-        ).fidelity(circuit)
-        return few if 10_000 * few.flips > self.request.max_flips_per_10k * len(self.samples) else None
+        for count in (each for each in _LOOKS if each < len(self.samples)):
+            few = FidelityGate(
+                self.request, self.verdict, self.threshold, self.samples[:count], self.expected[:count]
+            ).fidelity(circuit)
+            if 10_000 * few.flips > self.request.max_flips_per_10k * len(self.samples):
+                return few
+        return None
 
     def fidelity(self, circuit: Circuit) -> Fidelity:
         """Return how a circuit differs from the float model on the samples."""
@@ -119,6 +120,8 @@ class FidelityGate:
         is_banded = bool(circuit.program.looked_up)
         if is_banded and errors.size and self.verdict.rule is not Rule.TOLERANCE:
             slack = slack + float(errors.max())
+        if is_banded and published:
+            return self._decided(circuit, computed)
         undecided: Any
         match self.verdict.rule:
             case Rule.ARGMAX:
@@ -140,6 +143,25 @@ class FidelityGate:
             int(clipped.sum()),
             int((undecided if is_banded else undecided & ~flipped).sum()),
             tuple(float(each) for each in errors),
+        )
+
+    def _decided(self, circuit: Circuit, computed: np.ndarray) -> Fidelity:
+        """Return the fidelity of verdicts that keep to a guard band within the circuit: 0 is undecided."""
+        if self.verdict.rule is Rule.ARGMAX:
+            undecided = (computed == 0).all(axis=1)
+            flipped = ~undecided & (computed.argmax(axis=1) != self.expected.argmax(axis=1))
+        else:
+            undecided = (computed == 0).any(axis=1)
+            flipped = ((computed != 0) & ((computed > 0) != (self.expected > self.threshold))).any(axis=1)
+        clipped = (np.abs(circuit.scaled(self.samples)) > circuit.clip).any(axis=1)
+        return Fidelity(
+            self.verdict.rule.value,
+            self.verdict.value,
+            len(computed),
+            int(flipped.sum()),
+            None,
+            int(clipped.sum()),
+            int(undecided.sum()),
         )
 
     def refusal(self, fidelity: Fidelity, input_scale: int, param_scale: int) -> str:

@@ -25,7 +25,7 @@ from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.fidelity import Fidelity, FidelityGate
 from oracle.proving.tuning.float_model import scored_outputs
-from oracle.proving.tuning.looked_up import APPROXIMATE_VERDICTS, approximate_candidates, at_level
+from oracle.proving.tuning.looked_up import PUBLIC_VERDICTS, approximate_candidates, at_level, verdict_circuit
 from oracle.proving.tuning.request import BASES, PARAM_SCALES, REBASES, SEGMENTS, Request, Rule, VerdictRule
 from oracle.proving.tuning.result import Candidate, Tuning
 
@@ -128,8 +128,8 @@ class Search:
         for note in program.notes:
             progress(note)
         if program.looked_up:
-            if request.disclosure == "verdict":
-                raise ModelError(f"{request.name}: {APPROXIMATE_VERDICTS}")
+            if request.disclosure == "verdict" and request.visibility is Visibility.PUBLIC:
+                raise ModelError(f"{request.name}: {PUBLIC_VERDICTS}")
             progress(f"approximate: no exact circuit has {', '.join(program.looked_up[:3])}")
         self.samples = self._samples(program)
         self._shifts = own_shifts(self.samples)
@@ -199,9 +199,12 @@ class Search:
         Raises:
             ModelError: Values can exceed the circuit's integers.
         """
+        scores = self._scores(segments)
+        if scores.looked_up:
+            circuit = at_level(self.request, scores, self.samples, settings.param_scale)
+            published = self.request.disclosure == "verdict"
+            return verdict_circuit(self.gate, scores, circuit) if published else circuit
         program = self.program(segments)
-        if program.looked_up:
-            return at_level(self.request, program, self.samples, settings.param_scale)
         return instantiate(
             program, settings.input_scale, settings.param_scale, settings.clip or self.request.clip, settings.rebase
         )
@@ -241,7 +244,7 @@ class Search:
         Raises:
             ModelError: No settings pass.
         """
-        program = self.program(SEGMENTS[-1])
+        program = self._scores(SEGMENTS[-1])
         if program.looked_up:
             segments = SEGMENTS[-1] if program.approximated else 0
             return approximate_candidates(self.gate, program, segments, self.progress)
@@ -284,7 +287,8 @@ class Search:
         nearest: tuple[Fidelity, Circuit] | None = None
         words = ""
         input_scales, segments = self.scales()
-        for (rebase, narrow), count in itertools.product(itertools.product(rebases, (False, True)), segments):
+        ways = [(rebases[0], False), (rebases[0], True), *((rebase, False) for rebase in rebases[1:])]
+        for (rebase, narrow), count in itertools.product(ways, segments):
             if (found and found[0].way != (rebase, narrow)) or ((rebase or narrow) and nearest and not words):
                 break  # a wide range, and dividing nothing, is preferred; and the others only help where integers end
             coarsest = PARAM_SCALES[0]
@@ -345,6 +349,8 @@ class Search:
             description["verdict"] = {"rule": self.verdict.rule.value}
             if self.verdict.rule is Rule.THRESHOLD:
                 description["verdict"]["threshold"] = disclosure.limit(circuit)
+            if (band := disclosure.band_of(circuit)) is not None:
+                description["verdict"]["band"] = band
         return ImportedModel(self.request.name, circuit, settings, description, self.request.disclosure)
 
     def result(self, candidates: Sequence[tuple[Circuit, Candidate]], chosen: int) -> Tuning:
