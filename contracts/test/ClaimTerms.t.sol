@@ -267,6 +267,19 @@ contract ClaimTermsTest is ClaimTest {
         assertEq(registry.source(ALICE, modelId, 41).issuedAt, began);
     }
 
+    /// @dev In whatever order attestations of the same data arrive, the latest one counts.
+    function test_theLatestCheckOfDataCounts(uint16[4] memory times) public {
+        uint40 latest = 0;
+        for (uint256 i = 0; i < times.length; ++i) {
+            IClaimRegistry.Claim memory claim = _claim(modelId, 41);
+            claim.terms.bounds = _one(0, 0, int128(uint128(i + 1)));
+            uint40 issuedAt = began + times[i];
+            if (issuedAt > latest) latest = issuedAt;
+            _submit(claim, issuedAt, i % 2 == 0 ? ISSUER_KEY : SECOND_KEY);
+            assertEq(registry.source(ALICE, modelId, 41).issuedAt, latest);
+        }
+    }
+
     function test_earlierDataThatWereRevoked() public {
         IClaimRegistry.Claim memory claim = _changed(41, 42);
         _submit(claim);
