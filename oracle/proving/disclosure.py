@@ -97,8 +97,80 @@ def _most(extended: Extended, scores: str, count: int) -> str:
     return scores
 
 
+_UPPER, _LOWER, _APART = "verdict_upper", "verdict_lower", "verdict_apart"
+
+
+def decided_above(program: Program, threshold: float, band: float) -> Program:
+    """Return a program that publishes 1, −1 or 0 for each output: above the threshold, below it, or undecided.
+
+    Args:
+        program: A program whose outputs are not exact.
+        threshold: The threshold.
+        band: The guard band. An output that is nearer to the threshold is undecided.
+    """
+    extended = Extended(program)
+    shape = (1, *program.output_shape)
+    for name, end in ((_UPPER, threshold + band), (_LOWER, threshold - band)):
+        extended.constants[name] = np.full((1,) * len(shape), end)
+    over = extended.add("Greater", [program.output, _UPPER], shape)
+    under = extended.add("Less", [program.output, _LOWER], shape)
+    extended.add("Sub", [over, under], shape)
+    return extended.result(program.output_shape)
+
+
+def decided_largest(program: Program, band: float) -> Program:
+    """Return a program that publishes 1 for the output that exceeds all others by twice the band; 0 for each other.
+
+    If there is none, all are 0, and the verdict is undecided.
+
+    Args:
+        program: A program of several outputs that are not exact.
+        band: The guard band of each output.
+    """
+    count = program.outputs
+    if count < 2:
+        raise ModelError("the largest of one output is not a verdict: state --threshold")
+    extended = Extended(program)
+    scores = program.output
+    if program.output_shape != (count,):
+        scores = extended.add("Reshape", [scores], (1, count))
+    extended.constants[_APART] = np.full((1, 1), 2 * band)
+    lowered = extended.add("Sub", [scores, _APART], (1, count))
+    verdicts = []
+    for at in range(count):
+        own = extended.add("Gather", [lowered], (1, 1), axis=1, indices=[at])
+        others = [other for other in range(count) if other != at]
+        rivals = extended.add("Gather", [scores], (1, count - 1), axis=1, indices=others)
+        beaten = extended.add("Greater", [own, rivals], (1, count - 1))
+        wins = extended.add("Gather", [beaten], (1, 1), axis=1, indices=[0])
+        for other in range(1, count - 1):
+            wins = extended.add(
+                "Mul", [wins, extended.add("Gather", [beaten], (1, 1), axis=1, indices=[other])], (1, 1)
+            )
+        verdicts.append(wins)
+    extended.add("Concat", verdicts, (1, count), axis=1)
+    return extended.result((count,))
+
+
+def band_of(circuit: Circuit) -> float | None:
+    """Return the guard band within a circuit, rounded; None if it has none."""
+    unit = float(2**circuit.param_scale)
+    if _APART in circuit.constants:
+        return _constant(circuit, _APART) / unit / 2
+    if _UPPER in circuit.constants:
+        return (_constant(circuit, _UPPER) - _constant(circuit, _LOWER)) / unit / 2
+    return None
+
+
+def _constant(circuit: Circuit, name: str) -> int:
+    return int(circuit.constants[name].ravel()[0])
+
+
 def limit(circuit: Circuit) -> float:
     """Return the threshold of a circuit made by `above`, rounded, and before an activation that was left off."""
+    if _UPPER in circuit.constants:
+        ends = _constant(circuit, _UPPER) + _constant(circuit, _LOWER)
+        return float(ends / 2 ** (circuit.param_scale + 1))
     rounded = circuit.constants.get(_THRESHOLD)
     return 0.0 if rounded is None else int(rounded.ravel()[0]) / 2**circuit.param_scale
 

@@ -21,7 +21,7 @@ from oracle.app.regeneration import regenerated
 from oracle.core.errors import ArtifactError, ConfigError, DataError, ModelError
 from oracle.proving.approximate.band import side_of
 from oracle.proving.artifact import MANIFEST, SETTINGS, Visibility, load
-from oracle.proving.artifact.circuit import run_args
+from oracle.proving.artifact.circuit import run_args, unprotected
 from oracle.proving.artifact.manifest import Manifest
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings, legs_for, reference_of
@@ -30,7 +30,8 @@ from oracle.proving.lowering.functions import FUNCTIONS
 from oracle.proving.lowering.loading import read_model
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.tuning.looked_up import at_level
-from oracle.proving.tuning.request import Request
+from oracle.proving.tuning.request import Request, Rule, VerdictRule
+from oracle.proving.tuning.search import Search
 from tests.integration.workspace import run_command
 from tests.models import model, node, weights
 
@@ -212,15 +213,52 @@ def test_no_feed_is_judged_by_it_unless_the_configuration_says_so(built: BuiltMo
     app_circuits._require_exact(config, built.artifact)
 
 
-def test_a_private_or_split_one_is_refused_before_anything_is_tried(folder: Path) -> None:
+def test_a_split_or_public_one_with_verdicts_is_refused_before_anything_is_tried(folder: Path) -> None:
     chosen = ModelOptions(
-        onnx=folder / "attention.onnx", data=folder / "samples.npy", approximate=True, out=folder / "no"
+        onnx=folder / "attention.onnx",
+        data=folder / "samples.npy",
+        approximate=True,
+        public_model=True,
+        out=folder / "no",
     )
-    with pytest.raises(ModelError, match=r"an approximate circuit publishes its outputs.*--public-model"):
-        build_model(chosen)
+    with pytest.raises(ModelError, match="everybody can derive the guard band: leave out --disclosure verdict"):
+        build_model(replace(chosen, disclosure="verdict"))
     with pytest.raises(DataError, match="leave out --split, or --approximate"):
-        build_split_model(replace(chosen, split=True, public_model=True))
+        build_split_model(replace(chosen, split=True))
     assert not list((folder / "no").glob("attention*"))
+
+
+@pytest.mark.parametrize("argmax", [False, True])
+def test_a_private_one_publishes_verdicts_that_keep_to_the_band(
+    folder: Path, engine: EngineProcess, tmp_path: Path, argmax: bool
+) -> None:
+    """The circuit compares with both ends of the band, and equals ezkl's witness."""
+    data = (folder / "attention.onnx").read_bytes()
+    asked = Request(
+        "attention",
+        data,
+        SAMPLES,
+        verdict=VerdictRule(Rule.THRESHOLD, 0.05),
+        max_flips_per_10k=500,
+        disclosure="verdict",
+        approximate=True,
+    )
+    if argmax:
+        nodes = [node("MatMul", ["x", "w"], "s"), node("Softmax", ["s"], "p", axis=1), node("Mul", ["p", "x"])]
+        data = model(nodes, ["N", 3], [weights("w", WEIGHTS)])
+        asked = replace(asked, data=data, verdict=VerdictRule(Rule.ARGMAX))
+    search = Search(asked, lambda step: None)
+    circuit, settings, segments = search.candidates()[0]
+    fidelity = search.gate.fidelity(circuit)
+    assert fidelity.flips == 0 < fidelity.undecided < fidelity.samples
+    assert search.circuit(segments, settings).constants.keys() == circuit.constants.keys()
+    found = search.model(circuit, settings, segments, fidelity)
+    assert not found.approximation().exact and found.facts()["verdict"]["band"] > 0
+    assert not unprotected(found.to_onnx(1))
+    windows = circuit.quantise(SAMPLES[:8]).tolist()
+    expected = circuit.evaluate_exactly(windows)
+    assert set(expected.ravel().tolist()) <= ({0, 1} if argmax else {-1, 0, 1})
+    assert witnesses(engine, circuit, tmp_path, windows) == expected.tolist()
 
 
 def test_without_the_option_it_is_refused_with_the_option_named(folder: Path) -> None:

@@ -88,6 +88,8 @@ def print_model(built: BuiltModel, *, as_json: bool) -> None:
         published = "verdicts: 1 for " + (
             "each output that none exceeds" if limit is None else f"each output above {limit:g}"
         )
+        if "band" in facts["verdict"]:
+            published += ", −1 for each below it, 0: undecided" if limit is not None else ", all 0: undecided"
         if facts["verdict"]["rule"] == "label":
             published = f"verdicts: labels y · 2^{facts['output_scale']}"
     if facts.get("labels"):
@@ -119,12 +121,17 @@ def approximation_notes(manifest: Manifest) -> list[str]:
     unit, looked_up = manifest.score_unit, facts.get("looked_up", ())
     more = f" and {len(looked_up) - 1} more" if len(looked_up) > 1 else ""
     why = f"no exact circuit has {looked_up[0]}{more}" if looked_up else "values are divided"
+    fidelity = facts["fidelity"]
+    undecided = f"  {fidelity['undecided']} of {fidelity['samples']} samples are undecided"
+    if manifest.disclosure == "verdict":
+        kept = "within the circuit: a prover can leave a verdict undecided, and turns none"
+        return [f"approximate: {why}", f"  guard band: ±{facts['verdict']['band']:.2g}, {kept}", undecided]
     return [
         f"approximate: {why}",
         f"  largest error on the samples: {max(manifest.errors, default=0.0):.2g} (measured, no bound)",
         f"  what a prover may move an output by: {facts['slack'] / unit:.2g} (derived, over all inputs)",
         f"  guard band: ±{max(manifest.guard_band) / unit:.2g}; an output that is nearer to a threshold is undecided",
-        f"  {facts['fidelity']['undecided']} of {facts['fidelity']['samples']} samples are undecided",
+        undecided,
     ]
 
 

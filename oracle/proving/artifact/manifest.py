@@ -237,6 +237,8 @@ def _check_approximation(values: dict[str, Any]) -> None:
     facts = values.get("imported") or {}
     if exact != (not facts.get("looked_up") and not facts.get("rebase")):
         raise ValueError("it is exact if nothing is looked up and nothing is divided, and only then")
+    if not exact and values["disclosure"] == "verdict" and values["visibility"] is Visibility.PUBLIC:
+        raise ValueError("a public circuit that is not exact publishes its outputs, not verdicts")
     values |= {"errors": errors, "guard_band": band}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,17 +11,18 @@ from oracle.core.errors import ModelError
 from oracle.proving.approximate.domains import bounded
 from oracle.proving.artifact import Visibility
 from oracle.proving.artifact.circuit import table_rows
+from oracle.proving.disclosure import decided_above, decided_largest
 from oracle.proving.imported import Settings, legs_for
 from oracle.proving.interface import Progress
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.fidelity import Fidelity, FidelityGate
-from oracle.proving.tuning.request import LEVELS, TABLE_BASES, Request
+from oracle.proving.tuning.request import LEVELS, TABLE_BASES, Request, Rule
 
-APPROXIMATE_VERDICTS = (
-    "an approximate circuit publishes its outputs, so that whoever reads them can keep to the guard band: add "
-    "--public-model, and leave out --disclosure verdict"
+PUBLIC_VERDICTS = (
+    "a public model that is approximate publishes its outputs, so that everybody can derive the guard band: leave out "
+    "--disclosure verdict"
 )
 
 _ROOM = 1.5
@@ -50,6 +52,7 @@ def approximate_candidates(
         ModelError: No scale passes.
     """
     request = gate.request
+    scores = scores_gate(gate)
     passing: list[tuple[Circuit, Fidelity]] = []
     nearest: tuple[Fidelity, int, int] | None = None
     words = ""
@@ -62,7 +65,7 @@ def approximate_candidates(
             continue
         if request.visibility is Visibility.PRIVATE and not circuit.weights:
             continue
-        fidelity = gate.fidelity(circuit)
+        fidelity = scores.fidelity(circuit)
         if nearest is None or fidelity.flips < nearest[0].flips:
             nearest = (fidelity, circuit.input_scale, circuit.param_scale)
         if fidelity.flips_per_10k > request.max_flips_per_10k:
@@ -75,6 +78,8 @@ def approximate_candidates(
             raise ModelError(f"{request.name}: no scales fit: {words}")
         raise ModelError(gate.refusal(*nearest))
     circuit, _ = min(passing, key=lambda each: (each[1].undecided, each[0].slack / 2.0 ** each[0].output_scale))
+    if request.disclosure == "verdict":
+        circuit = verdict_circuit(gate, program, circuit)
     found = []
     for base in TABLE_BASES if circuit.decomposed else (2,):
         settings = Settings(
@@ -87,6 +92,36 @@ def approximate_candidates(
         )
         found.append((circuit, settings, segments))
     return found
+
+
+def scores_gate(gate: FidelityGate) -> FidelityGate:
+    """Return a gate for the scores of a model that publishes verdicts."""
+    request = replace(gate.request, disclosure="score")
+    return FidelityGate(request, gate.verdict, gate.threshold, gate.samples, gate.expected)
+
+
+def verdict_circuit(gate: FidelityGate, program: Program, circuit: Circuit) -> Circuit:
+    """Return the circuit that publishes verdicts, with the guard band of the scores' circuit within it.
+
+    Args:
+        gate: The gate, which has the verdict's rule.
+        program: The program of the scores.
+        circuit: Its circuit.
+
+    Raises:
+        ModelError: The scores can't be compared with the float model's.
+    """
+    if gate.verdict.rule is Rule.LABEL:
+        raise ModelError(f"{gate.request.name}: a label has no guard band: publish the scores (--output)")
+    errors = scores_gate(gate).fidelity(circuit).errors
+    if not errors:
+        raise ModelError(f"{gate.request.name}: its outputs can't be compared with the float model's: there is no band")
+    unit = 2.0**circuit.output_scale
+    # One unit more: the threshold is rounded.
+    band = (circuit.slack + math.ceil(max(errors) * unit) + 1) / unit
+    argmax = gate.verdict.rule is Rule.ARGMAX
+    decided = decided_largest(program, band) if argmax else decided_above(program, gate.threshold, band)
+    return at_level(gate.request, decided, gate.samples, circuit.param_scale)
 
 
 def at_level(request: Request, program: Program, samples: np.ndarray, level: int) -> Circuit:
