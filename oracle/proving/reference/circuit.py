@@ -102,8 +102,8 @@ class Circuit:
 
     def quantise(self, samples: Any) -> np.ndarray:
         """Return float inputs as windows, rounded to the input's scale and clipped."""
-        scaled = self.scaled(samples)
-        return np.clip(scaled, -self.clip, self.clip).astype(np.int64)
+        windows: np.ndarray = np.clip(self.scaled(samples), -self.clip, self.clip).astype(np.int64)
+        return windows
 
     def _run(self, windows: np.ndarray, kind: Any, multiply: Callable[[Any, Any], Any] | None = None) -> Any:
         values: dict[str, Any] = {name: constant.astype(kind) for name, constant in self.constants.items()}

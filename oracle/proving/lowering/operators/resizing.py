@@ -80,7 +80,7 @@ _PLACES: dict[str, Callable[[np.ndarray, float, int, int], np.ndarray]] = {
     "pytorch_half_pixel": lambda at, factor, size, wanted: (at + 0.5) / factor - 0.5 if wanted > 1 else at * 0.0,
     "align_corners": lambda at, factor, size, wanted: at * (size - 1) / (wanted - 1) if wanted > 1 else at * 0.0,
 }
-"""Where the outputs lie among the inputs, by the mode."""
+"""The places of the outputs among the inputs, by the mode."""
 
 
 def _interpolated(
