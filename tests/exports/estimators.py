@@ -76,7 +76,9 @@ MODELS: dict[str, Callable[[], Made]] = {
     "lda": lambda: _exported(LinearDiscriminantAnalysis(), iris),
     "qda": lambda: _exported(QuadraticDiscriminantAnalysis(), iris),
     "gaussian-nb": lambda: _exported(GaussianNB(), iris),
-    "pca-logistic-regression": lambda: _exported(make_pipeline(PCA(8), LogisticRegression(max_iter=2_000)), digits),
+    "pca-logistic-regression": lambda: _exported(
+        make_pipeline(PCA(8), LogisticRegression(C=0.01, max_iter=300)), digits
+    ),
     "polynomial-ridge": lambda: _exported(make_pipeline(PolynomialFeatures(2), Ridge()), iris),
     # Kernel machines
     "linear-svc": lambda: _exported(LinearSVC(**_SEED), iris),
@@ -103,12 +105,12 @@ MODELS: dict[str, Callable[[], Made]] = {
     "mlp-3": lambda: _exported(MLPClassifier((16, 8), max_iter=500, **_SEED), iris),
     "mlp-tanh": lambda: _exported(
         make_pipeline(
-            StandardScaler(), MLPRegressor(hidden_layer_sizes=(16,), activation="tanh", max_iter=2_000, **_SEED)
+            StandardScaler(), MLPRegressor(hidden_layer_sizes=(16,), activation="tanh", max_iter=400, **_SEED)
         ),
         diabetes,
     ),
     # Anomalies and clusters
-    "isolation-forest": lambda: _exported(IsolationForest(n_estimators=50, **_SEED), cancer),
+    "isolation-forest": lambda: _exported(IsolationForest(n_estimators=20, **_SEED), cancer),
     "one-class-svm-linear": lambda: _exported(OneClassSVM(kernel="linear", nu=0.1), iris),
     "one-class-svm-rbf": lambda: _exported(make_pipeline(StandardScaler(), OneClassSVM(nu=0.1)), wine),
     "local-outlier-factor": lambda: _exported(LocalOutlierFactor(10, novelty=True), iris),
