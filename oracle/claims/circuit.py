@@ -86,7 +86,7 @@ class ClaimCircuit:
     def __post_init__(self) -> None:
         if self.circuit.outputs > MOST_OUTPUTS:
             raise ModelError(f"{self.model.name} has {self.circuit.outputs} outputs, and not 1 to {MOST_OUTPUTS}")
-        if self.circuit.rebase or self.circuit.slack:
+        if self.circuit.rebase or self.circuit.slack or self.circuit.program.looked_up:
             raise ModelError(f"{self.model.name} rounds inside: a claim's circuit must leave its prover no choice")
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -236,6 +237,20 @@ def test_what_is_no_probability_of_two() -> None:
     exported = ExportedModel("own", graph)
     spec = oracle.claim_model("own", exported, SCHEMA, names=("a", "b"), tolerance=0.05)
     assert spec.activation == ""
+
+
+@pytest.mark.attack
+def test_a_circuit_that_leaves_a_choice_is_refused() -> None:
+    """A looked-up function rounds, and its prover may round the other way."""
+    nodes = [node("MatMul", ["x", "w"], "z"), node("Exp", ["z"], "e"), node("MatMul", ["e", "v"])]
+    constants = [weights("w", np.full((4, 2), 0.5)), weights("v", [[1.0], [-1.0]])]
+    graph = model(nodes, ["N", 4], constants)
+    with pytest.raises(ModelError, match="can't be proven as it is"):
+        oracle.claim_model("own", ExportedModel("own", graph), SCHEMA)
+    exact = several(changes=False).circuit()
+    circuit = replace(exact.model.circuit, slack=1)
+    with pytest.raises(ModelError, match="must leave its prover no choice"):
+        replace(exact, model=replace(exact.model, circuit=circuit))
 
 
 # --- the circuit ---------------------------------------------------------------------------------------------------
