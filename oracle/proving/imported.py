@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from oracle.proving.reference.circuit import Circuit
 
 
+FLOAT_TYPES = ("float", "double", "float16", "bfloat16")
+"""Types of inputs that hold any number."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Settings:
     """The settings of a circuit, which tuning chooses.
@@ -167,7 +171,11 @@ class ImportedModel:
 
     def facts(self) -> Mapping[str, Any]:
         """Return the facts about the model for the manifest."""
+        from onnx import TensorProto  # heavy: only who builds asks for facts
+
         program = self.circuit.program
+        types = [[each.size, TensorProto.DataType.Name(each.kind).lower()] for each in program.inputs]
+        is_plain = all(name in FLOAT_TYPES for _, name in types)
         return {
             "input_scale": self.settings.input_scale,
             "output_scale": self.circuit.output_scale,
@@ -176,6 +184,7 @@ class ImportedModel:
             "slack": self.circuit.slack,
             **({"input_shifts": list(program.shifts)} if any(program.shifts) else {}),
             **({"inputs": [list(each.shape) for each in program.inputs]} if len(program.inputs) > 1 else {}),
+            **({} if is_plain else {"input_types": types}),
             **({"labels": list(program.labels)} if program.labels else {}),
             "input_shape": list(program.input_shape),
             "output_shape": list(program.output_shape),

@@ -84,4 +84,12 @@ def test_several_inputs_are_one_window(folder: Path) -> None:
     x, n = samples[4, :3], samples[4, 3:]
     assert proof.outputs[0] / 2 ** facts["output_scale"] == (x @ [1, 2, -0.5]) * n.sum()
     assert oracle.verify(made, proof).verified
-    assert not oracle.verify(made, replace(proof, inputs=(*proof.inputs[:-1], proof.inputs[-1] + 1))).verified
+    unit = 1 << facts["input_scale"]
+    other = replace(proof, inputs=(*proof.inputs[:-1], proof.inputs[-1] + unit))
+    assert not oracle.verify(made, other).verified
+    assert facts["input_types"] == [[3, "float"], [2, "int64"]] and unit > 1
+    half = [*x, 1, 0.5]
+    with pytest.raises(DataError, match=r"number 4 is 0\.5, and model takes one of type int64 there"):
+        oracle.prove(made, np.array([half]))
+    fraction = tuple(int(each * unit) for each in half)
+    assert "takes one of type int64" in oracle.verify(made, replace(proof, inputs=fraction)).reason

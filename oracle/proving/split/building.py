@@ -109,7 +109,6 @@ def build(
                     segment.nodes,
                 )
             )
-        shifts = {"input_shifts": list(circuit.program.shifts)} if any(circuit.program.shifts) else {}
         manifest = SplitManifest(
             schema=SCHEMA,
             name=name,
@@ -124,7 +123,7 @@ def build(
             weights=circuit.weights,
             ezkl=ezkl_version(),
             segments=tuple(links),
-            facts=dict(facts) | shifts,
+            facts=facts,
             model_hash="",
         )
         document = manifest.document()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from oracle.core import encoding
 from oracle.core.documents import read_json
@@ -15,6 +16,7 @@ from oracle.proving.artifact import Artifact
 from oracle.proving.artifact.circuit import table_rows
 from oracle.proving.artifact.loading import read_document
 from oracle.proving.cost import Estimate, estimate
+from oracle.proving.imported import FLOAT_TYPES
 from oracle.proving.split.manifest import SPLIT, SplitManifest
 
 
@@ -34,6 +36,7 @@ class ArtifactChain:
         artifact_hash: Hash of the whole.
         model_hash: Hash of the whole model, hex.
         manifest: The manifest of a split model; None for a model of one circuit.
+        types: Sizes and types of the model's inputs, if not all are floats: the numbers of each follow each other.
         shifts: A window's integer x means x / 2^(input_scale + shift) for each feature's shift; none: all are 0.
     """
 
@@ -49,6 +52,19 @@ class ArtifactChain:
     model_hash: str
     manifest: SplitManifest | None = None
     shifts: tuple[int, ...] = ()
+    types: tuple[tuple[int, str], ...] = ()
+
+    def misfit(self, inputs: Sequence[int]) -> str:
+        """Return why a window is none of this model's: a fraction where it takes whole numbers; or ""."""
+        kinds = [kind for size, kind in self.types for _ in range(size)]
+        shifts = self.shifts or (0,) * len(inputs)
+        for at, (value, kind, shift) in enumerate(zip(inputs, kinds, shifts, strict=False)):
+            unit = 1 << max(0, self.input_scale + shift)
+            is_fraction = kind not in FLOAT_TYPES and value % unit
+            is_below = kind.startswith(("u", "bool")) and value < 0
+            if is_fraction or is_below or (kind == "bool" and value > unit):
+                return f"number {at} is {value / unit:g}, and {self.name} takes one of type {kind} there"
+        return ""
 
     def instances(
         self, inputs: Sequence[int], outputs: Sequence[int], boundaries: Sequence[int]
@@ -67,6 +83,8 @@ class ArtifactChain:
             raise ValueError(f"it has {len(boundaries)} boundaries; {len(self.artifacts) - 1} are between the segments")
         if any(abs(value) > self.clip for value in inputs):
             raise ValueError(f"an input is outside of ±{self.clip}, for which a proof says nothing")
+        if misfit := self.misfit(inputs):
+            raise ValueError(misfit)
         if any(not 0 <= value < encoding.FIELD_MODULUS for value in boundaries):
             raise ValueError("a boundary is not a reduced field element")
         ends: list[int | None] = [None, *boundaries, None]
@@ -105,6 +123,7 @@ def load_chain(path: Path, *, prover: bool = True) -> ArtifactChain:
         found.artifact_hash,
         found.manifest.circuit_hash if found.model_hash is None else f"{found.model_hash:#066x}",
         shifts=tuple(int(each) for each in facts.get("input_shifts", ())),
+        types=_types(facts),
     )
 
 
@@ -154,7 +173,12 @@ def _load_split(path: Path, *, prover: bool) -> ArtifactChain:
         manifest.model_hash,
         manifest,
         tuple(int(each) for each in manifest.facts.get("input_shifts", ())),
+        _types(manifest.facts),
     )
+
+
+def _types(facts: Mapping[str, Any]) -> tuple[tuple[int, str], ...]:
+    return tuple((int(size), str(kind)) for size, kind in facts.get("input_types", ()))
 
 
 def is_split(path: Path) -> bool:

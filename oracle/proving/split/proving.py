@@ -140,7 +140,10 @@ class ChainProver:
                 f"number {at} of the input is {values[at]:g}, and {self._chain.name} takes numbers within ±{most:g} "
                 f"({outside.size} of {values.size} are outside): another input would be proven. Scale the features"
             )
-        return tuple(int(value) for value in scaled)
+        window = tuple(int(value) for value in scaled)
+        if misfit := self._chain.misfit(window):
+            raise DataError(misfit)
+        return window
 
     async def prove(self, window: Sequence[int], progress: Progress = lambda step: None) -> ModelProof:
         """Prove one inference, and return once all proofs were verified.
