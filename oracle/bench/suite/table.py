@@ -13,6 +13,8 @@ RESULTS = ("exact", "approximate", "refused", "failed", "stopped", "wrong", "cra
 
 BUILT = ("exact", "approximate")
 
+_NONE = "–"
+
 
 def line(row: Row) -> str:
     """Return one line about a model."""
@@ -76,44 +78,38 @@ def faults(report: Mapping[str, Any]) -> list[str]:
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """Return the table of all models, in Markdown."""
-    columns = (
-        "model",
-        "result",
-        "k",
-        "prove",
-        "ezkl's defaults",
-        "their CPU",
-        "memory",
-        "theirs",
-        "proof",
-        "built in",
-        "theirs",
-    )
-    lines = [
-        "| " + " | ".join(columns) + " | error, as a share of what is allowed |",
-        "|" + "|".join(["---", "---", *["--:"] * (len(columns) - 1)]) + "|",
-    ]
-    for row in _sorted(report):
-        beside = row.get("defaults") or {}
-        right = row["result"] in BUILT
-        done = right and "k" in row
-        cells = [
-            f"`{row['name']}`",
-            row["result"] if right or not row.get("why") else f"{row['result']}: {_short(row['why'])}",
-            str(row["k"]) if done else "–",
-            _seconds(row["prove_s"]) if done else "–",
-            _beside(beside),
-            f"{beside['cpu_over_ours']:g}×" if "cpu_over_ours" in beside else "–",
-            _mb(row.get("memory_mb")) if done else "–",
-            _mb(beside.get("memory_mb")),
-            f"{row['proof_bytes']:,} B" if done else "–",
-            _seconds(row["build_s"]) if done else "–",
-            _seconds(beside["setup_s"]) if "setup_s" in beside else "–",
-            f"{row['error'] / row['limit']:.2g}" if right and row["rule"] == "tolerance" else "order" if right else "–",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
+    """Return the table of all models, in Markdown, without columns that no model has anything for."""
+    rows = [_cells(row) for row in _sorted(report)]
+    titles = [title for title in (rows[0] if rows else {}) if any(row[title] != _NONE for row in rows)]
+    lines = ["| " + " | ".join(titles) + " |"]
+    lines.append("|" + "|".join("---" if title in ("model", "result") else "--:" for title in titles) + "|")
+    lines += ["| " + " | ".join(row[title] for title in titles) + " |" for row in rows]
     return "\n".join(lines)
+
+
+def _cells(row: Row) -> dict[str, str]:
+    """Return what the table says about a model, by the titles of its columns."""
+    beside = row.get("defaults") or {}
+    right = row["result"] in BUILT
+    done = right and "k" in row
+    return {
+        "model": f"`{row['name']}`",
+        "result": row["result"] if right or not row.get("why") else f"{row['result']}: {_short(row['why'])}",
+        "k": str(row["k"]) if done else _NONE,
+        "prove": _seconds(row["prove_s"]) if done else _NONE,
+        "ezkl's defaults": _beside(beside),
+        "their CPU": f"{beside['cpu_over_ours']:g}×" if "cpu_over_ours" in beside else _NONE,
+        "memory": _mb(row.get("memory_mb")) if done else _NONE,
+        "their memory": _mb(beside.get("memory_mb")),
+        "proof": f"{row['proof_bytes']:,} B" if done else _NONE,
+        "built in": _seconds(row["build_s"]) if done else _NONE,
+        "their set-up": _seconds(beside["setup_s"]) if "setup_s" in beside else _NONE,
+        "error, of what is allowed": _error(row) if right else _NONE,
+    }
+
+
+def _error(row: Row) -> str:
+    return f"{row['error'] / row['limit']:.2g}" if row["rule"] == "tolerance" else "order"
 
 
 def _sorted(report: Mapping[str, Any]) -> list[Row]:
@@ -122,7 +118,7 @@ def _sorted(report: Mapping[str, Any]) -> list[Row]:
 
 def _beside(found: Row) -> str:
     if not found:
-        return "–"
+        return _NONE
     if found.get("over_ours"):
         return f"{found['over_ours']:g}×"
     return _seconds(found["prove_s"]) if found["result"] == "proven" else str(found["result"])
@@ -133,7 +129,7 @@ def _seconds(value: float) -> str:
 
 
 def _mb(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f} MB"
+    return _NONE if value is None else f"{value:,.0f} MB"
 
 
 def _short(why: str) -> str:
