@@ -20,7 +20,7 @@ from oracle.app.models import BuiltModel, ModelOptions, build_model, build_split
 from oracle.app.regeneration import regenerated
 from oracle.core.errors import ArtifactError, ConfigError, DataError, ModelError
 from oracle.proving.approximate.band import side_of
-from oracle.proving.artifact import MANIFEST, SETTINGS, Visibility, load
+from oracle.proving.artifact import CIRCUIT, MANIFEST, SETTINGS, SRS, VK, Visibility, load
 from oracle.proving.artifact.circuit import run_args, unprotected
 from oracle.proving.artifact.manifest import Manifest
 from oracle.proving.engine.child import EngineProcess
@@ -278,3 +278,23 @@ def test_the_command_says_what_is_approximate(built: BuiltModel, folder: Path) -
     told = done.stdout + done.stderr
     for words in ("no exact circuit has node p_Softmax (Softmax)", "(measured, no bound)", "guard band: ±"):
         assert words in told, told
+
+
+@pytest.mark.attack
+def test_tables_that_lie_in_the_users_home_get_into_no_key(
+    built: BuiltModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ezkl keeps tables of lookups and range checks beside its reference strings, and believes what it finds there."""
+    made = built.artifact
+    for variable, home in (("HOME", tmp_path / "home" / ".ezkl"), ("EZKL_REPO_PATH", tmp_path / "named")):
+        for low, high in ((0, 63), (0, 255), (0, 1023), (0, 4095), (-1, 1), (0, 1)):
+            table = home / "cache" / f"rangecheck_{low}_{high}"
+            table.mkdir(parents=True, exist_ok=True)
+            (table / "inputs").write_bytes(b"\0" * 64)
+        monkeypatch.setenv(variable, str(home if variable == "EZKL_REPO_PATH" else home.parent))
+    before = sorted(tmp_path.rglob("*"))
+    with EngineProcess(threads=1) as engine:
+        key = tmp_path / "vk.key"
+        engine.call("setup", circuit=made.file(CIRCUIT), vk=str(key), pk=str(tmp_path / "pk.key"), srs=made.file(SRS))
+    assert key.read_bytes() == Path(made.file(VK)).read_bytes()
+    assert {each.name for each in tmp_path.rglob("*")} - {each.name for each in before} == {"vk.key", "pk.key"}

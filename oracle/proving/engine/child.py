@@ -154,6 +154,9 @@ class EngineProcess:
             Path(tempfile.gettempdir()) if self._scratch is None else self._scratch, ENGINE_FOLDER
         )
         environment = dict(os.environ) | {"TMPDIR": str(self._folder.folder)}
+        # ezkl keeps tables of lookups and range checks in files, and believes what it finds there: not in the user's
+        # home, where any program could have put other tables into the keys.
+        environment["EZKL_REPO_PATH"] = str(self._folder.folder / "ezkl")
         if self._threads is not None:
             environment["RAYON_NUM_THREADS"] = str(self._threads)
         process = subprocess.Popen(
