@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from oracle.bench.suite import trial
 from oracle.bench.suite.run import measure_models
 from oracle.bench.suite.subjects import Subject
 from oracle.bench.suite.trial import Rules, Truth
+from oracle.core.errors import DataError
 from oracle.proving import tuning
 from oracle.proving.inspect.model import inspect_onnx, require_provable
+from oracle.proving.lowering.program import ModelInput
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.float_model import scored_outputs
 
@@ -70,6 +73,28 @@ def test_a_search_alone_makes_no_key(tmp_path: Path) -> None:
     assert trial.build(subject, Rules(prove=False), tmp_path, noted.update) is None
     assert noted["result"] == "exact" and noted["error"] <= noted["limit"] and noted["searched_s"] < 60
     assert "k" not in noted and {each.name for each in tmp_path.iterdir()} == {"dense.onnx", "dense.npy"}
+
+
+def test_samples_close_by_may_lie_where_the_model_has_no_value(tmp_path: Path) -> None:
+    """An arc sine of 1 has a value, and of a little more it has none: such neighbours are left out."""
+    graph = helper.make_graph(
+        [helper.make_node("Asin", ["x"], ["y"])],
+        "arc",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2])],
+    )
+    path = tmp_path / "arc.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    program: Any = SimpleNamespace(
+        source="y", inputs=(ModelInput("x", (1, 2), TensorProto.FLOAT),), labels=(), features=2, order_only=""
+    )
+    request = tuning.Request("arc", path.read_bytes(), ())
+    np.save(tmp_path / "arc.npy", np.array([[1.0, 0.5]]))
+    truth = trial.truth_of(Subject("arc", path, tmp_path / "arc.npy"), request, Rules(), program)
+    assert 1 < len(truth.samples) < 21 and np.isfinite(truth.expected).all()
+    np.save(tmp_path / "arc.npy", np.array([[1.5, 0.5]]))
+    with pytest.raises(DataError, match="on sample 0, the float model's own output is not finite"):
+        trial.truth_of(Subject("arc", path, tmp_path / "arc.npy"), request, Rules(), program)
 
 
 def compared(served: np.ndarray, stated: np.ndarray, tmp_path: Path) -> str:
