@@ -25,6 +25,7 @@ from oracle.proving.artifact.circuit import run_args, unprotected
 from oracle.proving.artifact.manifest import Manifest
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings, legs_for, reference_of
+from oracle.proving.inspect.artifact import inspect_artifact
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.functions import FUNCTIONS
 from oracle.proving.lowering.loading import read_model
@@ -161,6 +162,9 @@ def test_it_is_proven_and_verified_and_read_with_its_band(built: BuiltModel) -> 
 def test_a_stranger_makes_the_same_key_and_band(built: BuiltModel) -> None:
     again = regenerated(load(built.artifact.path, prover=False))
     assert again.ok, again.problems
+    assert any(
+        "not exact: within its guard band of ±0." in each for each in inspect_artifact(built.artifact.path).warnings
+    )
 
 
 EXACT: dict[str, Any] = {"exact": True, "errors": [], "guard_band": []}

@@ -100,6 +100,13 @@ def _view(found: Artifact) -> Inspection:
         )
     if tuning:
         warnings.append("what only tuning.json says was measured is covered by no hash")
+    if not manifest.exact:
+        band = max(manifest.guard_band) / manifest.score_unit
+        inside = (facts.get("verdict") or {}).get("band")
+        told = f"±{band:g}" if inside is None else f"±{inside:g}, within the circuit"
+        warnings.append(
+            f"not exact: within its guard band of {told}, an output decides nothing; a prover may choose it"
+        )
     if manifest.ezkl != ezkl_version():
         warnings.append(f"built with ezkl {manifest.ezkl}; installed is {ezkl_version()}")
     return Inspection(

@@ -84,6 +84,23 @@ CASES: dict[str, tuple[list[Any], np.ndarray, float]] = {
     "ReduceL2": (last(node("ReduceL2", ["x"], "y0", axes=[1])), MIXED, 0.02),
     "ReduceLogSum": (last(node("ReduceLogSum", ["x"], "y0", axes=[1])), POSITIVE, 0.02),
     "LpNormalization": (last(node("LpNormalization", ["x"], "y0", axis=1, p=2)), MIXED, 0.02),
+    "pieces before a function": (
+        [node("MatMul", ["x", "mix"], "m"), node("Softplus", ["m"], "s"), *last(node("Log", ["s"], "y0"))],
+        MIXED,
+        0.2,
+    ),
+    "pieces after a function": ([node("Exp", ["x"], "e"), *last(node("Elu", ["e"], "y0"))], MIXED, 0.1),
+    "two layers with gates": (
+        [
+            node("MatMul", ["x", "mix"], "m"),
+            node("Sigmoid", ["m"], "g"),
+            node("MatMul", ["g", "mix"], "n"),
+            node("Tanh", ["n"], "t"),
+            *last(node("Softmax", ["t"], "y0", axis=1)),
+        ],
+        MIXED,
+        0.02,
+    ),
     "LayerNormalization": (last(node("LayerNormalization", ["x", "scale"], "y0")), MIXED, 0.06),
 }
 CONSTANTS = [
@@ -93,6 +110,7 @@ CONSTANTS = [
     weights("less", np.array(-2.0)),
     weights("odd", np.array(1.7)),
     weights("scale", np.linspace(0.5, 1.5, 6)),
+    weights("mix", np.random.default_rng(7).normal(size=(6, 6)) / 2),
 ]
 
 
