@@ -510,3 +510,11 @@ def test_a_graph_whose_windows_are_finer_than_its_weights_is_read_again_as_it_wa
     again = instantiate(lowered(circuit.to_onnx(1)), 0, 6, 32_767)
     windows = circuit.quantise(samples[:5])
     assert again.evaluate(windows).tolist() == circuit.evaluate(windows).tolist()
+
+
+def test_a_constant_of_a_type_that_there_is_not_is_told() -> None:
+    tensor = weights("one", [1.0])
+    tensor.data_type = 80
+    nodes = [helper.make_node("Constant", [], ["c"], name="constant", value=tensor), node("Abs", ["x"], "a")]
+    nodes += [node("Add", ["a", "c"], "d"), node("Div", ["x", "d"])]
+    assert "node constant (Constant)" in problems(model(nodes, ["N", 3]))[0]

@@ -113,16 +113,13 @@ class Graph:
 
     def _found(self, name: str) -> np.ndarray | None:
         if name in self._initialisers:
-            try:
-                return np.asarray(numpy_helper.to_array(self._initialisers[name]))
-            except Exception:  # types or sizes that are none; the driver says so
-                return None
+            return _read(self._initialisers[name])
         node = self.makers.get(name)
         if node is None or node.domain not in ("", "ai.onnx"):
             return None
         if node.op_type == "Constant":
             value = next((each.t for each in node.attribute if each.name == "value"), None)
-            return None if value is None else np.asarray(numpy_helper.to_array(value))
+            return None if value is None else _read(value)
         if node.op_type not in _FOLDED or not node.input:
             return None
         given = {each: self.constant(each) for each in node.input if each}
@@ -132,6 +129,13 @@ class Graph:
             return np.asarray(evaluated(self.model, [node], {}, given, [name])[0])
         except Exception:  # the evaluator raises classes of its own; the driver meets the node again
             return None
+
+
+def _read(tensor: onnx.TensorProto) -> np.ndarray | None:
+    try:
+        return np.asarray(numpy_helper.to_array(tensor))
+    except Exception:  # types or sizes that are none; the driver says so
+        return None
 
 
 def evaluated(
