@@ -66,7 +66,7 @@ def advice(operator: str) -> str:
     """Return what to change about a model that has an operator which is not in the table."""
     if operator in ("ArgMax", "ArgMin", "TopK"):
         return "publish the scores that it compares (--output NAME): whoever reads them sees which is the largest"
-    if operator in ("LSTM", "GRU", "RNN", "Loop", "Scan", "If"):
+    if operator in ("Loop", "Scan", "If"):
         return "unroll it to a fixed number of steps when you export, without control flow"
     if operator in ("Exp", "Log", "Sqrt", "Reciprocal", "Pow", "Sin", "Cos"):
         return "leave it to whoever reads the output, compute it as a feature before the model, or add --approximate"

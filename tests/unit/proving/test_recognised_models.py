@@ -308,7 +308,7 @@ def test_a_softmax_is_one_of_the_same_value(nodes: list[onnx.NodeProto], is_soft
         assert np.abs(computed - expected).max() < 0.01
 
 
-@pytest.mark.parametrize("components", [1, 2, 3, 5])
+@pytest.mark.parametrize("components", [1, 3])
 def test_the_density_of_a_mixture(components: int) -> None:
     """The logarithm of a sum of exponentials is within the stated bound of the exact one, and never below it."""
     mixture = GaussianMixture(components, random_state=0).fit(POINTS)
