@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from eth_account import Account
@@ -162,6 +163,17 @@ def test_one_output_of_three(market: Market, first: ClaimProof) -> None:
     limit = market.client.registered(NAME).circuit.limit
     # The widest bounds of another output are true, and not claimed.
     assert not covers(0, -limit, limit) and not covers(2, -limit, limit)
+
+
+@pytest.mark.attack
+def test_both_data_run_through_the_same_weights(client: ZkmlClient) -> None:
+    """The hash of the weights has each of them once: no copy for the earlier data, which could be another model."""
+    model = client.registered(NAME)
+    weights = [int(each) for array in model.circuit.circuit.constants.values() for each in np.ravel(array)]
+    assert len(weights) == 12
+    with EngineProcess(threads=1) as engine:
+        (found,) = engine.call("poseidon", vectors=[weights])
+    assert int(found, 16) == model.model_hash
 
 
 def test_nothing_of_the_others_is_published(market: Market, first: ClaimProof, changed: ClaimProof) -> None:
