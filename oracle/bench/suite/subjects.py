@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from oracle.core.documents import read_json
-from oracle.core.errors import DataError
+from oracle.core.errors import DataError, ModelError
 from oracle.proving.lowering.loading import read_file
 
 SAMPLES = 20
@@ -40,12 +40,13 @@ class Subject:
     inputs: Path | None
 
     def digest(self) -> str:
-        """Return a hash of the model, of what lies beside it, and of its samples."""
-        found = hashlib.sha256()
-        for path in (self.onnx, self.onnx.with_name(self.onnx.name + ".data"), self.inputs):
-            if path is not None and path.is_file():
-                found.update(hashlib.sha256(path.read_bytes()).digest())
-        return found.hexdigest()
+        """Return a hash of the model, of the data that lie beside it, and of its samples."""
+        try:
+            model = read_file(self.onnx)
+        except ModelError:  # the row will say why
+            model = self.onnx.read_bytes()
+        samples = b"" if self.inputs is None else self.inputs.read_bytes()
+        return hashlib.sha256(hashlib.sha256(model).digest() + hashlib.sha256(samples).digest()).hexdigest()
 
 
 def find(folder: Path, patterns: Sequence[str] = ()) -> list[Subject]:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import psutil
 import pytest
 from click.testing import CliRunner
+from onnx import TensorProto, helper, numpy_helper
 
 from oracle.bench.suite import run as suite_run
 from oracle.bench.suite.limited import run_limited
@@ -50,6 +52,33 @@ def test_both_layouts_are_found(folder: Path) -> None:
     assert found == {"bare": None, "deep": "input.json", "tree": "tree.npy"}
     assert [each.name for each in find(folder, ["t*", "deep"])] == ["deep", "tree"]
     assert [each.name for each in find(folder / "deep")] == ["deep"]
+
+
+def test_a_model_is_known_by_its_bytes_its_data_and_its_samples(tmp_path: Path) -> None:
+    """Weights that lie in another file are part of the model, whatever that file's name is."""
+    weights = numpy_helper.from_array(np.zeros(64, dtype=np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "w"], ["y"])],
+        "sum",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 64])],
+        [weights],
+    )
+    path, beside = tmp_path / "m.onnx", tmp_path / "elsewhere.bin"
+    onnx.save_model(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8),
+        path,
+        save_as_external_data=True,
+        location=beside.name,
+        size_threshold=0,
+    )
+    np.save(tmp_path / "m.npy", np.zeros((1, 64)))
+    seen = {find(tmp_path)[0].digest(), find(tmp_path)[0].digest()}
+    beside.write_bytes(np.ones(64, dtype=np.float32).tobytes())
+    seen.add(find(tmp_path)[0].digest())
+    np.save(tmp_path / "m.npy", np.ones((1, 64)))
+    seen.add(find(tmp_path)[0].digest())
+    assert len(seen) == 3
 
 
 def test_a_folder_without_models_is_refused(folder: Path, tmp_path: Path) -> None:
