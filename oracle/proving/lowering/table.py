@@ -64,8 +64,6 @@ def approximates_each(*operators: str) -> Callable[[Callable[..., Any]], Callabl
 
 def advice(operator: str) -> str:
     """Return what to change about a model that has an operator which is not in the table."""
-    if operator in ("ArgMax", "ArgMin", "TopK"):
-        return "publish the scores that it compares (--output NAME): whoever reads them sees which is the largest"
     if operator in ("Loop", "Scan", "If"):
         return "unroll it to a fixed number of steps when you export, without control flow"
     if operator in ("Exp", "Log", "Sqrt", "Reciprocal", "Pow", "Sin", "Cos"):
