@@ -23,7 +23,7 @@ import numpy as np
 from oracle.proving.reference.steps import IntegerStep
 
 _BEYOND = 0.25
-"""What is further from 0 to 1 than this is no share."""
+"""A number that is further than this from the range 0 to 1 is no share."""
 
 Intervals = Mapping[str, tuple[Any, Any]]
 
