@@ -347,7 +347,7 @@ def build_model(
         out: The folder of artifacts; None: the project's, or the user's cache.
         output: The output that is published, by name; None: the model has one, beside labels.
         rule: The definition of a verdict: an output above `value`, the largest output, or an output within `value`.
-            None: a threshold for one output, the largest of several.
+            None: a threshold for one output, the largest of several, a label as it is.
         value: See `rule`.
         public: True puts the weights into the verifying key; False hashes them in the circuit.
         approximate: True looks functions up if no exact circuit has the model. Its outputs have a guard band then.

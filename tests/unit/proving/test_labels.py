@@ -129,7 +129,7 @@ def test_a_table_that_is_too_long_is_refused() -> None:
 
 
 def test_places_count_from_the_end_if_they_are_negative() -> None:
-    """Of one feature, negative places and all others of a table; what no place can be takes no comparison."""
+    """Negative places and all others of a table, of one feature."""
     nodes = [
         node("Clip", ["x", "low", "high"], "c"),
         node("Cast", ["c"], "i", to=TensorProto.INT64),
