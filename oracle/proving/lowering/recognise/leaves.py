@@ -55,7 +55,7 @@ def write_leaves(model: onnx.ModelProto) -> onnx.ModelProto:
         if numbers is None:
             continue
         removed += [*functions]
-        if all(any(user is each for each in functions) for user in graph.users.get(node.output[0], ())):
+        if not _leaves_by(graph, node.output[0], functions):
             removed.append(node)
         added.append((graph.place(node), [_written(node, tree, numbers, wanted[0])]))
     return graph.rewritten(removed, added) if added else model

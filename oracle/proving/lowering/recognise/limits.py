@@ -29,7 +29,8 @@ def write_limits(model: onnx.ModelProto) -> onnx.ModelProto:
         value, other = node.input
         number = graph.number(other)
         tail = None if number is None else tail_of(model, value)
-        if number is None or tail is None:
+        if number is None or tail is None or any(step.kind in ("Log", "Sqrt") for step in tail.steps):
+            # What has no root or logarithm is neither below a limit nor above it.
             continue
         limit = tail.before(number)
         if not math.isfinite(limit):

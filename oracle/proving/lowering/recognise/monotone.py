@@ -144,6 +144,9 @@ def tail_of(model: onnx.ModelProto, output: str) -> Tail | None:
         if functions and has_curve and not is_curve and rises and (len(steps) == 1 or turns):
             # A line before a single activation is a layer's; and nothing is won by what turns the chain around.
             break
+        if not rises and any(step.kind in ("Log", "Sqrt") for step in functions):
+            # What has no root or logarithm is on neither side of a threshold; it would be above this one.
+            break
         steps += functions
         names += [node.op_type] if functions else []
         rises, has_curve = rises is not turns, has_curve or is_curve
