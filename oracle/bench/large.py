@@ -50,7 +50,7 @@ class LargeCase:
 
 MODELS = {
     # More memory makes one circuit of it, which is proven as fast.
-    "split-public-million": LargeCase((512, 1_024, 448, 64, 10), Visibility.PUBLIC, 4.0, max_flips=100.0),
+    "split-public-million": LargeCase((512, 1_024, 448, 64, 10), Visibility.PUBLIC, 6.0, max_flips=100.0),
     # No layer has more weights than 2^18 rows hash.
     "split-private-10k": LargeCase((64, 80, 56, 8, 4), Visibility.PRIVATE, 8.0, max_flips=100.0),
 }
