@@ -232,7 +232,7 @@ def test_a_long_table_is_compared_in_blocks(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_every_window_has_a_result_also_outside_of_the_samples() -> None:
-    """What is outside of a domain is moved to its end: the circuit's corners have results, and no table is left."""
+    """Arguments outside of a domain are moved to its end: the circuit's corners have results, and no table is left."""
     nodes, samples, _ = CASES["Log"]
     circuit = circuit_of(nodes, samples, 10)
     assert circuit.looked_up is not None and 0 < circuit.looked_up[0] < 0.25 * 2**10

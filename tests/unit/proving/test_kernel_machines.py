@@ -97,7 +97,7 @@ def test_votes_of_three_classes_whose_ties_are_broken() -> None:
 
 @pytest.mark.parametrize("target", [TWO, THREE, THREE + (POINTS[:, 0] > 1)], ids=["two", "three", "four"])
 def test_labels_are_those_of_scikit_learn(target: Any) -> None:
-    """Of two classes one score decides; of more, the votes of all pairs, and the first class of equal ones."""
+    """One score decides between two classes; of more, the votes of all pairs, and the first class of equal ones."""
     estimator = SVC(kernel="poly", degree=2, decision_function_shape="ovo").fit(POINTS, target)
     program, problems = lower(read_model(from_sklearn(estimator, POINTS).onnx), output="output_label")
     assert program is not None, problems

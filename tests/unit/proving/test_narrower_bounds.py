@@ -96,7 +96,7 @@ def test_a_selection_of_selections_does_not_double_its_bounds() -> None:
 
 
 def test_only_a_bit_selects() -> None:
-    """What is 0 to 1 at a scale is no bit: c (a − b) + b then reaches what it reaches."""
+    """A value from 0 to 1 at a scale is no bit: c (a − b) + b has no narrower bounds then."""
     nodes = [
         node("Clip", ["x", "zero", "two"], "c"),
         node("Neg", ["x"], "n"),
