@@ -169,7 +169,8 @@ def build(subject: Subject, rules: Rules, folder: Path, note: Note) -> BuiltSubj
         return BuiltSubject(built.artifact, truth, window, published)
     except OracleError as error:
         result = "refused" if isinstance(error, ModelError | DataError) else "failed"
-        note({"result": result, "why": str(error), "refused_s": round(time.perf_counter() - began, 2), "doing": ""})
+        why = str(error).replace(f"{subject.onnx.parent}/", "")  # a report may be published
+        note({"result": result, "why": why, "refused_s": round(time.perf_counter() - began, 2), "doing": ""})
         return None
 
 
