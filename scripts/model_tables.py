@@ -42,8 +42,8 @@ def _measured(report: Report, command: str) -> str:
         f"`{command}{arguments}`, {report['seconds'] / 60:.0f} minutes; at most {options['seconds']:g} s and "
         f"{options['memory'] / 2**30:g} GiB for a model. "
         + (
-            f"Other work was running (load {about['load_before']} at the start): the ratios hold, but the seconds are "
-            "too long."
+            f"Other work was running (load {about['load_before']} at the start): the ratio of CPU holds, that of times "
+            "is too large, and seconds are too long."
             if busy
             else "Nothing else was running."
         )
