@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from oracle.claims import files
 from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.errors import DataError
-from oracle.core.formats import from_hex, to_hex
+from oracle.core.formats import from_hex, is_address, to_hex
 
 if TYPE_CHECKING:
     from eth_account.messages import SignableMessage
@@ -144,6 +144,10 @@ class Attested:
         if type(values["chain_id"]) is not int:
             raise ValueError("chain_id is not an integer")
         found = Attested(**values | {"attestation": Attestation.from_document(values["attestation"])})
+        for address in (found.registry, found.subject):
+            # A signature is of the bytes. Spelled in another way, the same address would be somebody else.
+            if not isinstance(address, str) or not is_address(address):
+                raise ValueError("its registry or its subject is not an address")
         given = found.attestation
         try:
             signed = message(

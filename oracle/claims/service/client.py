@@ -8,8 +8,9 @@ registry to which it is submitted, or a `ZkmlClient` that has the model.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -161,9 +162,10 @@ class ClaimsService:
             progress(job)
             try:
                 while not job.state.is_end:
-                    async for told in self._events(session, job.id, own):
-                        job = told
-                        progress(job)
+                    async with contextlib.aclosing(self._events(session, job.id, own)) as events:
+                        async for told in events:
+                            job = told
+                            progress(job)
             except BaseException:
                 await _quietly(self._ask(session, "DELETE", f"/v1/claims/{job.id}", headers=own))
                 raise
@@ -173,13 +175,14 @@ class ClaimsService:
 
     async def _events(
         self, session: aiohttp.ClientSession, name: str, headers: Mapping[str, str]
-    ) -> AsyncIterator[JobDocument]:
+    ) -> AsyncGenerator[JobDocument, None]:
         """Yield a job's states, each time that the service tells one, until it ends or the service ends the stream."""
         lost = 0
         while True:
             try:
-                async with asyncio.timeout(_STREAM_S):
-                    async for job in self._stream(session, name, headers):
+                stream = self._stream(session, name, headers)
+                async with asyncio.timeout(_STREAM_S), contextlib.aclosing(stream):
+                    async for job in stream:
                         lost = 0
                         yield job
                         if job.state.is_end:
@@ -192,7 +195,7 @@ class ClaimsService:
 
     async def _stream(
         self, session: aiohttp.ClientSession, name: str, headers: Mapping[str, str]
-    ) -> AsyncIterator[JobDocument]:
+    ) -> AsyncGenerator[JobDocument, None]:
         url = f"{self._url}/v1/claims/{name}/events"
         own = {**headers, "Accept-Encoding": "identity"}
         async with session.get(url, headers=own, ssl=http.authorities_for(url), allow_redirects=False) as answer:

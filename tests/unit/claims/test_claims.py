@@ -115,6 +115,9 @@ def test_classes_are_exact_bounds(first: int, count: int) -> None:
         (classes, lambda: Between(0, 1), "has classes: use Equals or OneOf"),
         (classes, lambda: Equals(6), "has no class 6, only 0 to 5"),
         (classes, lambda: OneOf((1, 3)), "do not follow each other"),
+        (classes, lambda: OneOf((1, 4 * 10**9)), "do not follow each other"),  # and nothing is made of what is between
+        (classes, lambda: OneOf((0, 10**300)), "do not follow each other"),
+        (classes, lambda: OneOf((1, 2, 2, 4)), "do not follow each other"),
         (classes, lambda: OneOf(()), "do not follow each other"),
         (classes, lambda: Equals(-1), "not the number of a class"),
         (classes, lambda: Equals(True), "not the number of a class"),
