@@ -10,6 +10,7 @@ What an operator does:
     doctor     check this machine and the configuration
     models     build, prove and verify a user's own models
     training   train a detector on what a feed has reported
+    claim_service   prove claims for callers over HTTP
     srs        list, fetch, generate, check and import reference strings
     chain      run the local chain; `local_network` a whole network of reporters on it, for demonstrations and tests
 
@@ -18,7 +19,7 @@ What these are built from:
     detectors  read the detector that the configuration or an artifact names
     circuits   build or find the artifacts of a detector
     provers    start provers, and join a detector with its provers
-    keys       open signing keys
+    keys       open signing keys; `callers` reads the tokens of who may ask a server
     sources    make the sources of a feed
     node       open what every running oracle has; `network` its part in a network of reporters
     running    open all parts of an oracle that makes reports, in order

@@ -4,5 +4,6 @@ Everything is measured as it runs in earnest: proofs in warm child processes, ga
 latency and memory of a real `oracle run`. The proofs of the cases take turns: if the machine becomes slower meanwhile,
 it does so for all of them.
 
-`cases` names what can be measured, `run` measures it, `report` shows it. Only the command line imports this package.
+`cases` names what can be measured, `run` measures it, `report` shows it. `suite` builds a folder of other people's
+models, and `large` cuts models that are too large for one circuit. Only the command line imports this package.
 """

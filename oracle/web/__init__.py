@@ -1,1 +1,4 @@
-"""The HTTP side of a running oracle: metrics, liveness, readiness, its sources, and pushed values."""
+"""The HTTP side of a running oracle: metrics, liveness, readiness, its sources, and pushed values.
+
+`claims` is the HTTP side of another process, the claims service.
+"""
