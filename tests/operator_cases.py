@@ -239,6 +239,10 @@ CASES = {
         [_at("two", 2)],
     ),
     "Mod of fractions": Case((3,), [node("Mod", ["x", "by"], fmod=1)], [weights("by", [0.75])]),
+    "the input itself": Case((2, 2), [node("Identity", ["x"])], []),
+    "the input times one": Case((3,), [node("Mul", ["x", "one"])], [weights("one", [1.0])]),
+    "Div by a large number": Case((3,), [node("Div", ["x", "many"])], [weights("many", [300_000.0])]),
+    "tiny weights": Case((3,), [node("MatMul", ["x", "w"])], [weights("w", [[1e-6], [-2e-6], [7e-6]])]),
     "Div of whole numbers": Case(
         (3,),
         [node("Cast", ["x"], "i", to=INT64), node("Div", ["i", "two"], "m"), node("Cast", ["m"], to=FLOAT)],

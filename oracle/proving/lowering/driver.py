@@ -153,6 +153,9 @@ class _Lowering:
         if dropped is not None and not self._keeps_order(dropped, result):
             return None, self.problems
         ops = self._used(result.name)
+        if not any(self._does_something(op) for op in ops):
+            result = self._computed(result)
+            ops = self._used(result.name)
         used = {name for op in ops for name in op.inputs}
         program = Program(
             self.window.name,
@@ -172,10 +175,21 @@ class _Lowering:
             is_label=result.name in self.builder.labels,
             looked_up=tuple(dict.fromkeys(op.node for op in ops if op.kind == FUNCTION)),
         )
-        if not ops:
-            self._problem(f"output {output!r}", "it is the input itself", "publish another output")
-            return None, self.problems
         return program, []
+
+    def _does_something(self, op: Op) -> bool:
+        """Return False for a sum with 0 and a product with 1, which a circuit leaves out, and True for the rest."""
+        if op.kind not in ("Add", "Sub", "Mul"):
+            return True
+        neutral = float(op.kind == "Mul")
+        constants = [self.builder.constants[each] for each in op.inputs if each in self.builder.constants]
+        return not any((each == neutral).all() for each in constants)
+
+    def _computed(self, value: Var) -> Var:
+        """Return x + (x − x) of an input x that is the output itself: a circuit must compute something."""
+        self.builder.node = f"the output {value.name!r}"
+        difference = self.builder.binary("Sub", value, value)
+        return replace(self.builder.binary("Add", value, difference), low=value.low, high=value.high, whole=value.whole)
 
     def _problem(self, node: str, what: str, change: str) -> None:
         self.problems.append(Problem(node, what, change))

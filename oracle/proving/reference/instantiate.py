@@ -27,6 +27,7 @@ from oracle.proving.reference.steps import (
     decompositions,
     fingerprints,
 )
+from oracle.proving.reference.tiny import magnified
 
 _ALIGNED = COMPARISONS | {"Add", "Sub", "Concat"}
 
@@ -54,7 +55,7 @@ def instantiate(
         )
     if rebase and not (1 <= rebase <= MAX_BITS and rebase * param_scale >= input_scale):
         raise ModelError(f"a rebase to {rebase} times parameter scale {param_scale} is below input scale {input_scale}")
-    program = reordered(program, param_scale)
+    program = magnified(reordered(program, param_scale), param_scale)
     integers = {name: _round(constant, param_scale) for name, constant in program.constants.items()}
     integers |= rounded_slopes(program.ops, program.constants, integers, param_scale)
     aliases: dict[str, str] = {}

@@ -311,7 +311,20 @@ def test_lowered_operators_are_the_operators(name: str) -> None:
 def test_each_form_of_an_operator_is_the_operator(name: str) -> None:
     case = CASES[name]
     samples = case.samples(12)
-    assert np.allclose(integers(case.data, samples), floats(case.data, samples), atol=0.01), name
+    expected = floats(case.data, samples)
+    assert np.allclose(integers(case.data, samples), expected, atol=0.01 * min(1.0, np.abs(expected).max())), name
+
+
+@pytest.mark.parametrize("params", [3, 6, 10, 16, 24])
+def test_a_constant_below_all_scales_is_no_zero(params: int) -> None:
+    """At coarse scales x / 10,000 rounded to 0; what parameters resolve anyway, and powers of two, stay as they are."""
+    data = model([node("Div", ["x", "many"])], ["N", 3], [weights("many", [10_000.0])])
+    kinds = [step.op.kind for step in instantiate(lowered(data), 10, params, 32_767).steps]
+    assert kinds == (["Mul", "Halve"] if params <= 12 else ["Mul"])
+    samples = np.array([[1.0, -2.0, 3.0]], dtype=np.float32)
+    assert np.allclose(integers(data, samples, params=params), samples / 10_000, rtol=0.25)
+    half = model([node("Mul", ["x", "h"])], ["N", 3], [weights("h", [2.0**-20])])
+    assert [step.op.kind for step in instantiate(lowered(half), 10, params, 32_767).steps] == ["Halve"]
 
 
 SAME = {"auto_pad": "SAME_UPPER"}
