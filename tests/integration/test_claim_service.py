@@ -407,6 +407,43 @@ async def test_bodies_are_bounded_and_are_the_document_or_nothing(
         assert served.book.counts() == (0, 0, 0)
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("how", ["closed", "half closed", "reset", "malformed"])
+async def test_a_body_that_breaks_off_is_shown_to_nobody(
+    serving: Any, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A traceback in a log can have its variables, and the body that has arrived so far is one of them."""
+    monkeypatch.setattr("oracle.web.bodies.BODY_DEADLINE_S", 0.3)
+    secret = b"771823645"
+    async with serving() as served:
+        with capture_logs() as logs:
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            length = "Transfer-Encoding: chunked" if how == "malformed" else "Content-Length: 1000"
+            head = f"POST /v1/claims HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {'d' * 32}\r\n{length}\r\n\r\n"
+            writer.write(head.encode())
+            part = b'{"inputs": {"age": ' + secret
+            writer.write(b"%x\r\n%s\r\n" % (len(part), part) if how == "malformed" else part)
+            await writer.drain()
+            await asyncio.sleep(0.05)  # the body is being read
+            if how == "malformed":
+                writer.write(b"-1\r\n")
+            elif how == "half closed":
+                writer.write_eof()
+            elif how == "reset":
+                writer.transport.abort()
+            else:
+                writer.close()
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(2):
+                    assert secret not in await reader.read()
+            writer.close()
+            # The service is as it was.
+            assert (await served.ask("GET", "/v1/models"))[0] == 200
+            await served.job()
+        assert [each for each in logs if each["log_level"] == "error" or "exc_info" in each] == []
+        assert secret.decode() not in str(logs)
+
+
 # --- the life of a job ---------------------------------------------------------------------------------------------
 
 

@@ -125,8 +125,13 @@ class _Counter:
                 self._refusals.count(operation=name, status=refused.status)
                 body = ErrorDocument(error=refused.reason)
                 return _json(body, refused.status, {**_PRIVATE, **refused.headers})
-            except (asyncio.CancelledError, web.HTTPException, ConnectionError):
+            except (asyncio.CancelledError, web.HTTPException):
                 raise
+            except ConnectionError:
+                # Nobody is there to read an answer. The listener would log the error with its traceback, and whoever
+                # shows the variables of one would show as much of somebody's data as had arrived.
+                log.debug("a client has gone", operation=name)
+                return web.Response(status=400)
             except Exception as error:
                 # The text may have somebody's data in it, and so may the variables of a traceback.
                 kind, place = type(error).__name__, place_of(error)
