@@ -127,7 +127,7 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
         // An empty record has expired.
         return block.timestamp < stored.expiresAt && !_models[modelId].isRetired
             && _counts(modelId, stored.issuer, stored.commitment)
-            && (terms.earlier == 0 || _counts(modelId, _sources[modelId][subject][terms.earlier].issuer, terms.earlier));
+            && (terms.earlier == 0 || _isSince(subject, terms, stored));
     }
 
     /// @inheritdoc IClaimRegistry
@@ -240,6 +240,18 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
         (issuer,,) = ECDSA.tryRecover(digest, attestation.signature);
         if (!isIssuer(modelId, issuer)) revert UntrustedIssuer(issuer);
         if (_revoked[issuer][claim.commitment]) revert Revoked(issuer, claim.commitment);
+    }
+
+    /// @dev True if somebody whose word counts now has checked the earlier data, and before the claim's. They may have
+    /// been checked again since, or by another issuer; then they are not earlier, unless they are the same data.
+    function _isSince(address subject, Terms calldata terms, Recorded memory stored)
+        private
+        view
+        returns (bool isSince)
+    {
+        Source memory known = _sources[terms.modelId][subject][terms.earlier];
+        return _counts(terms.modelId, known.issuer, terms.earlier)
+            && (known.issuedAt < stored.issuedAt || stored.commitment == terms.earlier);
     }
 
     /// @dev True if the issuer's signature of a commitment counts for the model now.

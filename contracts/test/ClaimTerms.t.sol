@@ -305,6 +305,37 @@ contract ClaimTermsTest is ClaimTest {
         _refuses(claim, _proof(claim, OUTPUTS, true), uint40(block.timestamp), SECOND_KEY, unknown);
     }
 
+    /// @dev The issuer of the earlier data is gone. Another one's signature on them, from after the claim's data, does not
+    /// make them earlier: nobody who counts has said that they were there before.
+    function test_earlierDataThatWereCheckedOnlyAfterwards() public {
+        IClaimRegistry.Claim memory claim = _changed(41, 42);
+        _submit(claim, uint40(block.timestamp), SECOND_KEY);
+        assertTrue(registry.isValid(ALICE, claim.terms));
+        registry.removeIssuer(modelId, vm.addr(ISSUER_KEY));
+        assertFalse(registry.isValid(ALICE, claim.terms));
+        vm.warp(block.timestamp + 1 hours);
+        IClaimRegistry.Claim memory again = _claim(modelId, 41);
+        again.terms.bounds = _one(0, 0, 1);
+        _submit(again, uint40(block.timestamp), SECOND_KEY);
+        assertFalse(registry.isValid(ALICE, claim.terms));
+        assertFalse(registry.covers(ALICE, claim.terms, claim.terms));
+    }
+
+    /// @dev Whichever of the two is submitted first, a change is from earlier to later data.
+    function test_theEarlierDataWereCheckedAgain() public {
+        IClaimRegistry.Claim memory claim = _changed(41, 42);
+        uint40 later = uint40(block.timestamp);
+        _submit(claim);
+        IClaimRegistry.Claim memory again = _claim(modelId, 41);
+        again.terms.bounds = _one(0, 0, 2);
+        vm.warp(later + 1 hours);
+        _submit(again, later - 1, ISSUER_KEY);
+        assertTrue(registry.isValid(ALICE, claim.terms));
+        again.terms.bounds = _one(0, 0, 3);
+        _submit(again, later, ISSUER_KEY);
+        assertFalse(registry.isValid(ALICE, claim.terms));
+    }
+
     function test_aModelWithoutChanges() public {
         IClaimRegistry.Claim memory claim = _claim(plainId, 41);
         claim.terms.bounds = _one(0, 0, 1);

@@ -139,6 +139,8 @@ async def problem(rpc: Rpc, registry: str, claim: ClaimProof) -> str | None:
             return f"the issuer of the earlier data, {source['issuer']}, has revoked them"
         if not await ask("isIssuer", model_id, source["issuer"]):
             return f"the issuer of the earlier data, {source['issuer']}, is no longer an issuer of its model"
+        if found["commitment"] != earlier and found["issuedAt"] <= source["issuedAt"]:
+            return f"the earlier data were checked again at {source['issuedAt']}, and not before its own"
     return f"it expired at {found['expiresAt']}"
 
 

@@ -193,7 +193,8 @@ interface IClaimRegistry {
 
     /// @notice True if the subject has a valid claim with exactly these terms: it is neither expired nor revoked, its
     /// issuer has not been removed, and its model is not retired. The same holds of the earlier data of a change,
-    /// except that their claim and attestation may have expired.
+    /// except that their claim and attestation may have expired; and they were not checked again at the claim's time of
+    /// issue or later.
     function isValid(address subject, Terms calldata terms) external view returns (bool valid);
 
     /// @notice True if the subject has a valid claim that says at least as much: it is about the same model, has bounds
