@@ -199,23 +199,30 @@ def _step(name: str) -> Callable[[str], None]:
 def witness_folder() -> Path:
     """Return a folder in memory for witnesses, so that they touch no disk; the temporary one if none has room.
 
-    Removes what a service that was killed has left there.
+    Removes what a service that was killed has left in either.
     """
     found = Path(tempfile.gettempdir())
+    OwnedFolder(found, ENGINE_FOLDER).remove()
     with contextlib.suppress(OSError):
-        if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free >= _SCRATCH_BYTES:
-            found = SHARED_MEMORY
+        if SHARED_MEMORY.is_dir():
+            # Before its room is measured: what is left there takes some.
+            OwnedFolder(SHARED_MEMORY, ENGINE_FOLDER).remove()
+            if shutil.disk_usage(SHARED_MEMORY).free >= _SCRATCH_BYTES:
+                found = SHARED_MEMORY
     if found != SHARED_MEMORY:
         log.warning("witnesses pass through files while they are proven: no room in memory", folder=str(found))
-    OwnedFolder(found, ENGINE_FOLDER).remove()
     return found
 
 
 def _leave_no_core() -> None:
-    """Let no crash of this process, or of one that it starts, write its memory to a file."""
+    """Let no crash of this process, or of one that it starts, write its memory to a file, or give it to a program.
+
+    Where the system pipes cores to a program, Linux does so whatever the limit is, but for a limit of 1 byte. A file
+    of 1 byte is not written either.
+    """
     if resource is not None:
         _, most = resource.getrlimit(resource.RLIMIT_CORE)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0 if most == 0 else 1, most))
 
 
 @contextlib.contextmanager

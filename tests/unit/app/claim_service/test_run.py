@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
@@ -43,6 +45,27 @@ def test_a_start_removes_what_a_killed_service_left(tmp_path: Path, monkeypatch:
     assert witness_folder() == tmp_path
     assert list(tmp_path.rglob("witness.json")) == [] and (alive.folder / "kept").exists()
     alive.remove()
+
+
+@pytest.mark.attack
+def test_it_is_removed_from_both_places_before_room_is_sought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service may have been killed while there was room in memory, or no room; and leftovers take room."""
+    memory, disk = tmp_path / "memory", tmp_path / "disk"
+    for each in (memory, disk):
+        each.mkdir()
+        left = each / f"oracle-{ENGINE_FOLDER}-{os.getuid()}" / "gone"
+        left.mkdir(parents=True)
+        (left / "witness.json").write_text("private")
+        left.with_suffix(".lock").touch()
+
+    def room(folder: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=0 if list(folder.rglob("witness.json")) else 1 << 30)
+
+    monkeypatch.setattr(run, "SHARED_MEMORY", memory)
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+    monkeypatch.setattr(shutil, "disk_usage", room)
+    assert witness_folder() == memory
+    assert list(tmp_path.rglob("witness.json")) == []
 
 
 def test_without_room_in_memory_the_log_says_that_witnesses_are_in_files(
