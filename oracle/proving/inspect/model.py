@@ -68,6 +68,7 @@ def inspect_onnx(
     whole: bool = True,
     sample: Sequence[int] | None = None,
     approximate: bool = False,
+    exact: bool = True,
 ) -> GraphReport:
     """Report on an ONNX file, without making any key or circuit.
 
@@ -81,6 +82,7 @@ def inspect_onnx(
         whole: True if one circuit is to hold the whole model.
         sample: Shape of one sample, which sizes that the model leaves open are taken from.
         approximate: If the model can't be lowered exactly, look functions up.
+        exact: False: with `approximate`, look functions up wherever a table has them.
 
     Raises:
         ModelError: It is not an ONNX file. Everything else is a problem in the report.
@@ -93,7 +95,7 @@ def inspect_onnx(
         "keep_activation": keep_activation,
         "sample": sample,
     }
-    program, problems = lower(model, **options)
+    program, problems = lower(model, **options) if exact or not approximate else (None, [])
     if program is None and approximate:
         program, problems = lower(model, **options, approximate=True)
     if program is None:

@@ -25,6 +25,9 @@ PUBLIC_VERDICTS = (
     "--disclosure verdict"
 )
 
+LOOKED_UP_REBASE = 1
+"""The rebase of every approximate circuit, and of no exact one."""
+
 _ROOM = 1.5
 """The clip is this many times the largest input of the samples: what a prover may move is bounded over all windows
 within the clip."""
@@ -144,4 +147,4 @@ def at_level(request: Request, program: Program, samples: np.ndarray, level: int
     else:
         scale = max(0, min(level, math.floor(math.log2(request.clip / largest))))
     clip = min(request.clip, max(1, math.ceil(_ROOM * largest * 2.0**scale)))
-    return instantiate(bounded(program, units, level), scale, level, clip, 1)
+    return instantiate(bounded(program, units, level), scale, level, clip, LOOKED_UP_REBASE)

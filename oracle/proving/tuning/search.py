@@ -25,7 +25,13 @@ from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.fidelity import Fidelity, FidelityGate
 from oracle.proving.tuning.float_model import scored_outputs
-from oracle.proving.tuning.looked_up import PUBLIC_VERDICTS, approximate_candidates, at_level, verdict_circuit
+from oracle.proving.tuning.looked_up import (
+    LOOKED_UP_REBASE,
+    PUBLIC_VERDICTS,
+    approximate_candidates,
+    at_level,
+    verdict_circuit,
+)
 from oracle.proving.tuning.request import BASES, PARAM_SCALES, REBASES, SEGMENTS, Request, Rule, VerdictRule
 from oracle.proving.tuning.result import Candidate, Tuning
 
@@ -40,6 +46,9 @@ FINEST_OF_ALL = 20
 
 LEAST_SPREAD = 4
 """Features get scales of their own if the largest of one is more than 2^LEAST_SPREAD times that of another."""
+
+NO_SCALES = "no exact circuit agrees with the float model on the samples"
+"""The reason why functions are looked up in a model that lowers exactly."""
 
 
 def own_shifts(samples: np.ndarray) -> tuple[int, ...]:
@@ -123,6 +132,7 @@ class Search:
         self._programs: dict[int, Program] = {}
         self._verdicts: dict[int, Program] = {}
         self._shifts: tuple[int, ...] = ()
+        self._looks_up = False
         progress("checking the model")
         program = self._scores(SEGMENTS[-1])
         for note in program.notes:
@@ -187,11 +197,32 @@ class Search:
                 whole=request.whole,
                 sample=np.shape(request.samples)[1:],
                 approximate=request.approximate,
+                exact=not self._looks_up,
             )
             program = require_provable(report)
             shifts = self._shifts or (0,) * program.features
             self._programs[segments] = with_own_scales(program, shifts) or program
         return self._programs[segments]
+
+    def look_up(self) -> bool:
+        """Look functions up although the model lowers exactly, if the request allows it and the model has any.
+
+        Returns:
+            True if the programs have changed.
+        """
+        request = self.request
+        is_shown = request.disclosure == "verdict" and request.visibility is Visibility.PUBLIC
+        if self._looks_up or not request.approximate or is_shown or self._scores(SEGMENTS[-1]).looked_up:
+            return False
+        before = dict(self._programs), dict(self._verdicts)
+        self._looks_up = True
+        self._programs.clear()
+        self._verdicts.clear()
+        if self._scores(SEGMENTS[-1]).looked_up:
+            return True
+        self._looks_up = False
+        self._programs, self._verdicts = before
+        return False
 
     def circuit(self, segments: int, settings: Settings) -> Circuit:
         """Return the circuit at scales that were chosen.
@@ -199,6 +230,8 @@ class Search:
         Raises:
             ModelError: Values can exceed the circuit's integers.
         """
+        if settings.rebase == LOOKED_UP_REBASE:
+            self.look_up()
         scores = self._scores(segments)
         if scores.looked_up:
             circuit = at_level(self.request, scores, self.samples, settings.param_scale)
@@ -241,6 +274,8 @@ class Search:
     def candidates(self) -> list[tuple[Circuit, Settings, int]]:
         """Return the settings that pass the gate, for each base only those with the cheapest digits.
 
+        If no exact settings pass, and the request allows it, functions are looked up.
+
         Raises:
             ModelError: No settings pass.
         """
@@ -249,7 +284,16 @@ class Search:
             segments = SEGMENTS[-1] if program.approximated else 0
             return approximate_candidates(self.gate, program, segments, self.progress)
         # A published verdict must be exact: a prover that may round could choose it.
-        passing = self.passing((0,) if self.request.disclosure == "verdict" else (0, *REBASES))
+        try:
+            passing = self.passing((0,) if self.request.disclosure == "verdict" else (0, *REBASES))
+        except ModelError as error:
+            if not self.look_up():
+                raise
+            self.progress(f"approximate: {NO_SCALES} ({str(error).partition(' (')[0]})")
+            try:
+                return self.candidates()
+            except ModelError as other:
+                raise ModelError(f"{error}. With functions that are looked up: {other}") from other
 
         def order(each: Passing) -> tuple[int, int, float]:
             # Fewer numbers to take apart, then a smaller error.
@@ -345,6 +389,8 @@ class Search:
             "segments": segments,
             "fidelity": asdict(fidelity) | {"flips_per_10k": fidelity.flips_per_10k},
         }
+        if self._looks_up:
+            description["approximate_because"] = NO_SCALES
         if self.request.disclosure == "verdict":
             description["verdict"] = {"rule": self.verdict.rule.value}
             if self.verdict.rule is Rule.THRESHOLD:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,8 @@ from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.srs.files import SrsOrigin
 from oracle.proving.tuning.looked_up import at_level
 from oracle.proving.tuning.request import Request, Rule, VerdictRule
-from oracle.proving.tuning.search import Search
+from oracle.proving.tuning.search import NO_SCALES, Search
+from oracle.proving.tuning.tuner import apply
 from tests.models import model, node, weights
 
 
@@ -352,3 +353,30 @@ def test_features_that_differ_in_size_have_scales_of_their_own() -> None:
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     expected = session.run(None, {"x": samples.astype(np.float32)})[0]
     assert np.abs(circuit.evaluate(windows) / 2.0**circuit.output_scale - expected).max() < 0.05
+
+
+def test_functions_are_looked_up_where_no_exact_scales_agree() -> None:
+    """Exact comes first, then lookups if they were asked for; and the result says why, when it is built again, too."""
+    nodes = [node("Sigmoid", ["x"], "g"), node("Mul", ["x", "g"])]
+    samples = np.random.default_rng(9).normal(size=(120, 3)).astype(np.float32)
+
+    def asked(limit: float, approximate: bool = True) -> Request:
+        rule = VerdictRule(Rule.TOLERANCE, limit)
+        data = model(nodes, ["N", 3])
+        return Request("m", data, samples, rule, visibility=Visibility.PUBLIC, approximate=approximate)
+
+    coarse = Search(asked(0.1), lambda step: None).candidates()[0][0]
+    assert not coarse.program.looked_up and not coarse.slack
+    with pytest.raises(ModelError, match=r"at best .* verdicts flip"):
+        Search(asked(0.0008, approximate=False), lambda step: None).candidates()
+    told: list[str] = []
+    search = Search(asked(0.0008), told.append)
+    circuit, settings, segments = search.candidates()[0]
+    assert circuit.program.looked_up and any(NO_SCALES in line and "verdicts flip" in line for line in told)
+    made = search.model(circuit, settings, segments, search.gate.fidelity(circuit))
+    assert made.description["approximate_because"] == NO_SCALES
+    again, fidelity = apply(asked(0.0008), asdict(settings), segments)
+    assert again.circuit.slack == circuit.slack and fidelity.flips == 0
+    assert again.description["approximate_because"] == NO_SCALES
+    with pytest.raises(ModelError, match=r"at best .* With functions that are looked up: .*at best"):
+        Search(asked(1e-9), lambda step: None).candidates()
