@@ -151,6 +151,24 @@ def inspect_model(options: ModelOptions) -> GraphReport:
     )
 
 
+def _folder_of(options: ModelOptions) -> Path:
+    """Return the folder of artifacts, which is made if it is missing.
+
+    Raises:
+        ArtifactError: Nothing can be written there. That is said before anything is tuned.
+    """
+    out = options.out or toolchain.build_dir() / "artifacts"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise ArtifactError(
+            f"artifacts can't be written to {out}: {error.strerror or error}; name another with --out"
+        ) from error
+    return out
+
+
 def _request(options: ModelOptions, progress: Progress) -> Request:
     """Return the tuning request. A model without weights is public: there is nothing to hide.
 
@@ -206,7 +224,7 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
     """
     compiler = Solc()
     compiler.require()
-    out = options.out or toolchain.build_dir() / "artifacts"
+    out = _folder_of(options)
     if options.approximate:
         raise DataError("a split model is exact: leave out --split, or --approximate")
     request = _request(options, progress)
@@ -319,7 +337,7 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
     """
     compiler = Solc()
     compiler.require()
-    out = options.out or toolchain.build_dir() / "artifacts"
+    out = _folder_of(options)
     request = _request(options, progress)
     source = srs_cache(out).source(SrsOrigin(options.srs))
     kept = out / "tuned" / f"{request.digest()}.json"
@@ -331,7 +349,6 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
             model, _ = tuning.apply(request, document["chosen"], document["segments"])
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"{known} holds no settings of a model ({error}): delete it, and tune again") from error
-    out.mkdir(parents=True, exist_ok=True)
     # Beside the artifacts, so that keys are renamed into them and not copied.
     with tempfile.TemporaryDirectory(dir=out, prefix=".tuning-") as scratch, ThreadPoolExecutor(1) as beside:
         picture = Path(scratch, "tuning.png")

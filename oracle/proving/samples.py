@@ -27,7 +27,10 @@ def load(path: Path) -> np.ndarray:
     if reader is None:
         raise DataError(f"{path}: samples are read from .npy, .csv or .json")
     try:
-        table = np.asarray(reader(path), dtype=np.float64)
+        found = np.asarray(reader(path))
+        if np.iscomplexobj(found):
+            raise ValueError("its numbers are complex")
+        table = found.astype(np.float64)
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}") from error
     except (EOFError, KeyError, TypeError, ValueError) as error:

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from oracle.app.models import ModelOptions, build_model
+from oracle.app.models import ModelOptions, build_model, build_split_model
 from oracle.chain.local.anvil import Anvil
 from oracle.core.encoding import CLIP
 from oracle.core.errors import ArtifactError, ChainUnavailable, ModelError, ProverCrashed
@@ -703,6 +703,7 @@ def test_the_example_of_scikit_learn_as_written(
     assert not names["oracle"].verify(built.path, replace(proof, outputs=(1 - proof.outputs[0],)))
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's exporter uses what torch deprecates
 def test_the_example_of_pytorch_as_written(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It runs where torch and its exporter are; they take gigabytes, so no environment of tests has to have them."""
     pytest.importorskip("torch")
@@ -715,6 +716,14 @@ def test_the_example_of_pytorch_as_written(project_root: Path, tmp_path: Path, m
     verdicts = (names["module"](names["samples"]) > 0).flatten().tolist()
     assert set(verdicts) == {False, True} and proof.outputs[0] == verdicts[7]
     assert not names["oracle"].verify(built.path, replace(proof, outputs=(1 - proof.outputs[0],)))
+
+
+@pytest.mark.parametrize("build", [build_model, build_split_model])
+def test_a_folder_that_can_not_be_written_is_said_before_anything_is_read(tmp_path: Path, build: Any) -> None:
+    (tmp_path / "file").write_text("")
+    missing = ModelOptions(tmp_path / "none.onnx", tmp_path / "none.npy", out=tmp_path / "file" / "artifacts")
+    with pytest.raises(ArtifactError, match="Not a directory; name another with --out"):
+        build(missing)
 
 
 # --- tuning ------------------------------------------------------------------------------------------------------

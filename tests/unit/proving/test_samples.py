@@ -53,3 +53,9 @@ def test_what_is_no_table(tmp_path: Path, name: str, content: str, says: str) ->
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.npy can't be read"):
         load(tmp_path / "none.npy")
+
+
+def test_half_of_a_complex_number_is_never_dropped(tmp_path: Path) -> None:
+    np.save(tmp_path / "s.npy", np.ones((5, 2), dtype=complex))
+    with pytest.raises(DataError, match="complex"):
+        load(tmp_path / "s.npy")
