@@ -696,6 +696,46 @@ async def test_claims_of_several_outputs_and_of_changes_are_carried(serving: Any
             assert len(served.prover.jobs) == 1
 
 
+@pytest.mark.attack
+async def test_without_a_token_a_model_is_asked_about_attested_data_alone(serving: Any) -> None:
+    """Bounds of a change since data of one's own choice would tell the model's output on these."""
+    spec = several(changes=True)
+    now, before, made_up = ({"x0": 0.3, "x1": each, "x2": 0.4} for each in (0.3, 0.2, 0.1))
+    with ZkmlClient(circuits.folder()) as own:
+        model = await own.register(spec)
+
+        def signed(data: dict[str, Any], account: Any = ISSUER, **change: Any) -> tuple[dict[str, Any], list[int]]:
+            terms: dict[str, Any] = {"chain_id": CHAIN, "registry": REGISTRY, "subject": SUBJECT, "expires_at": FAR}
+            told, private = issue(own, account, spec, model.model_id, data, **terms | change)
+            return told.document(), private["salt"]
+
+        async with serving(client=own, model=spec.name) as served:
+            attestation, salt = signed(now)
+            body = served.body(
+                model=spec.name, inputs=now, salt=salt, attestation=attestation,
+                constraint={"outputs": {"b": {"change": [-50, 50]}}},
+            )  # fmt: skip
+
+            def since(data: dict[str, Any], document: dict[str, Any] | None, own: list[int]) -> Any:
+                return body | {"earlier": {"inputs": data, "salt": own, "attestation": document}}
+
+            old, old_salt = signed(before, expires_at=1_000)
+            for status, wrong, reason in (
+                (403, since(made_up, None, [1, 2, 3]), "need their attestation, too"),
+                (403, since(before, None, old_salt), "need their attestation, too"),
+                (403, since(made_up, old, old_salt), "of other inputs"),
+                (403, since(before, old, [1, 2, 3]), "of another salt"),
+                (403, since(made_up, *signed(made_up, STRANGER)), "issuer is not trusted"),
+                (422, since(made_up, *signed(made_up, subject=OTHER)), "for the subject"),
+            ):
+                got, answer = await served.ask("POST", "/v1/claims", None, wrong)
+                assert (got, reason in answer["error"]) == (status, True), answer
+            assert served.book.counts() == (0, 0, 0) and served.prover.jobs == []
+            # The control: what an issuer has signed once, and a caller with a token, who may ask about any data.
+            assert (await served.ask("POST", "/v1/claims", None, since(before, old, old_salt)))[0] == 202
+            assert (await served.ask("POST", "/v1/claims", "d" * 32, since(made_up, None, [1, 2, 3])))[0] == 202
+
+
 # --- the client ----------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -18,7 +19,14 @@ from oracle.app.claim_service.metrics import ClaimMetrics
 from oracle.claims.attestation import Attested
 from oracle.claims.client import ClaimNotMet, PreparedClaim, Registered, ZkmlClient
 from oracle.claims.proof import ClaimProof
-from oracle.claims.service.documents import ClaimRequest, JobState, ModelDocument, ModelsDocument, schema_of
+from oracle.claims.service.documents import (
+    ClaimRequest,
+    EarlierDocument,
+    JobState,
+    ModelDocument,
+    ModelsDocument,
+    schema_of,
+)
 from oracle.claims.service.issuers import TrustedIssuers, read_attestation
 from oracle.claims.service.jobs import Job, JobBook, PrivatePart
 from oracle.claims.statement import subject_limbs
@@ -104,9 +112,11 @@ class ServingDesk:
         _require_sense(request, model)
         # 2 Who asks may ask: a caller with a token; or anyone who has the data that a trusted issuer has signed for.
         if attested is not None:
-            await self._require_data(request, attested)
+            await self._require_data(request.model, request, attested)
         elif caller is None:
             raise NotAdmitted("there is neither a token nor an attestation")
+        if request.earlier is not None:
+            await self._require_earlier(request.earlier, model, subject, is_known=caller is not None)
         name = caller if caller is not None else f"subject {subject.lower()}"
         # 3 There is room for it, and a share of the day.
         self._book.require_room(name)
@@ -174,23 +184,46 @@ class ServingDesk:
                 raise DataError("whose claim is it? State its subject, or an attestation")
             subject_limbs(request.subject)
             return request.subject, None
-        if self._issuers is None:
-            raise NotAdmitted("this service knows no issuers: leave the attestation out, and add it to the claim")
-        async with self._checks:
-            attested = await asyncio.to_thread(read_attestation, request.attestation)
-        problem = self._issuers.problem(attested, self._clock())
-        if problem is not None:
-            raise NotAdmitted(problem)
+        attested = await self._trusted(request.attestation, self._clock())
         subject = attested.subject if request.subject is None else request.subject
         attested.require(model.model_id, subject, attested.commitment)
         if request.expires_at is not None and request.expires_at > attested.attestation.expires_at:
             raise DataError("expires_at is after the end of the attestation")
         return subject, attested
 
-    async def _require_data(self, request: ClaimRequest, attested: Attested) -> None:
+    async def _trusted(self, document: Mapping[str, Any], now: float | None) -> Attested:
+        """Return an attestation of a trusted issuer. Raises: DataError, NotAdmitted."""
+        if self._issuers is None:
+            raise NotAdmitted("this service knows no issuers: leave the attestation out, and add it to the claim")
+        async with self._checks:
+            attested = await asyncio.to_thread(read_attestation, document)
+        problem = self._issuers.problem(attested, now)
+        if problem is not None:
+            raise NotAdmitted(problem)
+        return attested
+
+    async def _require_earlier(
+        self, earlier: EarlierDocument, model: Registered, subject: str, *, is_known: bool
+    ) -> None:
+        """Check that an issuer has signed for the earlier data, unless the caller has a token.
+
+        Otherwise anyone with one attestation could have the model asked about any data: by the change from these.
+
+        Raises:
+            DataError, NotAdmitted: None has.
+        """
+        if earlier.attestation is None:
+            if is_known:
+                return
+            raise NotAdmitted("without a token, the earlier data need their attestation, too; it may have expired")
+        attested = await self._trusted(earlier.attestation, None)
+        attested.require(model.model_id, subject, attested.commitment)
+        await self._require_data(model.spec.name, earlier, attested)
+
+    async def _require_data(self, model: str, told: ClaimRequest | EarlierDocument, attested: Attested) -> None:
         """Check that the inputs and the salt are those that the issuer has signed for. Raises: NotAdmitted."""
         async with self._checks:
-            made = await asyncio.to_thread(self._client.commit, request.model, request.inputs, request.salt_limbs())
+            made = await asyncio.to_thread(self._client.commit, model, told.inputs, tuple(told.salt))
         if made.value != attested.commitment:
             raise NotAdmitted("the attestation is of other inputs, or of another salt")
 

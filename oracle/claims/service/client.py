@@ -106,6 +106,7 @@ class ClaimsService:
         earlier: Earlier | None = None,
         expires_at: int | None = None,
         attestation: Attested | None = None,
+        earlier_attestation: Attested | None = None,
         progress: Callable[[JobDocument], None] = lambda job: None,
     ) -> ClaimProof:
         """Have a claim proven, and wait for it. If this is interrupted, the job is cancelled.
@@ -119,6 +120,7 @@ class ClaimsService:
             earlier: Data from which changes are measured. The service sees them, too.
             expires_at: Unix seconds; None: as long as the attestation, or the service's default.
             attestation: The issuer's attestation of inputs and salt, which the claim then carries.
+            earlier_attestation: That of the earlier data. Without a token, the service asks for it.
             progress: Called with each state of the job.
 
         Raises:
@@ -132,7 +134,10 @@ class ClaimsService:
         if subject is None and attestation is None:
             raise DataError("whose claim is it? State its subject, or an attestation")
         told = output_constraint
-        since = None if earlier is None else EarlierDocument(inputs=dict(earlier.inputs), salt=list(earlier.salt))
+        since = None
+        if earlier is not None:
+            signed = None if earlier_attestation is None else earlier_attestation.document()
+            since = EarlierDocument(inputs=dict(earlier.inputs), salt=list(earlier.salt), attestation=signed)
         request = ClaimRequest(
             model=model,
             inputs=dict(inputs),

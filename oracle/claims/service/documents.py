@@ -95,6 +95,9 @@ class EarlierDocument(ServiceDocument):
 
     inputs: _Inputs = Field(repr=False)
     salt: _Salt = Field(repr=False, description="The salt of the commitment that the earlier claim rests on.")
+    attestation: dict[str, Any] | None = Field(
+        None, description="The issuer's attestation of them. Without a token, it is needed. It may have expired."
+    )
 
     def data(self) -> Earlier:
         """Return the data as the client takes them."""

@@ -31,18 +31,18 @@ class TrustedIssuers:
     registry: str
     issuers: Collection[str]
 
-    def problem(self, attested: Attested, now: float) -> str | None:
+    def problem(self, attested: Attested, now: float | None) -> str | None:
         """Say why an attestation, whose signature was checked, admits nobody here; None if it does.
 
         Args:
             attested: The attestation.
-            now: Unix seconds.
+            now: Unix seconds; None: it may have expired.
         """
         if attested.chain_id != self.chain_id or attested.registry.lower() != self.registry.lower():
             return f"the attestation is for another registry than {self.registry} on chain {self.chain_id}"
         if attested.attestation.issuer.lower() not in {each.lower() for each in self.issuers}:
             return "the attestation's issuer is not trusted here"
-        if attested.attestation.expires_at <= now:
+        if now is not None and attested.attestation.expires_at <= now:
             return "the attestation has expired"
         return None
 

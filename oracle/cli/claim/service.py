@@ -66,6 +66,12 @@ def claim_serve(config_path: Path) -> None:
 @click.option(
     "--attestation", "attestation_file", type=FILE, help="An issuer's attestation of INPUTS, which then have a salt."
 )
+@click.option(
+    "--earlier-attestation",
+    "earlier_attestation_file",
+    type=FILE,
+    help="The attestation of the data of --earlier, which may have expired; it is needed without a token.",
+)
 @click.option("--subject", help="Address that makes the claim (default: the attestation's).")
 @click.option("--token-file", type=FILE, help="File with the caller's token; without it, the attestation has to do.")
 @click.option("--insecure", is_flag=True, help="Send the data over http to another machine.")
@@ -83,6 +89,7 @@ def claim_request(
     earlier_file: Path | None,
     terms_file: Path | None,
     attestation_file: Path | None,
+    earlier_attestation_file: Path | None,
     subject: str | None,
     token_file: Path | None,
     insecure: bool,
@@ -127,6 +134,7 @@ def claim_request(
         salt=salt,
         earlier=earlier_of(earlier_file),
         attestation=attested,
+        earlier_attestation=None if earlier_attestation_file is None else Attested.load(earlier_attestation_file),
         progress=progress,
     )
     claim.save(out)
