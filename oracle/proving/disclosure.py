@@ -58,6 +58,14 @@ def any_above(program: Program) -> Program:
     return extended.result((1,))
 
 
+def _row_of_scores(extended: Extended, program: Program) -> str:
+    """Return the name of the outputs as one row. Raises: ModelError: There is only one, which no other exceeds."""
+    count = program.outputs
+    if count < 2:
+        raise ModelError("the largest of one output is not a verdict: state --threshold")
+    return program.output if program.output_shape == (count,) else extended.add("Reshape", [program.output], (1, count))
+
+
 def largest(program: Program) -> Program:
     """Return a program that publishes 1 for each output that no other exceeds, and 0 for each other.
 
@@ -66,13 +74,8 @@ def largest(program: Program) -> Program:
     Raises:
         ModelError: The program has one output only.
     """
-    count = program.outputs
-    if count < 2:
-        raise ModelError("the largest of one output is not a verdict: state --threshold")
-    extended = Extended(program)
-    scores = program.output
-    if program.output_shape != (count,):
-        scores = extended.add("Reshape", [scores], (1, count))
+    extended, count = Extended(program), program.outputs
+    scores = _row_of_scores(extended, program)
     if count == 2:
         other = extended.add("Gather", [scores], (1, 2), axis=1, indices=[1, 0])
     else:
@@ -127,13 +130,8 @@ def decided_largest(program: Program, band: float) -> Program:
         program: A program of several outputs that are not exact.
         band: The guard band of each output.
     """
-    count = program.outputs
-    if count < 2:
-        raise ModelError("the largest of one output is not a verdict: state --threshold")
-    extended = Extended(program)
-    scores = program.output
-    if program.output_shape != (count,):
-        scores = extended.add("Reshape", [scores], (1, count))
+    extended, count = Extended(program), program.outputs
+    scores = _row_of_scores(extended, program)
     extended.constants[_APART] = np.full((1, 1), 2 * band)
     lowered = extended.add("Sub", [scores, _APART], (1, count))
     verdicts = []

@@ -32,13 +32,14 @@ def _lightgbm(estimator: Any, table: Callable[[], Table], *, zipmap: bool = True
     return bytes(model.SerializeToString()), features
 
 
-_SEED = {"random_state": 0}
-_QUIET = {"verbose": -1, "n_jobs": 1, **_SEED}
+# Threads that wait for each other on a busy machine take seconds for what one thread does at once.
+_ALONE = {"random_state": 0, "n_jobs": 1}
+_QUIET = {"verbose": -1, **_ALONE}
 
 MODELS: dict[str, Callable[[], Made]] = {
-    "xgboost": lambda: _xgboost(xgboost.XGBClassifier(n_estimators=30, **_SEED), cancer),
-    "xgboost-3": lambda: _xgboost(xgboost.XGBClassifier(n_estimators=10, max_depth=4, **_SEED), wine),
-    "xgboost-regressor": lambda: _xgboost(xgboost.XGBRegressor(n_estimators=30, max_depth=4, **_SEED), diabetes),
+    "xgboost": lambda: _xgboost(xgboost.XGBClassifier(n_estimators=30, **_ALONE), cancer),
+    "xgboost-3": lambda: _xgboost(xgboost.XGBClassifier(n_estimators=10, max_depth=4, **_ALONE), wine),
+    "xgboost-regressor": lambda: _xgboost(xgboost.XGBRegressor(n_estimators=30, max_depth=4, **_ALONE), diabetes),
     "lightgbm-default": lambda: _lightgbm(lightgbm.LGBMClassifier(**_QUIET), cancer),
     "lightgbm-small": lambda: _lightgbm(lightgbm.LGBMClassifier(n_estimators=20, max_depth=4, **_QUIET), cancer),
     "lightgbm-3": lambda: _lightgbm(lightgbm.LGBMClassifier(n_estimators=10, **_QUIET), iris, zipmap=False),

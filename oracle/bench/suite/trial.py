@@ -23,6 +23,7 @@ from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import reference_of
 from oracle.proving.inspect.model import GraphReport, inspect_onnx, require_provable
 from oracle.proving.lowering.program import Program
+from oracle.proving.lowering.types import FLOATS
 from oracle.proving.pool.pool import PROVING_FILES
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.tuning.float_model import scored_outputs
@@ -105,7 +106,7 @@ def inspected(data: bytes, name: str, rules: Rules) -> tuple[GraphReport, str | 
 def truth_of(subject: Subject, request: tuning.Request, rules: Rules, program: Program) -> Truth:
     """Run the float model on its samples, and decide by which rule outputs count as equal."""
     given = samples_of(subject, program.features)
-    whole = np.concatenate([np.full(each.size, not _is_float(each.kind)) for each in program.inputs])
+    whole = np.concatenate([np.full(each.size, each.kind not in FLOATS | {0}) for each in program.inputs])
     samples = given
     if len(given) == 1:
         samples = np.unique(spread(given, _SEED, whole), axis=0)
@@ -122,10 +123,6 @@ def truth_of(subject: Subject, request: tuning.Request, rules: Rules, program: P
         return Truth(program, samples, unseen, expected, tuning.VerdictRule(tuning.Rule.ARGMAX))
     limit = rules.tolerance * float(np.abs(expected).max()) or rules.tolerance
     return Truth(program, samples, unseen, expected, tuning.VerdictRule(tuning.Rule.TOLERANCE, limit))
-
-
-def _is_float(kind: int) -> bool:
-    return kind in (0, onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
 
 
 def build(subject: Subject, rules: Rules, folder: Path, note: Note) -> BuiltSubject | None:

@@ -11,7 +11,7 @@ a power of two of its own, which is taken back in the same place.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,14 +28,7 @@ def join_first_layer(program: Program) -> Program:
     """
     constants = dict(program.constants)
     width = program.features
-    factor, offset = np.ones((1, width)), np.zeros((1, width))
-    value, taken = program.input, 0
-    for op in program.ops:
-        found = _affine(op, value, constants, width)
-        if found is None or _uses(program, value) != 1:
-            break
-        factor, offset = factor * found[0], offset * found[0] + found[1]
-        value, taken = op.output, taken + 1
+    factor, offset, value, taken = _leading(program)
     rest = list(program.ops[taken:])
     if not taken or (taken == 1 and not (rest and _is_layer(rest[0], value, constants))):
         return program
@@ -75,14 +68,7 @@ def with_own_scales(program: Program, shifts: Sequence[int]) -> Program | None:
     if program.input_shape != (width,) or len(shifts) != width or program.output == program.input:
         return None
     constants = dict(program.constants)
-    factor, offset = np.ones((1, width)), np.zeros((1, width))
-    value, taken = program.input, 0
-    for op in program.ops:
-        found = _affine(op, value, constants, width)
-        if found is None or _uses(program, value) != 1:
-            break
-        factor, offset = factor * found[0], offset * found[0] + found[1]
-        value, taken = op.output, taken + 1
+    factor, offset, value, taken = _leading(program)
     if not taken and not any(shifts):
         return program
     if value == program.output or not factor.all():
@@ -193,7 +179,25 @@ def _without_double_sums(program: Program, ops: Sequence[Op], constants: dict[st
 _OPPOSITE = {"Greater": "Less", "Less": "Greater", "GreaterOrEqual": "LessOrEqual", "LessOrEqual": "GreaterOrEqual"}
 
 
-def _affine(op: Op, value: str, constants: dict[str, Any], width: int) -> tuple[Any, Any] | None:
+def _leading(program: Program) -> tuple[np.ndarray, np.ndarray, str, int]:
+    """Return what a program does to its features one by one at first: value = factor · features + offset.
+
+    Returns:
+        The factor [1, features], the offset [1, features], the value's name, and the number of operations that make it.
+    """
+    width = program.features
+    factor, offset = np.ones((1, width)), np.zeros((1, width))
+    value, taken = program.input, 0
+    for op in program.ops:
+        found = _affine(op, value, program.constants, width)
+        if found is None or _uses(program, value) != 1:
+            break
+        factor, offset = factor * found[0], offset * found[0] + found[1]
+        value, taken = op.output, taken + 1
+    return factor, offset, value, taken
+
+
+def _affine(op: Op, value: str, constants: Mapping[str, Any], width: int) -> tuple[Any, Any] | None:
     """Return factor and offset of an operation on each number of a row alone, or None."""
     if op.kind not in ("Mul", "Add", "Sub") or op.shape != (1, width) or op.inputs.count(value) != 1:
         return None
