@@ -16,6 +16,15 @@ from oracle.proving.lowering.ranges import Extent, extents, is_whole, range_of
 
 _ELEMENTWISE = COMPARISONS | {"Add", "Sub", "Mul"}
 
+LARGEST_VALUE = 1 << 23
+"""The most numbers of a value. The largest circuits that a machine can prove have fewer cells."""
+
+LARGEST_PROGRAM = 1 << 26
+"""The most numbers of all results of a program's operations together."""
+
+MOST_OPERATIONS = 1 << 16
+"""The most operations of a program. A forest of a thousand trees has a tenth of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Var:
@@ -105,6 +114,7 @@ class ProgramBuilder:
         self.transformed: dict[str, str] = {}
         self.quotients: dict[str, tuple[Var, Any]] = {}
         self._is_selecting = False
+        self._numbers = 0
         self._ranges: dict[str, tuple[float, float]] = {}
         self._extents: dict[str, Extent] = {}
         self._names: dict[tuple[Any, ...], str] = {}
@@ -165,6 +175,17 @@ class ProgramBuilder:
         attributes: dict[str, Any],
     ) -> Var:
         """Append an operation as the program has it, whose result has the shape `seen` in the model."""
+        if math.prod(shape) > LARGEST_VALUE:
+            raise OperatorRefused(
+                f"it needs {math.prod(shape):,} numbers at once, and at most {LARGEST_VALUE:,} can be dealt with",
+                "make its result smaller",
+            )
+        self._numbers += math.prod(shape)
+        if self._numbers > LARGEST_PROGRAM or len(self.ops) >= MOST_OPERATIONS:
+            raise OperatorRefused(
+                f"with it, the model has more than {LARGEST_PROGRAM:,} numbers or {MOST_OPERATIONS:,} operations",
+                "use a smaller model",
+            )
         names = tuple(each.name if isinstance(each, Var) else self.constant(each) for each in inputs)
         output = f"v{len(self.ops)}"
         while output in self.reserved:

@@ -14,18 +14,19 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from oracle.core import encoding
 from oracle.proving.lowering.attributes import NodeAttributes, opset_of
-from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBuilder, Var, placed
+from oracle.proving.lowering.builder import LARGEST_VALUE, UNKNOWN, OperatorRefused, ProgramBuilder, Var, placed
 from oracle.proving.lowering.functions import FUNCTION, FUNCTIONS
 from oracle.proving.lowering.inputs import range_of_type, shape_of, sized
 from oracle.proving.lowering.operators import OPERATORS
 from oracle.proving.lowering.program import DEFAULT_SEGMENTS, ModelInput, Op, Problem, Program
 from oracle.proving.lowering.recognise import recognised
 from oracle.proving.lowering.recognise.monotone import tail_of
+from oracle.proving.lowering.sizes import refuse_large
 from oracle.proving.lowering.table import APPROXIMATE, advice
 from oracle.proving.lowering.types import (
     FLOATS,
@@ -208,6 +209,10 @@ class _Lowering:
                 self._problem(where, f"it is {type_name(kind)}", "export it with numbers as its input")
             elif isinstance(shape, str):
                 self._problem(where, shape, "give samples of that shape (--data), or export with sizes that are fixed")
+            elif math.prod(shape) > LARGEST_VALUE:
+                self._problem(
+                    where, f"it has {math.prod(shape):,} numbers; at most {LARGEST_VALUE:,}", "use smaller windows"
+                )
             else:
                 found.append(ModelInput(each.name, shape, kind))
         return found if len(found) == len(self.inputs) else None
@@ -379,6 +384,7 @@ class _Lowering:
         if node.op_type in _RANDOM:
             raise OperatorRefused("it is random", "export the model for inference")
         attributes = NodeAttributes(node, self.builder.opset)
+        refuse_large(node, arguments, self.builder.input_types, self.builder.opset, self.model.ir_version)
         if node.op_type == "Shape" and isinstance(arguments[0], Var):
             made: Any = np.array(arguments[0].shape, dtype=np.int64)[attributes.get("start", 0) : attributes.get("end")]
         elif not any(isinstance(argument, Var) for argument in arguments):
@@ -428,6 +434,9 @@ class _Lowering:
 
     def _fold(self, node: onnx.NodeProto, arguments: Sequence[Any]) -> list[Any]:
         """Compute a node that does not depend on the input."""
+        if any(each.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for each in node.attribute):
+            # Such a graph could loop without an end.
+            raise OperatorRefused("it is a constant with a graph of its own", "export the model with constants folded")
         feeds = {name: value for name, value in zip(node.input, arguments, strict=True) if name}
         graph = helper.make_graph(
             [node],

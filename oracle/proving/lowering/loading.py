@@ -8,7 +8,7 @@ its weights.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,12 @@ from oracle.core.errors import ModelError
 
 LARGEST = 1 << 30
 """The most bytes of a model with all its data. Models that can be proven have less than a hundredth of it."""
+
+MOST_NODES = 1 << 17
+"""The most nodes of a model, its functions written out."""
+
+MOST_NESTED = 64
+"""The most levels of functions and graphs in each other."""
 
 
 def read_file(path: Path) -> bytes:
@@ -71,6 +77,7 @@ def read_model(data: bytes, name: str = "the model") -> onnx.ModelProto:
     try:
         if not model.graph.node:
             raise ModelError(f"{name} has no nodes: is it an ONNX file?")
+        _require_few_nodes(model)
         onnx.checker.check_model(model)
         if model.functions:
             model = inliner.inline_local_functions(model)
@@ -79,6 +86,35 @@ def read_model(data: bytes, name: str = "the model") -> onnx.ModelProto:
         words = " ".join(str(error).split())[:300]
         raise ModelError(f"{name} is not a valid ONNX model: {words}. Export it again") from error
     return model
+
+
+def _require_few_nodes(model: onnx.ModelProto) -> None:
+    """Count the nodes of a model with its functions written out: a function of functions may have any number.
+
+    Raises:
+        ValueError: They are too many.
+    """
+    functions = {(each.domain, each.name): each for each in model.functions}
+    counts: dict[tuple[str, str], int] = {}
+
+    def counted(nodes: Iterable[onnx.NodeProto], level: int) -> int:
+        if level > MOST_NESTED:
+            raise ValueError(f"its functions or graphs are nested more than {MOST_NESTED} times")
+        total = 0
+        for node in nodes:
+            key = (node.domain, node.op_type)
+            if key in functions and key not in counts:
+                counts[key] = 0  # one that calls itself is refused by the checker
+                counts[key] = counted(functions[key].node, level + 1)
+            total += counts.get(key, 1)
+            for attribute in node.attribute:
+                graphs = [attribute.g, *attribute.graphs] if attribute.HasField("g") else attribute.graphs
+                total += sum(counted(graph.node, level + 1) for graph in graphs)
+            if total > MOST_NODES:
+                raise ValueError(f"it has more than {MOST_NODES:,} nodes with its functions written out")
+        return total
+
+    counted(model.graph.node, 0)
 
 
 def _parsed(data: bytes, name: str) -> onnx.ModelProto:

@@ -75,6 +75,11 @@ def type_name(kind: int) -> str:
 def largest_result(operator: str, arguments: Sequence[Any], limits: Sequence[float | None]) -> float | None:
     """Return a bound on the magnitudes of an operator's result, given those of its arguments; None if there is none."""
     known = [limit for limit in limits if limit is not None]
+    if operator == "BitShift":
+        # To the left; to the right, it is less.
+        return known[0] * 2.0 ** min(known[1], 64.0) if len(known) == len(limits) else None
+    if operator == "OneHot":
+        return limits[-1]
     if operator in _UNCHANGED:
         if operator in ("Where", "Max", "Min", "Clip", "Concat", "Pad", "ScatterElements", "ScatterND"):
             return max(known) if len(known) == len(limits) else None

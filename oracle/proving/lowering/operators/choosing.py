@@ -20,6 +20,9 @@ from oracle.proving.lowering.table import handles, handles_each
 MOST_SORTED = 64
 """More numbers than this are not sorted: it takes half of their square in comparisons."""
 
+MOST_MARKED = 2048
+"""Among more numbers than this, the largest is not marked: it takes their square in products."""
+
 
 @dataclass(frozen=True, slots=True)
 class Winner:
@@ -161,6 +164,8 @@ def _hardmax(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str
     count = math.prod(value.shape[axis:]) if builder.opset < 13 else value.shape[axis]
     if count == 1:
         return np.ones(value.shape)
+    if count > MOST_MARKED:
+        raise OperatorRefused(f"it marks one of {count} numbers", f"mark one of at most {MOST_MARKED}")
     rows = builder.reshape(builder.transpose(value, order), (math.prod(value.shape) // count, count))
     ones = carried(builder, tournament(builder, rows, "Greater"), np.eye(count))
     return builder.transpose(builder.reshape(ones, [value.shape[at] for at in order]), np.argsort(order).tolist())

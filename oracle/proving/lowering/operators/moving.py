@@ -97,6 +97,6 @@ def move(builder: ProgramBuilder, value: Var, places: np.ndarray, filler: float)
         flat = builder.emit("Concat", filling, flat, shape=(1, size + 1), axis=1)
         places = places + 1
     chosen = (places - 1).ravel()
-    if np.array_equal(chosen, np.arange(flat.shape[1])):
+    if len(chosen) == flat.shape[1] and np.array_equal(chosen, np.arange(len(chosen))):
         return builder.reshape(flat, places.shape)
     return builder.reshape(builder.gather(flat, chosen, 1), places.shape)

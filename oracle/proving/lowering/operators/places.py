@@ -20,6 +20,9 @@ from oracle.proving.lowering.table import handles
 MOST_PLACES = 4096
 """A table with more rows is not looked up: each row takes a comparison."""
 
+MOST_SCATTERED = 1 << 20
+"""With more pairs of a computed place and a number that may be there, nothing is scattered: each is compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Marks:
@@ -55,7 +58,7 @@ def marks(builder: ProgramBuilder, index: Var, size: int) -> Marks:
     """
     count = math.prod(index.shape)
     winner = builder.winners.get(index.name)
-    if winner is not None and winner.count <= size:
+    if winner is not None and winner.count <= min(size, MOST_PLACES):
         return Marks(carried(builder, winner, np.eye(winner.count)), np.zeros(count, dtype=np.int64))
     low, high = (each.reshape(-1) for each in builder.extent(index))
     column = builder.reshape(index, (count, 1))
@@ -137,6 +140,11 @@ def _narrowed(builder: ProgramBuilder, found: Var, lows: np.ndarray, highs: np.n
 def _require_numbers(table: np.ndarray) -> None:
     if table.dtype.kind not in "fiub":
         raise OperatorRefused("it looks up texts", "publish the place, and look up the text outside")
+
+
+def _require_few(pairs: int) -> None:
+    if pairs > MOST_SCATTERED:
+        raise OperatorRefused(f"it has {pairs:,} pairs of a place and a number", f"scatter at most {MOST_SCATTERED:,}")
 
 
 @handles("OneHot")
@@ -264,6 +272,7 @@ def _scatter_elements(builder: ProgramBuilder, arguments: list[Any], attributes:
     rows = rows_of(builder, data if isinstance(data, Var) else builder.known(like, data), axis)
     given = rows_of(builder, updates if isinstance(updates, Var) else builder.known(like, updates), axis)
     places = rows_of(builder, index, axis)
+    _require_few(math.prod(rows.shape) * places.shape[1])
     for at in range(places.shape[1]):
         mark = _spread(builder, marks(builder, builder.gather(places, [at], 1), rows.shape[1]), rows.shape[1])
         change = builder.binary("Mul", mark, builder.binary("Sub", builder.gather(given, [at], 1), rows))
@@ -297,6 +306,7 @@ def _scatter_slices(builder: ProgramBuilder, arguments: list[Any], attributes: d
     table = builder.reshape(data if isinstance(data, Var) else builder.known(like, data), (slots, inner))
     given = builder.reshape(updates if isinstance(updates, Var) else builder.known(like, updates), (count, inner))
     ones: Var | None = None
+    _require_few(slots * inner * count)
     for axis in range(axes):
         size = data.shape[axis]
         here = _spread(builder, marks(builder, builder.gather(flat, [axis], 1), size), size)

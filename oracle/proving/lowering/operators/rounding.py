@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto, helper
 
 from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant, as_var
 from oracle.proving.lowering.table import handles, handles_each
@@ -127,5 +128,8 @@ def _bit_shift(builder: ProgramBuilder, arguments: list[Any], attributes: dict[s
     value = as_var(arguments[0], "input")
     by = 2.0 ** np.asarray(as_constant(arguments[1], "number of bits"), dtype=np.float64)
     if attributes["direction"] == b"LEFT":
+        kind = np.dtype(helper.tensor_dtype_to_np_dtype(builder.input_types[0] or TensorProto.UINT8))
+        if value.high * float(by.max()) > np.iinfo(kind).max:
+            raise OperatorRefused("it may shift ones out of its numbers", "clip before it, or multiply floats")
         return builder.binary("Mul", value, by)
     return divided(builder, value, by).whole

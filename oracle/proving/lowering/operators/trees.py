@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var
+from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBuilder, Var
 from oracle.proving.lowering.operators.reductions import reduce
 from oracle.proving.lowering.operators.scikit import label_of, note_transform, two_classes
 from oracle.proving.lowering.table import handles
@@ -31,16 +31,35 @@ def _trees(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, 
     factor = 1 / len(trees) if attributes.get("aggregate_function", b"SUM") == b"AVERAGE" else 1.0
     if attributes.get("aggregate_function", b"SUM") not in (b"SUM", b"AVERAGE"):
         raise OperatorRefused("it aggregates by a minimum or maximum", "use a sum or an average of trees")
+    always = _always(trees)
+    _require_scores(attributes, always, width, len(labels) if classifier else 0)
     result = tree_ensemble(builder, arguments[0], trees, width, factor)
     base = attributes.get("base_values")
     if base and any(base):
+        if len(base) != width:
+            raise OperatorRefused(f"it has {len(base)} base values for {width} scores", "export it again")
         result = builder.binary("Add", result, np.array(base, dtype=float).reshape(1, -1))
-    if classifier and len(labels) == 2 and width == 1:
+    if not classifier:
+        return result
+    weights = attributes["class_weights"]
+    if len(labels) != 2:
+        # ONNX Runtime looks for the largest only among the scores that some leaf has.
+        return [label_of(builder, result, labels) if len(always) == width or min(weights) > 0 else UNKNOWN, result]
+    if width == 1:
         # The only id, 0, stands for the second class. Like ONNX Runtime, take scores that can't be negative as
-        # probabilities.
-        positive = min(attributes["class_weights"]) >= 0
-        result = two_classes(builder, result, probability=positive)
-    return [label_of(builder, result, labels), result] if classifier else result
+        # probabilities: they decide the label, and only a LOGISTIC transforms them.
+        if min(weights) < 0:
+            result = two_classes(builder, result, probability=False)
+            return [label_of(builder, result, labels), result]
+        transform, builder.order_only = builder.order_only, ""
+        both = two_classes(builder, result, probability=True)
+        label = label_of(builder, both, labels)
+        if attributes.get("post_transform") == b"LOGISTIC":
+            builder.order_only = transform
+            both = two_classes(builder, result, probability=True)
+        return [label, both]
+    # With a score for each of two classes, ONNX Runtime takes no larger one, but the sign of the second.
+    return [UNKNOWN, result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +82,39 @@ class _Leaf:
     height: int = 0
 
 
+def _always(trees: Sequence[_Branch | _Leaf]) -> set[int]:
+    """Return the scores that every window has a number for: all leaves of some tree have one."""
+    given = [set.intersection(*(_ids(each) for each in _walk(tree) if isinstance(each, _Leaf))) for tree in trees]
+    return set[int]().union(*given)
+
+
+def _require_scores(attributes: dict[str, Any], always: set[int], width: int, labels: int) -> None:
+    """Refuse what runtimes compute in ways of their own: scores that no leaf of a window has.
+
+    Args:
+        attributes: The node's.
+        always: The scores that every window has a number for.
+        width: Number of scores.
+        labels: Number of labels; 0 for a regressor.
+
+    Raises:
+        OperatorRefused: A window may have no leaf for a score whose base is not 0, or for one of two classes.
+    """
+    base = attributes.get("base_values") or []
+    if width == 1 or (labels != 2 and not any(base)):
+        return
+    if labels == 2 and any(base):
+        raise OperatorRefused(
+            "it has base values for the scores of two classes", "export the second class's score only"
+        )
+    if any(at not in always for at in range(width) if labels == 2 or base[at : at + 1] != [0.0]):
+        raise OperatorRefused("some of its leaves have no number for a score", "export it with a number for each")
+
+
+def _ids(leaf: _Leaf) -> set[int]:
+    return {target for target, _ in leaf.weights}
+
+
 def _parse_trees(attributes: dict[str, Any], prefix: str) -> list[_Branch | _Leaf]:
     nodes = {
         key: at for at, key in enumerate(zip(attributes["nodes_treeids"], attributes["nodes_nodeids"], strict=True))
@@ -73,9 +125,15 @@ def _parse_trees(attributes: dict[str, Any], prefix: str) -> list[_Branch | _Lea
     ):
         weights.setdefault((tree, node), []).append((target, weight))
 
+    _require_roots_first(attributes, nodes)
+    met: set[tuple[int, int]] = set()
+
     def parse(tree: int, node: int, level: int) -> _Branch | _Leaf:
         if level > MAX_TREE_DEPTH:
             raise OperatorRefused(f"a tree is more than {MAX_TREE_DEPTH} levels deep", "train it with a max_depth")
+        if (tree, node) in met:
+            raise OperatorRefused(f"two branches of tree {tree} lead to its node {node}", "export it again")
+        met.add((tree, node))
         at = nodes[tree, node]
         mode = attributes["nodes_modes"][at].decode()
         if mode == "LEAF":
@@ -90,7 +148,17 @@ def _parse_trees(attributes: dict[str, Any], prefix: str) -> list[_Branch | _Lea
         height = 1 + max(yes.height, no.height)
         return _Branch(attributes["nodes_featureids"][at], attributes["nodes_values"][at], strict, yes, no, height)
 
-    return [parse(tree, 0, 0) for tree in sorted(set(attributes["nodes_treeids"]))]
+    found = [parse(tree, 0, 0) for tree in sorted(set(attributes["nodes_treeids"]))]
+    if len(met) < len(attributes["nodes_nodeids"]):
+        raise OperatorRefused("some of its nodes belong to no tree", "export it again")
+    return found
+
+
+def _require_roots_first(attributes: dict[str, Any], nodes: Collection[tuple[int, int]]) -> None:
+    """Refuse trees whose roots a runtime finds elsewhere: it takes the first node of each tree in the file's order."""
+    starts = [next(group) for _, group in groupby(nodes, key=lambda each: each[0])]
+    if len({tree for tree, _ in starts}) < len(starts) or any(node for _, node in starts):
+        raise OperatorRefused("its nodes are not listed tree after tree from node 0 on", "export it again")
 
 
 def tree_ensemble(
