@@ -34,7 +34,7 @@ test: setup ## run the Python and Solidity tests, except those that need a Ray c
 
 # Tests run in the order of the folders, not of the files' sizes: short ones come last, so the workers end together. Three of
 # them suit two cores: networks of tests mostly wait for their turns.
-PYTEST = $(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not ray and not chaos_long"
+PYTEST = $(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not ray and not chaos_long and not deep"
 
 test-python: setup ## run the Python tests (ARGS="-k gate")
 	$(PYTEST) $(ARGS)
@@ -64,6 +64,7 @@ network: setup ## measure a network of reporters; writes build/network.json (ARG
 
 test-deep: setup coverage test-ray chaos ## run ten times the fuzzing and invariant calls, Ray, all faults, a short soak, coverage, exports
 	FOUNDRY_FUZZ_RUNS=2560 FOUNDRY_INVARIANT_RUNS=2560 $(FORGE) test
+	$(BIN)/pytest -q -m deep
 	$(BIN)/python -m scripts.soak --rounds 1000 --out build/soak-short.json
 	@$(MAKE) --no-print-directory bench-models ARGS="--no-defaults --at-least 27 --out build/exports-built.json"
 

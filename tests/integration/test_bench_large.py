@@ -19,7 +19,7 @@ def test_each_case_has_its_model() -> None:
     assert private.weights >= 10_000 and private.visibility is Visibility.PRIVATE
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_small_one_is_split_proven_and_shown(tmp_path: Path) -> None:
     """One private network, from a file to verified proofs of its verdict, as a row of the table."""
     lines: list[str] = []

@@ -71,7 +71,7 @@ def test_the_reference_is_the_witness(engine: EngineProcess, tmp_path: Path, nam
         assert witnessed(engine, tmp_path, [window]) == [int(value) for value in expected]
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_forest_is_proven_as_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its verdict is scikit-learn's: 1 for what is no anomaly."""
     monkeypatch.setattr(measuring, "FINALISTS", 1)
