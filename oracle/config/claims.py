@@ -33,7 +33,7 @@ class ClaimServerConfig(Section):
             something of the model. An attested subject is a caller.
         per_caller: How many jobs of one caller may be under way at once.
         keep_s: Seconds for which a claim is kept after it was proven, for its caller to collect it.
-        max_kept: How many ended jobs are kept at most; the oldest are forgotten first.
+        max_kept: How many ended jobs are kept at most; the oldest are forgotten first, of the caller who has the most.
         grace_s: Seconds that jobs under way may take when the service is asked to stop.
     """
 

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -144,7 +145,7 @@ class JobBook:
         workers: Jobs that are worked on at once.
         per_caller: Jobs of one caller that may be under way.
         keep_s: Seconds for which an ended job is kept.
-        most_kept: Ended jobs that are kept at most. The oldest go first.
+        most_kept: Ended jobs that are kept at most. The oldest go first, of the caller who has the most.
         clock: Unix seconds.
     """
 
@@ -192,7 +193,7 @@ class JobBook:
         self._tell_waiting()
 
     def end(self, job: Job, state: JobState, reason: str = "", claim: ClaimProof | None = None) -> None:
-        """End a job, and forget the oldest of those that ended if there are too many."""
+        """End a job, and forget one of those that ended if there are too many: see `most_kept`."""
         if job.state.is_end:
             return
         job.ended_at = self._clock()
@@ -200,9 +201,11 @@ class JobBook:
         job.end(state, reason, claim)
         self._moves()
         self._tell_waiting()
-        ended = sorted((each for each in self._jobs.values() if each.state.is_end), key=lambda each: each.ended_at or 0)
-        for each in ended[: max(0, len(ended) - self._most_kept)]:
-            self.forget(each)
+        while len(ended := [each for each in self._jobs.values() if each.state.is_end]) > self._most_kept:
+            # Refusals take milliseconds: whoever asks for many must not have others' claims forgotten.
+            kept = Counter(each.caller for each in ended)
+            crowd = (each for each in ended if kept[each.caller] == max(kept.values()))
+            self.forget(min(crowd, key=lambda each: each.ended_at or 0))
 
     def collect(self, job: Job) -> None:
         """Note that its caller has seen a job, and how it ended if it has."""

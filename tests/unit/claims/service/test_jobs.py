@@ -130,3 +130,20 @@ async def test_a_jobs_key_opens_that_job_alone() -> None:
     assert len({job().id for _ in range(100)}) == 100 and len(mine.id) >= 32
     assert mine.id not in mine.short and mine.short != other.short
     assert key.decode() not in repr(mine.document(0, with_key=True))
+
+
+@pytest.mark.attack
+async def test_who_asks_for_much_has_nobody_elses_claim_forgotten(book: JobBook, clock: Clock) -> None:
+    [mine] = added(book, "a")
+    book.end(mine, JobState.PROVEN)
+    for _ in range(20):
+        clock.now += 0.01
+        [crowd] = added(book, "b")
+        book.end(crowd, JobState.REFUSED)
+        assert book.find(crowd.id) is crowd and book.counts()[2] <= 2
+    assert book.find(mine.id) is mine
+    # The control: of one's own, the oldest goes.
+    clock.now += 0.01
+    [again] = added(book, "a")
+    book.end(again, JobState.PROVEN)
+    assert book.find(mine.id) is None and book.find(again.id) is again
