@@ -1,4 +1,4 @@
-"""How large values may be. A node that makes more is refused before anything is allocated for it."""
+"""Limits on the size of values: a node that makes a larger one is refused before anything is allocated for it."""
 
 from __future__ import annotations
 

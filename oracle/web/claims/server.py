@@ -82,19 +82,19 @@ def serve_claims(
     Raises:
         ConfigError: The address can't be bound.
     """
-    counter = _Counter(desk, BearerCallers(callers, max_per_minute), max_body, events or ClaimEvents())
+    handlers = _ClaimHandlers(desk, BearerCallers(callers, max_per_minute), max_body, events or ClaimEvents())
     application = web.Application()
     for each in OPERATIONS:
-        application.router.add_route(each.method, each.path, counter.answering(each.name))
-    application.router.add_get("/openapi.json", counter.answering("openapi"))
-    application.router.add_get("/", counter.answering("page"))
+        application.router.add_route(each.method, each.path, handlers.answering(each.name))
+    application.router.add_get("/openapi.json", handlers.answering("openapi"))
+    application.router.add_get("/", handlers.answering("page"))
     return listening(
         application, listen, "server", certificate=certificate, limits=limits or Limits(request_s=REQUEST_S)
     )
 
 
-class _Counter:
-    """Answers requests."""
+class _ClaimHandlers:
+    """The answers to all requests, by operation."""
 
     def __init__(self, desk: ClaimDesk, callers: BearerCallers, max_body: int, events: ClaimEvents) -> None:
         self._desk = desk
