@@ -17,11 +17,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from oracle.app.models import ModelOptions, build_model, build_split_model
 from oracle.chain.local.anvil import Anvil
+from oracle.cli import oracle as commands
+from oracle.cli.render.model import print_model
 from oracle.core.encoding import CLIP
 from oracle.core.errors import ArtifactError, ChainUnavailable, ModelError, ProverCrashed
 from oracle.core.formats import keccak
@@ -31,6 +34,7 @@ from oracle.proving.artifact.circuit import run_args
 from oracle.proving.cost import estimate
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings, legs_for, reference_of
+from oracle.proving.inspect.artifact import inspect_artifact
 from oracle.proving.interface import Proof, ProofJob
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.loading import read_model
@@ -690,7 +694,7 @@ def examples_of(project_root: Path, library: str) -> str:
 
 
 def test_the_example_of_scikit_learn_as_written(
-    project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("skl2onnx")
     monkeypatch.chdir(tmp_path)
@@ -698,6 +702,14 @@ def test_the_example_of_scikit_learn_as_written(
     exec(compile(examples_of(project_root, "sklearn"), "models.md", "exec"), names)
     built, proof = names["built"].artifact, names["proof"]
     assert built.manifest.visibility is Visibility.PRIVATE and built.manifest.imported["fidelity"]["flips"] == 0
+    # The command that inspects it has the scale of each feature.
+    shifts = built.manifest.imported["input_shifts"]
+    assert len(set(shifts)) > 1 and inspect_artifact(built.path).circuit.input_shifts == tuple(shifts)
+    shown = " ".join(CliRunner().invoke(commands, ["model", "inspect", str(built.path)]).output.split())
+    print_model(names["built"], as_json=False)
+    assert "0 of 569 verdicts flip (label)\n" in capsys.readouterr().out
+    own = (f"2^{-built.manifest.imported['input_scale'] - shift}" for shift in shifts)
+    assert f"each feature has its own: {', '.join(own)}" in shown
     # Both classes are among the rows, and the other one does not hold.
     assert set(names["estimator"].predict(names["rows"])) == {0, 1}
     assert not names["oracle"].verify(built.path, replace(proof, outputs=(1 - proof.outputs[0],)))

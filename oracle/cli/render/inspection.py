@@ -51,7 +51,12 @@ def print_inspection(found: Inspection, *, as_json: bool) -> None:
     ranges = ", ".join(f"{low} to {high}" for low, high in circuit.range_checks)
     limbs = f"; limbs of base {circuit.decomposition['base']}, {circuit.decomposition['legs']} legs" if ranges else ""
     row("range checks", f"{ranges}{limbs}" if ranges else "none")
-    row("scales", f"inputs 2^-{circuit.input_scale}, weights 2^-{circuit.param_scale}; score unit {found.score_unit:,}")
+    own = ", ".join(f"2^{-circuit.input_scale - each}" for each in circuit.input_shifts)
+    row(
+        "scales",
+        f"inputs 2^-{circuit.input_scale}, weights 2^-{circuit.param_scale}; score unit {found.score_unit:,}",
+        *([f"each feature has its own: {own}"] if own else []),
+    )
     row("proof", f"{cost.proof_bytes:,} bytes, {cost.instances} instances")
     row("verifier", f"{cost.verifier_bytes:,} bytes of code; a chain takes {cost.verifier_bytes_limit:,}")
     row("calldata", f"{cost.calldata_bytes:,} bytes, {cost.calldata_gas:,} to {cost.calldata_gas_most:,} gas")

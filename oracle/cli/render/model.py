@@ -44,7 +44,9 @@ def print_graph(report: GraphReport, *, as_json: bool) -> None:
     if program.dropped:
         console.print(f"left off: the final {program.dropped}; the value before it is published", highlight=False)
     table = new_table("weights", "rows, about", "k", "proof", "gas", "seconds", "memory")
-    for name, cost in (("public", report.public), ("private", report.private)):
+    # A model without weights is built public.
+    both = (("public", report.public), ("private", report.private))
+    for name, cost in both if program.weights else both[:1]:
         table.add_row(
             name,
             f"{cost.rows:,}",
@@ -95,8 +97,9 @@ def print_model(built: BuiltModel, *, as_json: bool) -> None:
     if facts.get("labels"):
         published += ", places in " + ", ".join(facts["labels"])
     lines = [
-        f"fidelity: {fidelity['flips']} of {fidelity['samples']} verdicts flip ({fidelity['rule']} "
-        f"{fidelity['value']:g})" + ("" if error is None else f", largest error {error:.2g}"),
+        f"fidelity: {fidelity['flips']} of {fidelity['samples']} verdicts flip ({fidelity['rule']}"
+        + (f" {fidelity['value']:g})" if fidelity["rule"] in ("threshold", "tolerance") else ")")
+        + ("" if error is None else f", largest error {error:.2g}"),
         f"inputs: integers x · 2^{facts['input_scale']} in ±{facts['clip']:,}; {published}",
         *(
             [f"scales of the features: 2^{facts['input_scale']} times 2^{', 2^'.join(map(str, facts['input_shifts']))}"]
@@ -183,7 +186,7 @@ def print_split(chain: ArtifactChain, plan: Plan | None = None, *, as_json: bool
     lines = [
         f"{chain.name}: {chain.manifest.weights:,} {chain.manifest.visibility.value} weights in {len(costs)} "
         f"segment{'s' * (len(costs) != 1)}",
-        f"input x / 2^{chain.input_scale} within ±{chain.clip}, output s / 2^{chain.output_scale}",
+        f"inputs: integers x · 2^{chain.input_scale} in ±{chain.clip:,}; outputs: integers y · 2^{chain.output_scale}",
     ]
     if facts:
         lines.append(f"{facts['flips']} of {facts['samples']} verdicts flip against the float model")

@@ -202,6 +202,7 @@ def _circuit(settings: Mapping[str, Any], source: str, facts: Mapping[str, Any])
         decomposition={"base": arguments["decomp_base"], "legs": arguments["decomp_legs"]},
         # The graph of an imported model takes integers, and scales them down itself.
         input_scale=facts.get("input_scale", arguments["input_scale"]),
+        input_shifts=tuple(facts.get("input_shifts", ())),
         param_scale=arguments["param_scale"],
     )
 

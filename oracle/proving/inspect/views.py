@@ -44,6 +44,7 @@ class CircuitView:
         range_checks: Ranges that values are checked to be in.
         decomposition: Base and legs of signed-limb range checks.
         input_scale: Inputs are integers times 2^-input_scale.
+        input_shifts: Feature j is an integer times 2^-(input_scale + input_shifts[j]); empty: all have one scale.
         param_scale: Weights are integers times 2^-param_scale.
     """
 
@@ -58,6 +59,7 @@ class CircuitView:
     range_checks: tuple[tuple[int, int], ...]
     decomposition: Mapping[str, int]
     input_scale: int
+    input_shifts: tuple[int, ...]
     param_scale: int
 
 

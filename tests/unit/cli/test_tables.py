@@ -12,9 +12,12 @@ from rich.console import Console
 from rich.text import Text
 
 from oracle import cli
+from oracle.app.models import ModelOptions, inspect_model
 from oracle.cli.render.deployment import print_deployment
+from oracle.cli.render.model import print_graph
 from oracle.cli.render.tables import new_console, new_table
 from oracle.core.errors import ConfigError
+from tests.models import model, node, weights
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 TX = f"0x{18:064x}"
@@ -120,3 +123,14 @@ def test_a_description_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     deployment = SimpleNamespace(chain_id=1, hub=ADDRESS, models={}, feeds={"eth": feed}, registry=None)
     print_deployment(deployment)  # type: ignore[arg-type]
     assert "ETH [spot] [/]" in capsys.readouterr().out
+
+
+def test_a_model_without_weights_has_no_private_costs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing of it could be hidden, so it is always built public."""
+    for name, ends in (("Relu", ["x"]), ("MatMul", ["x", "w"])):
+        path = tmp_path / f"{name}.onnx"
+        constants = [weights("w", [[1.5], [2.25]])] if "w" in ends else []
+        path.write_bytes(model([node(name, ends)], [1, 2], constants))
+        print_graph(inspect_model(ModelOptions(path)), as_json=False)
+        kinds = [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]]
+        assert kinds == ["weights", "public"] + ["private"] * bool(constants)
