@@ -119,7 +119,9 @@ def claim_model(
     own = bytes(proto.SerializeToString(deterministic=True))
     program, problems = lower(read_model(own, name))
     if program is None:
-        raise ModelError(f"{name} can't be proven as it is: {'; '.join(told(problems))}")
+        lines = "; ".join(told(problems))
+        exact = ". A claim is about an exact model, so --approximate is for others" if "--approximate" in lines else ""
+        raise ModelError(f"{name} can't be proven as it is: {lines}{exact}")
     is_label = proto.graph.output[0].type.tensor_type.elem_type not in _FLOATS
     if is_label and (not classes or (program.labels and program.labels != classes)):
         which = f", which are {', '.join(program.labels)}" if program.labels else ""
