@@ -47,7 +47,7 @@ from oracle.claims.service import ClaimsService
 from oracle.claims.service.documents import JobDocument
 from oracle.claims.service.issuers import TrustedIssuers
 from oracle.claims.service.jobs import Job, JobBook
-from oracle.claims.statement import new_salt
+from oracle.claims.statement import ClaimBound, ClaimTerms, new_salt
 from oracle.cli import oracle
 from oracle.config import load_claim_service
 from oracle.core.errors import ConfigError, DataError, ProofInvalid, ProverCrashed, ProverUnavailable
@@ -748,6 +748,10 @@ async def test_without_a_token_a_model_is_asked_about_attested_data_alone(servin
         ({"commitment": 5}, "another commitment"),
         ({"model_id": 5}, "for model"),
         ({"attestation": None}, "another attestation"),
+        ({"model": "identity"}, "another model"),
+        ({"terms": ClaimTerms((ClaimBound(0, 5, 6), ClaimBound(1, 5, 6)))}, "about other outputs"),
+        ({"terms": ClaimTerms((ClaimBound(0, 5, 6),), (ClaimBound(0, 5, 6),), 7)}, "about other outputs"),
+        ({"terms": ClaimTerms((), (ClaimBound(0, 5, 6),), 7)}, "about other outputs"),
     ],
 )
 async def test_the_client_takes_no_other_claim_than_it_asked_for(

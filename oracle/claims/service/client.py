@@ -1,8 +1,8 @@
 """The client of a claims service, for programs without an event loop of their own.
 
 The service gets the data and the salt: ask one that you would give them to. A claim is returned only if it is of the
-subject, the expiry and the attested data that were asked for. If its proof holds, and for which bounds, says the
-registry to which it is submitted, or a `ZkmlClient` that has the model.
+model, the subject, the expiry, the attested data and as many outputs and changes as were asked for. If its proof holds,
+and for which bounds, says the registry to which it is submitted, or a `ZkmlClient` that has the model.
 """
 
 from __future__ import annotations
@@ -316,6 +316,15 @@ def _require_as_asked(claim: ClaimProof, request: ClaimRequest, attestation: Att
     Raises:
         ProofInvalid: It says something else.
     """
+    if claim.model != request.model:
+        raise ProofInvalid("the claims service gave a claim of another model")
+    # One more would tell the chain of an output that nobody wanted to tell of.
+    told = [request.constraint] if request.constraint.outputs is None else list(request.constraint.outputs.values())
+    changes = sum(each.change is not None for each in told)
+    bounds = sum((each.at_least, each.at_most, each.classes) != (None, None, None) for each in told)
+    terms = claim.terms
+    if (len(terms.bounds), len(terms.changes), bool(terms.earlier)) != (bounds, changes, changes > 0):
+        raise ProofInvalid("the claims service gave a claim about other outputs or changes")
     subject = request.subject or (attestation.subject if attestation else "")
     if claim.subject.lower() != subject.lower():
         raise ProofInvalid("the claims service gave a claim of another subject")
