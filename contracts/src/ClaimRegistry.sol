@@ -192,9 +192,10 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
         uint40 expiresAt = claim.expiresAt < attestation.expiresAt ? claim.expiresAt : attestation.expiresAt;
         bytes32 key = _key(claim.subject, claim.terms);
         Recorded memory before = _claims[key];
-        if (before.commitment == claim.commitment && before.issuer == issuer && before.expiresAt >= expiresAt) {
-            revert AlreadyRecorded();
-        }
+        if (
+            before.commitment == claim.commitment && before.issuer == issuer && before.expiresAt >= expiresAt
+                && before.issuedAt >= attestation.issuedAt
+        ) revert AlreadyRecorded();
         _claims[key] = Recorded(issuer, expiresAt, attestation.issuedAt, claim.commitment);
         emit ClaimRecorded(
             claim.terms.modelId,

@@ -267,6 +267,24 @@ contract ClaimTermsTest is ClaimTest {
         assertEq(registry.source(ALICE, modelId, 41).issuedAt, began);
     }
 
+    /// @dev The issuer has checked the data once more. The proof, and when the claim expires, are the same.
+    function test_aLaterCheckIsNew() public {
+        IClaimRegistry.Claim memory claim = _claim(modelId, 41);
+        (claim.terms.bounds, claim.expiresAt) = (_one(0, 0, 1), began + 1 hours);
+        vm.warp(began + 10);
+        _submit(claim, began + 5, ISSUER_KEY);
+        bytes memory proof = _proof(claim, OUTPUTS, true);
+        for (uint40 at = began + 4; at <= began + 5; ++at) {
+            IClaimRegistry.Attestation memory attestation = _attestation(registry, ISSUER_KEY, claim, at);
+            vm.expectRevert(IClaimRegistry.AlreadyRecorded.selector);
+            vm.prank(ALICE);
+            registry.submitClaim(claim, STATEMENT_HASH, attestation, proof);
+        }
+        _submit(claim, began + 6, ISSUER_KEY);
+        assertEq(registry.recorded(ALICE, claim.terms).issuedAt, began + 6);
+        assertEq(registry.source(ALICE, modelId, 41).issuedAt, began + 6);
+    }
+
     /// @dev In whatever order attestations of the same data arrive, the latest one counts.
     function test_theLatestCheckOfDataCounts(uint16[4] memory times) public {
         uint40 latest = 0;
