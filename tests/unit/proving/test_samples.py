@@ -40,6 +40,7 @@ def test_arrays_of_more_axes(tmp_path: Path) -> None:
         ("s.csv", "a,b\n", "no samples"),
         ("s.json", "[[1, 2], [3]]", "not a table of numbers"),
         ("s.json", "{", "not a table of numbers"),
+        ("s.json", "[" * 3_000 + "]" * 3_000, "nested deeper than"),
         ("s.json", "{}", "not a table of numbers: 'input_data'"),
         ("s.npy", "not an array", "not a table of numbers"),
     ],
