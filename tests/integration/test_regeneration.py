@@ -243,6 +243,22 @@ def test_a_graph_that_hides_something_ends_nothing(circuits: Circuits, tmp_path:
 
 
 @pytest.mark.attack
+@pytest.mark.parametrize("operator", ["Sqrt", "Reciprocal", "Exp", "Floor"])
+def test_a_circuit_that_rounds_can_not_be_passed_off_as_exact(
+    circuits: Circuits, tmp_path: Path, operator: str
+) -> None:
+    """Some functions need no table, so that neither settings nor run arguments give them away: the graph does."""
+    artifact = circuits()
+    graph = onnx.load_model_from_string((artifact.path / ARCHITECTURE).read_bytes())
+    last = graph.graph.node[-1]
+    result, last.output[0] = last.output[0], "before"
+    graph.graph.node.append(helper.make_node(operator, ["before"], [result], name="last"))
+    copy = made_up(artifact, tmp_path / "copy", {ARCHITECTURE: graph.SerializeToString()})
+    assert copy.manifest.exact
+    assert f"a prover could choose the result of {operator} last" in key_problems(copy)
+
+
+@pytest.mark.attack
 def test_files_that_make_no_sense_are_told_in_one_line(circuits: Circuits, tmp_path: Path) -> None:
     """Their hashes fit. A folder of artifacts may come from a stranger, and no file in it ends an audit."""
     artifact = circuits()
@@ -256,7 +272,9 @@ def test_files_that_make_no_sense_are_told_in_one_line(circuits: Circuits, tmp_p
     ):
         with pytest.raises(ArtifactError):
             made_up(artifact, tmp_path / "copy", files)
-    copy = made_up(artifact, tmp_path / "copy", {}, imported={"rebase": "x"})
+    zeros = [0] * artifact.manifest.outputs
+    rounds = {"exact": False, "errors": zeros, "guard_band": zeros}
+    copy = made_up(artifact, tmp_path / "copy", {}, imported={"rebase": "x"}, **rounds)
     assert "its key can't be made again" in key_problems(copy)
     document = json.loads((copy.path / MANIFEST).read_text(encoding="utf-8"))
     changes: list[dict[str, Any]] = [

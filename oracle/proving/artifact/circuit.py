@@ -188,6 +188,30 @@ def unprotected(onnx_file: bytes) -> list[str]:
     ]
 
 
+_EXACT = frozenset(
+    {"Abs", "Add", "Concat", "Conv", "Einsum", "Flatten", "Gather", "Gemm", "Greater", "Identity", "MatMul", "Mul"}
+    | {"Equal", "Neg", "ReduceSum", "Relu", "Reshape", "Slice", "Squeeze", "Sub", "Transpose", "Unsqueeze"}
+)
+"""Operators that ezkl computes with integers as they are; of the others, it looks results up or rounds them."""
+
+
+def inexact(onnx_file: bytes) -> list[str]:
+    """Return the nodes of a graph that are looked up or rounded, so that a prover may choose, whatever is said of it.
+
+    A cast is exact if it makes a number of an answer.
+    """
+    import onnx  # heavy: only a build reads graphs
+
+    graph = onnx.load_model_from_string(onnx_file).graph
+    answers = {name for node in graph.node if node.op_type in ("Greater", "Equal") for name in node.output}
+
+    def is_exact(node: onnx.NodeProto) -> bool:
+        is_known = node.domain in ("", "ai.onnx") and node.op_type in _EXACT
+        return is_known or (node.op_type == "Cast" and all(name in answers for name in node.input))
+
+    return [f"{node.op_type} {node.name or node.output[0]}" for node in graph.node if not is_exact(node)]
+
+
 def hashed_ends(run_args: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the ends of a circuit that it publishes as hashes: "input", "output" or both."""
     return tuple(end for end in ("input", "output") if run_args[f"{end}_visibility"] == "hashed")

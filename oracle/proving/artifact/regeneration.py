@@ -24,7 +24,7 @@ from oracle.core.documents import read_json
 from oracle.core.errors import ArtifactError, CompileError, MemoryExceeded, ProverUnavailable
 from oracle.proving.artifact import verifier
 from oracle.proving.artifact.architecture import check_graph, shown_constants
-from oracle.proving.artifact.circuit import stated_run_args, unprotected
+from oracle.proving.artifact.circuit import inexact, stated_run_args, unprotected
 from oracle.proving.artifact.kept import Kept, code_inputs, key_inputs, made_code
 from oracle.proving.artifact.keys import circuit_hash, settle, verifier_header, write_json
 from oracle.proving.artifact.loading import Artifact
@@ -189,6 +189,8 @@ def _key_problems(artifact: Artifact, graph: bytes, engine: EngineProcess, kept:
     open_to_choice = unprotected(graph) if manifest.disclosure == "verdict" else []
     if open_to_choice:
         return [f"a prover could choose the answer of {open_to_choice[0]} where its two numbers are equal"]
+    if manifest.exact and (rounded := inexact(graph)):
+        return [f"it says that it is exact, and a prover could choose the result of {rounded[0]}"]
     inputs = key_inputs(hashlib.sha256(graph).hexdigest(), arguments, manifest.srs_sha256)
     made = kept.get(inputs)
     if made is None:
