@@ -229,6 +229,18 @@ def test_the_label_of_one_score_that_is_never_negative_is_told_at_a_half(post: s
         assert evaluated(program, sample) == session.run(None, {"x": sample})[0]
 
 
+@pytest.mark.parametrize("operator", ["Log", "Sqrt"])
+@pytest.mark.parametrize("before", [None, "Softmax", "Abs"])
+def test_the_largest_is_looked_for_before_a_function_that_each_number_has(operator: str, before: str | None) -> None:
+    """Of a negative number there is no logarithm, and onnxruntime takes what is none for the largest."""
+    nodes = [node(operator, ["z" if before else "x"], ["t"]), node("ArgMax", ["t"], ["y"], axis=1)]
+    if before:
+        nodes.insert(0, node(before, ["x"], ["z"]))
+    program, problems = lower(read_model(model(nodes)))
+    assert (program is not None) is (before is not None), problems
+    assert before or f"operator {operator} can't be proven exactly" in problems[0].what
+
+
 @pytest.mark.parametrize(("kind", "is_safe"), [(TensorProto.UINT8, False), (TensorProto.UINT32, True)])
 def test_a_shift_that_loses_ones_is_refused(kind: int, is_safe: bool) -> None:
     """Of 8 bits, 200 shifted by one is 144, and not 400."""

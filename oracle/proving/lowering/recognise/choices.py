@@ -16,6 +16,9 @@ from oracle.proving.lowering.recognise.graph import Graph
 _RISING = ("Sigmoid", "Tanh", "Erf", "Softplus", "Exp", "Log", "Sqrt", "Atan", "Identity")
 """Functions of one number that never fall, nor stay, where they are defined."""
 
+_NOT_NEGATIVE = ("Softmax", "Sigmoid", "Exp", "Softplus", "Relu", "Abs", "ReduceSumSquare", "ReduceL1")
+"""Operators whose results have roots and logarithms. Of another number there may be none, and a runtime chooses it."""
+
 _OVER_AN_AXIS = ("Softmax", "LogSoftmax")
 _ONE_AXIS = 13
 """From this opset on, a Softmax is over one axis."""
@@ -59,6 +62,8 @@ def _before(graph: Graph, name: str, axis: int, ranks: dict[str, int]) -> str | 
     """Return the value before a function that keeps the order along an axis, or None."""
     node = graph.made_by(name, *_RISING, *_OVER_AN_AXIS)
     if node is None:
+        return None
+    if node.op_type in ("Log", "Sqrt") and graph.made_by(str(node.input[0]), *_NOT_NEGATIVE) is None:
         return None
     if node.op_type in _OVER_AN_AXIS:
         rank = ranks.get(name, 0)
