@@ -26,7 +26,7 @@ from oracle.chain.local.anvil import Anvil
 from oracle.cli import oracle as commands
 from oracle.cli.render.model import print_model
 from oracle.core.encoding import CLIP
-from oracle.core.errors import ArtifactError, ChainUnavailable, ModelError, ProverCrashed
+from oracle.core.errors import ArtifactError, ChainUnavailable, DataError, ModelError, ProverCrashed
 from oracle.core.formats import keccak
 from oracle.proving import artifact, tuning
 from oracle.proving.artifact import Artifact, Visibility
@@ -728,6 +728,15 @@ def test_the_example_of_pytorch_as_written(project_root: Path, tmp_path: Path, m
     verdicts = (names["module"](names["samples"]) > 0).flatten().tolist()
     assert set(verdicts) == {False, True} and proof.outputs[0] == verdicts[7]
     assert not names["oracle"].verify(built.path, replace(proof, outputs=(1 - proof.outputs[0],)))
+
+
+@pytest.mark.parametrize("build", [build_model, build_split_model])
+def test_samples_of_which_none_could_be_proven_are_refused(tmp_path: Path, build: Any) -> None:
+    (tmp_path / "m.onnx").write_bytes(model([node("MatMul", ["x", "w"])], [1, 2], [weights("w", [[1.5], [2.25]])]))
+    np.save(tmp_path / "m.npy", np.full((200, 2), 1e30))
+    asked = ModelOptions(tmp_path / "m.onnx", tmp_path / "m.npy", out=tmp_path / "artifacts", public_model=True)
+    with pytest.raises(DataError, match=r"all 200 samples have numbers outside of the range .* largest is 1e\+30"):
+        build(asked)
 
 
 @pytest.mark.parametrize("build", [build_model, build_split_model])

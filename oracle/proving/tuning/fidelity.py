@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from oracle.core.errors import DataError
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.tuning.request import Request, Rule, VerdictRule
 
@@ -163,6 +164,18 @@ class FidelityGate:
             int(clipped.sum()),
             int(undecided.sum()),
         )
+
+    def require_provable(self, circuit: Circuit) -> None:
+        """Refuse scales at which no sample could be proven: a fidelity on clipped inputs says nothing.
+
+        Raises:
+            DataError: Each sample has a number outside of the range of inputs.
+        """
+        if (np.abs(circuit.scaled(self.samples)) > circuit.clip).any(axis=1).all():
+            raise DataError(
+                f"{self.request.name}: all {len(self.samples)} samples have numbers outside of the range of inputs, so "
+                f"that none could be proven; the largest is {np.abs(self.samples).max():.3g}. Scale the features"
+            )
 
     def refusal(self, fidelity: Fidelity, input_scale: int, param_scale: int) -> str:
         """Return a message that says why the best settings don't pass, and what to change."""

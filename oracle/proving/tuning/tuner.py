@@ -39,6 +39,7 @@ def tune(
     """
     search = Search(request, progress)
     candidates = search.candidates()
+    search.gate.require_provable(min((circuit for circuit, *_ in candidates), key=lambda each: each.input_scale))
     with tempfile.TemporaryDirectory(prefix="oracle-tuning-") as folder, EngineProcess() as engine:
         ranked = rank(search, candidates, engine, Path(folder), progress)
         measured, chosen, made = measure(search, ranked, engine, keep or Path(folder), srs, progress)
@@ -76,6 +77,7 @@ def coarsest(request: Request, progress: Progress = lambda step: None) -> tuple[
     """
     search = Search(request, progress)
     passing = search.passing((0,), first=True)
+    search.gate.require_provable(min((each.circuit for each in passing), key=lambda each: each.input_scale))
 
     def cost(each: Passing) -> tuple[int, int, float]:
         circuit = each.circuit
