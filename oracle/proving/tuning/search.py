@@ -118,6 +118,11 @@ def _digits(circuit: Circuit, base: int) -> tuple[int, int]:
     return legs_for(base, circuit.decomposed), circuit.decompositions
 
 
+def _distance(fidelity: Fidelity) -> tuple[float, float]:
+    """Return how far a circuit is from the float model: by its flips, then by its error."""
+    return fidelity.flips_per_10k, fidelity.largest_error or 0.0
+
+
 class Search:
     """The search of one request: its programs, its float outputs, and its gate.
 
@@ -271,6 +276,15 @@ class Search:
         input_scales = [0] if whole or most == 0 else list(range(most, -1, -2))
         return input_scales, SEGMENTS if self.program(SEGMENTS[-1]).approximated else (0,)
 
+    def _finer(self, finest: int) -> list[int]:
+        """Return the finest input scale that clips no sample, if it is finer than all others: steps may be close by."""
+        samples = self.samples * 2.0 ** np.array(self.program(SEGMENTS[-1]).shifts or (0,), dtype=np.float64)
+        largest = float(np.abs(samples).max())
+        if not 0 < largest <= self.request.clip or bool((samples == np.rint(samples)).all()):
+            return []
+        most = min(FINEST_OF_ALL, math.floor(math.log2(self.request.clip / largest)))
+        return [most] if most > finest else []
+
     def candidates(self) -> list[tuple[Circuit, Settings, int]]:
         """Return the settings that pass the gate, for each base only those with the cheapest digits.
 
@@ -318,7 +332,8 @@ class Search:
 
         Bits grow with the scale of the weights, and finer inputs cost none. So once scales pass, what needs more digits
         with every base is left out, with all finer weights; and coarser inputs are only tried with weights that are as
-        coarse as those that passed before, or one step coarser.
+        coarse as those that passed before, or one step coarser. Before scales pass, coarser inputs are only tried with
+        finer weights than those that failed; and if all have failed, the finest inputs that are not clipped are tried.
 
         Args:
             rebases: The rebases to try, in this order. All settings have the same.
@@ -331,14 +346,22 @@ class Search:
         nearest: tuple[Fidelity, Circuit] | None = None
         words = ""
         input_scales, segments = self.scales()
+        failed = dict.fromkeys(segments, PARAM_SCALES[0] - 1)
         ways = [(rebases[0], False), (rebases[0], True), *((rebase, False) for rebase in rebases[1:])]
         for (rebase, narrow), count in itertools.product(ways, segments):
             if (found and found[0].way != (rebase, narrow)) or ((rebase or narrow) and nearest and not words):
                 break  # a wide range, and dividing nothing, is preferred; and the others only help where integers end
             coarsest = PARAM_SCALES[0]
-            for input_scale in input_scales:
+            finer = [] if rebase or narrow else self._finer(input_scales[0])
+            for input_scale in (*input_scales, *finer):
+                if found and input_scale in finer:
+                    break
+                if not found:
+                    coarsest = PARAM_SCALES[0] if rebase or input_scale in finer else failed[count] + 1
                 told = f", {count} segments" * (count > 0) + f", rebased to {rebase} times the weights'" * (rebase > 0)
                 clip = self._narrow(input_scale) if narrow else self.request.clip
+                if narrow and clip == self.request.clip:
+                    continue
                 told += f", within ±{clip}" * narrow
                 self.progress(f"scales: input 2^-{input_scale}{told}")
                 passed = False
@@ -361,7 +384,7 @@ class Search:
                     fidelity = self.gate.rejects(circuit)
                     if fidelity is None:
                         fidelity = self.gate.fidelity(circuit)
-                    if nearest is None or fidelity.flips_per_10k < nearest[0].flips_per_10k:
+                    if nearest is None or _distance(fidelity) < _distance(nearest[0]):
                         nearest = (fidelity, circuit)
                     if (
                         fidelity.samples == len(self.samples)
@@ -373,6 +396,8 @@ class Search:
                         passed = True
                         if first:
                             break
+                    elif not rebase:
+                        failed[count] = max(failed[count], param_scale)
                 if passed and not found[-1].circuit.decomposed:
                     break  # without digits nothing is cheaper, and coarser inputs are further from the float model
         if found:

@@ -1,0 +1,52 @@
+"""Tests of the search for scales: it reaches far enough, and it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from oracle.core.errors import ModelError
+from oracle.proving.artifact import Visibility
+from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.tuning import search
+from oracle.proving.tuning.request import PARAM_SCALES, Request, Rule, VerdictRule
+from oracle.proving.tuning.search import Search
+from tests.models import model, node, weights
+
+
+def test_a_sample_close_to_a_step_gets_finer_inputs() -> None:
+    """0.49991 is 0.5 at 2^-12, which the remainder of a division by 0.5 takes to 0."""
+    nodes = [node("Div", ["x", "half"], "d"), node("Floor", ["d"], "f"), node("Mul", ["f", "half"], "m")]
+    data = model([*nodes, node("Sub", ["x", "m"])], ["N", 2], [weights("half", [0.5])])
+    samples = np.array([[0.49991155, 0.3], [0.7, 0.9]], dtype=np.float32)
+    asked = Request("m", data, samples, VerdictRule(Rule.TOLERANCE, 0.005), visibility=Visibility.PUBLIC)
+    circuit = Search(asked, lambda step: None).candidates()[0][0]
+    assert circuit.input_scale == 15
+    found = circuit.evaluate(circuit.quantise(samples)) / 2.0**circuit.output_scale
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    assert np.abs(found - session.run(None, {"x": samples})[0]).max() < 0.001
+
+
+def test_a_search_that_fails_does_not_try_again_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coarser inputs with the same weights are no nearer; and a narrow range goes on from there."""
+    tried: list[tuple[int, int, int]] = []
+
+    def counted(*given: Any, **more: Any) -> Any:
+        made = instantiate(*given, **more)
+        tried.append(given[1:4])
+        return made
+
+    monkeypatch.setattr(search, "instantiate", counted)
+    samples = np.random.default_rng(3).normal(size=(20, 3)).astype(np.float32)
+    for powers, most in ((0, 2), (6, 3)):
+        nodes = [node("Mul", ["x" if not at else f"h{at}", "w"], f"h{at + 1}") for at in range(1 + powers)]
+        nodes += [node("Mul", [f"h{1 + powers}", f"h{1 + powers}"])]
+        data = model(nodes, ["N", 3], [weights("w", [0.3, 1.7, -0.6])])
+        asked = Request("m", data, samples, VerdictRule(Rule.TOLERANCE, 1e-12), visibility=Visibility.PUBLIC)
+        tried.clear()
+        with pytest.raises(ModelError, match=r"of 20 verdicts flip"):
+            Search(asked, lambda step: None).passing((0,))
+        assert len(tried) <= most * len(PARAM_SCALES), tried
