@@ -20,6 +20,9 @@ from oracle.core.errors import ModelError
 LARGEST = 1 << 30
 """The most bytes of a model with all its data. Models that can be proven have less than a hundredth of it."""
 
+LARGEST_CONSTANT = 1 << 26
+"""The most numbers of a constant that is computed from others."""
+
 MOST_NODES = 1 << 17
 """The most nodes of a model, its functions written out."""
 

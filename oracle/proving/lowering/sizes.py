@@ -11,9 +11,7 @@ import onnx
 from onnx import TensorProto, defs, helper, numpy_helper, shape_inference
 
 from oracle.proving.lowering.builder import LARGEST_VALUE, OperatorRefused, Var
-
-LARGEST_CONSTANT = 1 << 26
-"""The most numbers of a constant that is computed from others."""
+from oracle.proving.lowering.loading import LARGEST_CONSTANT
 
 _SHAPE = 1024
 """Constants of up to this many numbers may be shapes, widths or factors, which sizes follow from."""

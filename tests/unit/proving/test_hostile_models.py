@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import resource
 import time
 from collections.abc import Callable
@@ -96,6 +97,11 @@ LARGE: dict[str, Callable[[], bytes]] = {
     "an outer sum of constants": lambda: model(
         added(node("Add", ["a", "b"], ["c"])),
         {"a": np.ones((100_000, 1), np.float32), "b": np.ones((1, 100_000), np.float32)},
+    ),
+    "an outer sum added to the input": lambda: model(
+        [node("Add", ["a", "b"], ["c"]), node("Add", ["x", "c"], ["y"])],
+        {"a": np.ones((100_000, 1), np.float32), "b": np.ones((1, 100_000), np.float32)},
+        (1, 1),
     ),
     "an input": lambda: model([node("Relu", ["x"], ["y"])], shape=(1, 10**12)),
     "a padded convolution": lambda: model(
@@ -229,10 +235,21 @@ def test_the_label_of_one_score_that_is_never_negative_is_told_at_a_half(post: s
         assert evaluated(program, sample) == session.run(None, {"x": sample})[0]
 
 
+def test_a_chain_of_thousands_of_operators_ends_in_no_recursion() -> None:
+    names = [f"a{at}" for at in range(1_100)]
+    ends = ["x", *names, "y"]
+    chain = [node("Add", [before, "one"], [after]) for before, after in itertools.pairwise(ends)]
+    program, problems = lower(read_model(model(chain, ONE)))
+    assert program is not None and len(program.ops) == len(chain), problems
+    folded = [node("Add", ["one" if at == 0 else f"b{at - 1}", "one"], [f"b{at}"]) for at in range(450)]
+    program, problems = lower(read_model(model([*folded, node("Mul", ["x", "b449"], ["y"])], ONE)))
+    assert program is not None and next(iter(program.constants.values())) == 451, problems
+
+
 @pytest.mark.parametrize("operator", ["Log", "Sqrt"])
 @pytest.mark.parametrize("before", [None, "Softmax", "Abs"])
 def test_the_largest_is_looked_for_before_a_function_that_each_number_has(operator: str, before: str | None) -> None:
-    """Of a negative number there is no logarithm, and onnxruntime takes what is none for the largest."""
+    """There is no logarithm of a negative number, and onnxruntime takes what is none for the largest."""
     nodes = [node(operator, ["z" if before else "x"], ["t"]), node("ArgMax", ["t"], ["y"], axis=1)]
     if before:
         nodes.insert(0, node(before, ["x"], ["z"]))
@@ -243,7 +260,7 @@ def test_the_largest_is_looked_for_before_a_function_that_each_number_has(operat
 
 @pytest.mark.parametrize(("kind", "is_safe"), [(TensorProto.UINT8, False), (TensorProto.UINT32, True)])
 def test_a_shift_that_loses_ones_is_refused(kind: int, is_safe: bool) -> None:
-    """Of 8 bits, 200 shifted by one is 144, and not 400."""
+    """In 8 bits, 200 shifted by one is 144, and not 400."""
     by = np.array([1], dtype=helper.tensor_dtype_to_np_dtype(kind))
     program, problems = lower(
         read_model(model([node("BitShift", ["x", "by"], ["y"], direction="LEFT")], {"by": by}, kind=kind))

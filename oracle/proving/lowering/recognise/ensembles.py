@@ -13,6 +13,9 @@ from oracle.proving.lowering.recognise.graph import Graph
 _NODES = ["nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids"]
 _TARGETS = ["nodeids", "ids", "weights"]
 
+_MOST_SUMS = 400
+"""Sums of more sums in each other are left as they are."""
+
 
 def join_ensembles(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a model in which each sum of tree ensembles on one input is one ensemble."""
@@ -37,8 +40,12 @@ def join_ensembles(model: onnx.ModelProto) -> onnx.ModelProto:
     return graph.rewritten(removed, added) if added else model
 
 
-def _terms(graph: Graph, node: onnx.NodeProto) -> tuple[list[onnx.NodeProto], Any, list[onnx.NodeProto]] | None:
+def _terms(
+    graph: Graph, node: onnx.NodeProto, level: int = 0
+) -> tuple[list[onnx.NodeProto], Any, list[onnx.NodeProto]] | None:
     """Return the ensembles of a sum, its constants, and the sums within it; None if something else is in it."""
+    if level > _MOST_SUMS:
+        return None
     trees: list[onnx.NodeProto] = []
     inner: list[onnx.NodeProto] = []
     base: Any = 0.0
@@ -55,7 +62,7 @@ def _terms(graph: Graph, node: onnx.NodeProto) -> tuple[list[onnx.NodeProto], An
         if part.op_type == "TreeEnsembleRegressor":
             trees.append(part)
             continue
-        found = _terms(graph, part)
+        found = _terms(graph, part, level + 1)
         if found is None:
             return None
         trees += found[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -11,9 +12,13 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from oracle.proving.lowering.attributes import NodeAttributes, opset_of
+from oracle.proving.lowering.loading import LARGEST_CONSTANT
 
 _FOLDED = {"Add", "Sub", "Mul", "Div", "Neg", "Log", "Exp", "Sqrt", "Pow", "Cast", "Identity", "Reshape", "Transpose"}
 """Operators whose results are computed here if their operands are constant."""
+
+_MOST_FOLDED = 100
+"""Constants of longer chains of operators are left to the driver."""
 
 
 class Graph:
@@ -38,6 +43,7 @@ class Graph:
         self.users: dict[str, list[onnx.NodeProto]] = {}
         self._initialisers = {each.name: each for each in graph.initializer}
         self._arrays: dict[str, np.ndarray | None] = {}
+        self._level = 0
         # protobuf makes another object each time that a list is walked through; these ones are kept.
         self.nodes = list(graph.node)
         self._places = {id(node): at for at, node in enumerate(self.nodes)}
@@ -51,7 +57,10 @@ class Graph:
         """Return a constant's array; None if the value depends on the input, or has no numbers that can be read."""
         if name not in self._arrays:
             self._arrays[name] = None
-            self._arrays[name] = self._found(name)
+            if self._level < _MOST_FOLDED:
+                self._level += 1
+                self._arrays[name] = self._found(name)
+                self._level -= 1
         return self._arrays[name]
 
     def number(self, name: str) -> float | None:
@@ -126,6 +135,10 @@ class Graph:
         if any(array is None for array in given.values()):
             return None
         try:
+            if node.op_type != "Reshape":
+                shape = np.broadcast_shapes(*(array.shape for array in given.values() if array is not None))
+                if math.prod(shape) > LARGEST_CONSTANT:
+                    return None
             return np.asarray(evaluated(self.model, [node], {}, given, [name])[0])
         except Exception:  # the evaluator raises classes of its own; the driver meets the node again
             return None
