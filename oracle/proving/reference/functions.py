@@ -20,6 +20,9 @@ MOST_SCALE = 16
 
 _MOST_COMPARED = 1 << 26
 
+_TOO_LARGE = 2.0**62
+"""Results of this size are no integers of 64 bits any more, or hardly."""
+
 
 def results(name: str, values: Any, scale: int) -> Any:
     """Return a function's results for integers at a scale, as integers at the same scale, as ezkl computes them.
@@ -30,7 +33,7 @@ def results(name: str, values: Any, scale: int) -> Any:
         scale: Scale of arguments and results.
 
     Raises:
-        ModelError: The function has no finite result for one of them.
+        ModelError: The function has no result for one of them, or one too large for ezkl's integers.
     """
     unit = 2.0**scale
     arguments = np.asarray(values).astype(np.float64)
@@ -43,7 +46,12 @@ def results(name: str, values: Any, scale: int) -> Any:
     if not np.isfinite(made).all():
         at = float(arguments.ravel()[int(np.argmin(np.isfinite(made).ravel()))]) / unit
         raise ModelError(f"{name} has no value at {at:g}: use a larger parameter scale, or other samples")
-    rounded = np.sign(made) * np.floor(np.abs(made) + 0.5)
+    if (sizes := np.abs(made)).max(initial=0) >= _TOO_LARGE:
+        at = float(arguments.ravel()[int(np.argmax(sizes))]) / unit
+        raise ModelError(
+            f"{name} is too large at {at:g} for the integers of a circuit: use features in a narrower range"
+        )
+    rounded = np.sign(made) * np.floor(sizes + 0.5)
     if np.asarray(values).dtype == object:
         flat = [int(each) for each in rounded.ravel()]
         return np.array(flat, dtype=object).reshape(rounded.shape)

@@ -112,7 +112,7 @@ def verdict_circuit(gate: FidelityGate, program: Program, circuit: Circuit) -> C
         circuit: Its circuit.
 
     Raises:
-        ModelError: The scores can't be compared with the float model's.
+        ModelError: The scores can't be compared with the float model's, or the band leaves all samples undecided.
     """
     if gate.verdict.rule is Rule.LABEL:
         raise ModelError(f"{gate.request.name}: a label has no guard band: publish the scores (--output)")
@@ -124,7 +124,14 @@ def verdict_circuit(gate: FidelityGate, program: Program, circuit: Circuit) -> C
     band = (circuit.slack + math.ceil(max(errors) * unit) + 1) / unit
     argmax = gate.verdict.rule is Rule.ARGMAX
     decided = decided_largest(program, band) if argmax else decided_above(program, gate.threshold, band)
-    return at_level(gate.request, decided, gate.samples, circuit.param_scale)
+    made = at_level(gate.request, decided, gate.samples, circuit.param_scale)
+    if gate.fidelity(made).undecided == len(gate.samples):
+        raise ModelError(
+            f"{gate.request.name}: all {len(gate.samples)} samples are undecided: a prover could move outputs by up to "
+            f"±{band:.2g}, which the guard band has to be, and no sample is that far from its threshold. Bound what is "
+            "divided or looked up (smaller weights, features in a narrower range), or publish the outputs"
+        )
+    return made
 
 
 def at_level(request: Request, program: Program, samples: np.ndarray, level: int) -> Circuit:

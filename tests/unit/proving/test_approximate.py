@@ -380,3 +380,32 @@ def test_functions_are_looked_up_where_no_exact_scales_agree() -> None:
     assert again.description["approximate_because"] == NO_SCALES
     with pytest.raises(ModelError, match=r"at best .* With functions that are looked up: .*at best"):
         Search(asked(1e-9), lambda step: None).candidates()
+
+
+def test_a_private_model_whose_band_leaves_everything_undecided_is_refused() -> None:
+    """Its circuit would publish 0 for all that anybody asks."""
+    nodes = [
+        node("MatMul", ["x", "w"], "s"),
+        node("Exp", ["s"], "e"),
+        node("MatMul", ["e", "ones"], "total"),
+        node("Div", ["e", "total"], "share"),
+        node("Mul", ["share", "x"]),
+    ]
+    steep = np.random.default_rng(1).normal(0, 0.6, size=(6, 6)).astype(np.float32)
+    data = model(nodes, ["N", 6], [weights("w", steep), weights("ones", np.ones((6, 6)))])
+    asked = Request(
+        "shares",
+        data,
+        MIXED,
+        verdict=VerdictRule(Rule.THRESHOLD, 0.05),
+        max_flips_per_10k=500,
+        disclosure="verdict",
+        approximate=True,
+    )
+    with pytest.raises(ModelError, match=r"all 40 samples are undecided: a prover could move outputs by up to ±"):
+        Search(asked, lambda step: None).candidates()
+
+
+def test_what_is_too_large_for_an_integer_is_refused() -> None:
+    with pytest.raises(ModelError, match="Exp is too large at 45 for a circuit's integers"):
+        results("Exp", np.array([0, 45 << 4]), 4)
