@@ -407,5 +407,5 @@ def test_a_private_model_whose_band_leaves_everything_undecided_is_refused() -> 
 
 
 def test_what_is_too_large_for_an_integer_is_refused() -> None:
-    with pytest.raises(ModelError, match="Exp is too large at 45 for a circuit's integers"):
+    with pytest.raises(ModelError, match="Exp is too large at 45 for the integers of a circuit"):
         results("Exp", np.array([0, 45 << 4]), 4)
