@@ -19,8 +19,8 @@ from tests.postgres import Postgres
 pytest.register_assert_rewrite("tests.proving_conformance")
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # The test workers use all cores. A proof with a thread for each core would take longer and slow the others down, and
-    # threads of numpy wait for each other in a loop.
+    # The test workers use all cores. A proof with a thread for each core would take longer and slow the others down,
+    # and threads of numpy wait for each other in a loop.
     for _threads in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(_threads, "1")
 
