@@ -12,6 +12,8 @@ contract ClaimTermsTest is ClaimTest {
     uint8 internal constant OUTPUTS = 3;
     uint256 internal constant ISSUER_KEY = 0xA11CE;
     uint256 internal constant SECOND_KEY = 0xB0B;
+    // forge-lint: disable-next-line(unsafe-typecast) -- it is 2^20
+    int128 internal constant MOST = int128(LIMIT);
 
     IClaimRegistry internal registry;
     /// @dev A model with three outputs and their changes, and one without changes.
@@ -49,8 +51,7 @@ contract ClaimTermsTest is ClaimTest {
         assertTrue(registry.isValid(ALICE, claim.terms));
         // One output of it is covered. An output that it does not name is not, however wide the bounds.
         for (uint8 i = 0; i < OUTPUTS; ++i) {
-            IClaimRegistry.Terms memory wanted =
-                OneOutput.terms(Requirement(claim.terms.modelId, i, -int128(LIMIT), int128(LIMIT)));
+            IClaimRegistry.Terms memory wanted = OneOutput.terms(Requirement(claim.terms.modelId, i, -MOST, MOST));
             assertEq(registry.covers(ALICE, wanted, claim.terms), (named >> i) & 1 == 1);
             if (bounds.length != 1) assertFalse(registry.isValid(ALICE, wanted));
         }
@@ -104,7 +105,7 @@ contract ClaimTermsTest is ClaimTest {
         first.terms.bounds = _one(0, 0, 1);
         _submit(first);
         vm.warp(block.timestamp + 1 hours);
-        int128 most = int128(LIMIT);
+        int128 most = MOST;
         int128[2][3] memory wrong = [[int128(1), int128(0)], [-most - 1, int128(0)], [int128(0), most + 1]];
         for (uint256 i = 0; i < wrong.length; ++i) {
             IClaimRegistry.Claim memory claim = _claim(modelId, 42);
@@ -175,7 +176,7 @@ contract ClaimTermsTest is ClaimTest {
         wanted = OneOutput.changedAtMost(modelId, 1, 4, 41);
         assertFalse(registry.covers(ALICE, wanted, claim.terms));
         // A bound of an output is no bound of its change.
-        wanted = OneOutput.terms(Requirement(modelId, 1, -int128(LIMIT), int128(LIMIT)));
+        wanted = OneOutput.terms(Requirement(modelId, 1, -MOST, MOST));
         assertFalse(registry.covers(ALICE, wanted, claim.terms));
         // The earlier claim has expired by now, and its attestation too. What it was stays.
         vm.warp(block.timestamp + 6 days);
@@ -290,6 +291,7 @@ contract ClaimTermsTest is ClaimTest {
         uint40 latest = 0;
         for (uint256 i = 0; i < times.length; ++i) {
             IClaimRegistry.Claim memory claim = _claim(modelId, 41);
+            // forge-lint: disable-next-line(unsafe-typecast) -- it is four at most
             claim.terms.bounds = _one(0, 0, int128(uint128(i + 1)));
             uint40 issuedAt = began + times[i];
             if (issuedAt > latest) latest = issuedAt;
@@ -388,7 +390,7 @@ contract ClaimTermsTest is ClaimTest {
         assertEq(insurer.accepted(ALICE), 41);
         // The insured moves to other data by a claim that says nothing, and proves a small change since these.
         claim = _claim(modelId, 77);
-        claim.terms.bounds = _one(1, -int128(LIMIT), int128(LIMIT));
+        claim.terms.bounds = _one(1, -MOST, MOST);
         _submit(claim);
         vm.warp(block.timestamp + 1);
         claim = _claim(modelId, 78);

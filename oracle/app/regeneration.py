@@ -11,7 +11,6 @@ from oracle.chain.local import toolchain
 from oracle.chain.local.solc import Solc
 from oracle.core.errors import ArtifactError
 from oracle.proving import artifact as artifacts
-from oracle.proving.approximate.statement import band_problems
 from oracle.proving.artifact import Artifact, Regeneration
 from oracle.proving.interface import Provable
 
@@ -33,6 +32,9 @@ def regenerated(
     again = artifacts.regenerate(artifact, Solc(), model=model, cache=toolchain.regenerated_dir(), progress=progress)
     if artifact.manifest.exact:
         return again
+    # Imported here: lowering loads onnx and numpy, for which a node that only answers has neither time nor memory.
+    from oracle.proving.approximate.statement import band_problems
+
     graph = (artifact.path / artifacts.ARCHITECTURE).read_bytes()
     return replace(again, problems=(*again.problems, *band_problems(artifact.manifest, graph)))
 

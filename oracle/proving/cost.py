@@ -11,8 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from oracle.proving.lowering.functions import CHECKED, FUNCTION
-from oracle.proving.lowering.program import COMPARISONS, DECOMPOSED, Op, Program
+from oracle.proving.lowering.program import CHECKED, COMPARISONS, DECOMPOSED, FUNCTION, Op, Program
 
 HASH_ROWS = 41
 """Rows of the hash for each private weight. They lie beside the model's own rows."""

@@ -179,7 +179,7 @@ EXACT: dict[str, Any] = {"exact": True, "errors": [], "guard_band": []}
         (EXACT, "it is exact if nothing is looked up and nothing is divided"),
         (
             {"imported": {"looked_up": [], "rebase": 0}, "exact": True, "errors": [], "guard_band": []},
-            "settings differ",
+            "it says that it is exact, and a prover could choose the result of Exp",
         ),
         ({"imported": {"table": [-100_000, 0]}}, "is not in one column"),
         ({"imported": {"clip": 3}}, "states a table|differ"),

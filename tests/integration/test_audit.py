@@ -623,7 +623,9 @@ def test_an_interrupt_at_the_terminal(tmp_path: Path, httpserver: HTTPServer) ->
     httpserver.expect_request("/").respond_with_handler(answer)
     state, hub = tmp_path / "state", "0x" + "12" * 20
     asking = ["audit", hub, "--rpc", httpserver.url_for("/"), "--artifacts", str(tmp_path), "--state", str(state)]
-    command = [sys.executable, "-c", "from oracle.cli import main; main()", *asking]
+    # A shell lets commands in its background ignore interrupts; whoever they start inherits that.
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heeds}\nfrom oracle.cli import main; main()", *asking]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert asked.wait(60)
         process.send_signal(signal.SIGINT)

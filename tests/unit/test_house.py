@@ -25,6 +25,7 @@ MAY_IMPORT_LATE = {
     "oracle/__main__.py": "an interrupt while the commands are loading is one line",
     "oracle/cli/": "`oracle --help` answers at once",
     "oracle/app/beginning/": "what trains is slow to import, and a folder without a history trains nothing",
+    "oracle/app/regeneration.py": "a node that only answers loads neither onnx nor numpy",
     "oracle/app/run.py": "a node that only answers loads neither provers nor circuits",
     "oracle/chain/keys/": "eth_account is slow to import, and most commands sign nothing",
     "oracle/chain/local/solc.py": "py-solc-x is slow to import and creates a folder; npm's solc does without it",

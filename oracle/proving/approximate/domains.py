@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from oracle.proving.lowering.functions import CHECKED, FUNCTION, FUNCTIONS, float_result
-from oracle.proving.lowering.program import Op, Program
+from oracle.proving.lowering.functions import FUNCTIONS, float_result
+from oracle.proving.lowering.program import CHECKED, FUNCTION, Op, Program
 from oracle.proving.reference.arithmetic import compute, product
 from oracle.proving.reference.steps import IntegerStep
 

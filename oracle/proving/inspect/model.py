@@ -12,9 +12,8 @@ import psutil
 from oracle.core.errors import ModelError
 from oracle.proving.cost import MAX_K, Estimate, approximate_rows, estimate
 from oracle.proving.lowering.driver import lower
-from oracle.proving.lowering.functions import FUNCTION
 from oracle.proving.lowering.loading import read_model
-from oracle.proving.lowering.program import DECOMPOSED, DEFAULT_SEGMENTS, Problem, Program, told
+from oracle.proving.lowering.program import DECOMPOSED, DEFAULT_SEGMENTS, FUNCTION, Problem, Program, told
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ from onnx.reference import ReferenceEvaluator
 from oracle.core import encoding
 from oracle.proving.lowering.attributes import NodeAttributes, opset_of
 from oracle.proving.lowering.builder import LARGEST_VALUE, UNKNOWN, OperatorRefused, ProgramBuilder, Var, placed
-from oracle.proving.lowering.functions import FUNCTION, FUNCTIONS
+from oracle.proving.lowering.functions import FUNCTIONS
 from oracle.proving.lowering.inputs import range_of_type, shape_of, sized
 from oracle.proving.lowering.operators import OPERATORS
-from oracle.proving.lowering.program import DEFAULT_SEGMENTS, ModelInput, Op, Problem, Program
+from oracle.proving.lowering.program import DEFAULT_SEGMENTS, FUNCTION, ModelInput, Op, Problem, Program
 from oracle.proving.lowering.recognise import recognised
 from oracle.proving.lowering.recognise.monotone import tail_of
 from oracle.proving.lowering.sizes import refuse_large

@@ -14,12 +14,6 @@ from typing import Any
 
 import numpy as np
 
-FUNCTION = "Function"
-"""The kind of these operations. Their attribute `name` is the ONNX operator's."""
-
-CHECKED = frozenset({"Reciprocal", "Sqrt"})
-"""Functions without a table."""
-
 _E = float(np.float32(math.e))
 """The base of ezkl's exponential, a 32-bit float."""
 

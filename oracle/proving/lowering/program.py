@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from oracle.proving.lowering.recognise.monotone import Tail
+from oracle.proving.lowering.tails import Tail
+
+FUNCTION = "Function"
+"""The kind of operations that look a function up, or check it. Their attribute `name` is the ONNX operator's."""
+
+CHECKED = frozenset({"Reciprocal", "Sqrt"})
+"""Functions without a table."""
 
 COMPARISONS = {"Greater", "Less", "GreaterOrEqual", "LessOrEqual"}
 DECOMPOSED = COMPARISONS | {"Relu", "Abs"}

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from oracle.proving.lowering.functions import FUNCTION
-from oracle.proving.lowering.program import COMPARISONS
+from oracle.proving.lowering.program import COMPARISONS, FUNCTION
 from oracle.proving.reference.arithmetic import STRUCTURAL, convolve
 from oracle.proving.reference.functions import function_bounds, function_slack
 from oracle.proving.reference.steps import IntegerStep

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from oracle.core.errors import ModelError
-from oracle.proving.lowering.functions import CHECKED, FUNCTION, FUNCTIONS
-from oracle.proving.lowering.program import Op
+from oracle.proving.lowering.functions import FUNCTIONS
+from oracle.proving.lowering.program import CHECKED, FUNCTION, Op
 
 LARGEST_TABLE = 1 << 22
 """Rows of the largest table that is tried."""

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from oracle.core.errors import ModelError
-from oracle.proving.lowering.functions import FUNCTION
-from oracle.proving.lowering.program import COMPARISONS, Op, Program
+from oracle.proving.lowering.program import COMPARISONS, FUNCTION, Op, Program
 from oracle.proving.reference.arithmetic import STRUCTURAL
 from oracle.proving.reference.bounds import bounds, slack_of
 from oracle.proving.reference.circuit import Circuit

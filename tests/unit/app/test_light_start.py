@@ -20,6 +20,10 @@ def test_a_node_that_only_answers_loads_nothing_heavy() -> None:
     assert loaded("oracle.app.run", "oracle.app.answering") == set()
 
 
+def test_what_starts_members_loads_no_numbers() -> None:
+    assert not {"numpy", "onnx", "ezkl"} & loaded("oracle.app.local_network.process")
+
+
 def test_a_node_that_transmits_does() -> None:
     """Without this, the test above could fail to see anything."""
     assert {"oracle.proving", "oracle.detectors", "oracle.app.provers"} <= loaded("oracle.app.transmitting")

@@ -22,7 +22,7 @@ from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.operators.mixtures import corners, excess
 from oracle.proving.lowering.program import Program
 from oracle.proving.lowering.recognise import recognised
-from oracle.proving.lowering.recognise.monotone import Tail, TailStep
+from oracle.proving.lowering.tails import Tail, TailStep
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.float_model import scored_outputs
 from oracle.proving.tuning.request import Request

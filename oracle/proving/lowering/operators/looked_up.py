@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant, as_var, axis_of
-from oracle.proving.lowering.functions import FUNCTION, FUNCTIONS
+from oracle.proving.lowering.functions import FUNCTIONS
 from oracle.proving.lowering.operators.reductions import extreme_over, reduce
+from oracle.proving.lowering.program import FUNCTION
 from oracle.proving.lowering.table import approximates, approximates_each
 
 

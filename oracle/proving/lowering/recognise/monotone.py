@@ -8,116 +8,18 @@ score is a − 2^(−d / c), for the depth d that its trees add up to. A thresho
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from statistics import NormalDist
 
 import onnx
 
 from oracle.proving.lowering.recognise.graph import Graph
+from oracle.proving.lowering.tails import CURVES, Tail, TailStep
 
 _SHAPES = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
 """Operators that leave the numbers and their order as they are."""
 
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
 
-
-def _logit(y: float) -> float:
-    return math.log(y / (1 - y))
-
-
-def _softplus(x: float) -> float:
-    return math.log1p(math.exp(x))
-
-
-def _inverse_erf(y: float) -> float:
-    return NormalDist().inv_cdf((y + 1) / 2) / math.sqrt(2)
-
-
-_CURVES: dict[str, tuple[Callable[[float], float], Callable[[float], float], float, float]] = {
-    # function, inverse, and between which results it is
-    "Sigmoid": (lambda x: 1 / (1 + math.exp(-x)), _logit, 0.0, 1.0),
-    "Tanh": (math.tanh, math.atanh, -1.0, 1.0),
-    "Erf": (math.erf, _inverse_erf, -1.0, 1.0),
-    "Softplus": (_softplus, lambda y: math.log(math.expm1(y)), 0.0, math.inf),
-    "Exp": (math.exp, math.log, 0.0, math.inf),
-    "Log": (math.log, math.exp, -math.inf, math.inf),
-    "Sqrt": (math.sqrt, lambda y: y * y, 0.0, math.inf),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class TailStep:
-    """One function of a chain.
-
-    Attributes:
-        kind: An operator that is no sum or product; "Power": number^x; "Times": number · x; "Plus": x + number.
-        number: Its number; 0 if it has none.
-    """
-
-    kind: str
-    number: float = 0.0
-
-    @property
-    def rises(self) -> bool:
-        """True if it is increasing."""
-        if self.kind == "Times":
-            return self.number > 0
-        return self.number > 1 if self.kind == "Power" else True
-
-    @property
-    def is_line(self) -> bool:
-        """True if it is a sum or a product."""
-        return self.kind in ("Times", "Plus")
-
-    def before(self, value: float) -> float:
-        """Return the argument at which it has a value; infinite if it is always above or below it."""
-        if math.isinf(value):
-            return value if self.rises else -value
-        match self.kind:
-            case "Times":
-                return value / self.number
-            case "Plus":
-                return value - self.number
-            case "Power":
-                if value <= 0:
-                    return -math.inf if self.rises else math.inf
-                return math.log(value) / math.log(self.number)
-        _, inverse, low, high = _CURVES[self.kind]
-        # A square root is 0 at 0; the others never reach their ends.
-        if value < low or (value == low and self.kind != "Sqrt"):
-            return -math.inf
-        return math.inf if value >= high else inverse(value)
-
-
 _TURNED = TailStep("Times", -1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """The chain of functions that is left off.
-
-    Attributes:
-        source: Name of the ONNX value before it.
-        name: Its operators as a message says them, the last one first.
-        steps: Its functions, the last one first.
-    """
-
-    source: str
-    name: str
-    steps: tuple[TailStep, ...]
-
-    def before(self, value: float) -> float:
-        """Return the value of which the chain makes `value`, to 12 digits; infinite if it makes it of none."""
-        for step in self.steps:
-            value = step.before(value)
-        return value if math.isinf(value) else round(value, 12)
-
-    @property
-    def middle(self) -> float:
-        """The threshold if none is stated: of a single activation its value at 0, otherwise 0."""
-        only = self.steps[0].kind if len(self.steps) == 1 else "Log"
-        return 0.0 if only == "Log" else _CURVES[only][0](0.0)
 
 
 def tail_of(model: onnx.ModelProto, output: str) -> Tail | None:
@@ -160,7 +62,7 @@ def _step(graph: Graph, node: onnx.NodeProto) -> tuple[tuple[TailStep, ...], str
     if node.domain not in ("", "ai.onnx"):
         return None
     kind = node.op_type
-    if kind in _CURVES:
+    if kind in CURVES:
         return (TailStep(kind),), node.input[0]
     if kind in _SHAPES or (kind == "Cast" and graph.attributes(node)["to"] in _FLOATS):
         return (), node.input[0]
