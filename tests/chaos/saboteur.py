@@ -79,7 +79,7 @@ def _limit_memory(megabytes: int) -> None:
     from oracle.proving.pool import local
 
     assert vars(local)["EngineProcess"] is EngineProcess
-    vars(local)["EngineProcess"] = lambda threads, _: EngineProcess(threads, megabytes)
+    vars(local)["EngineProcess"] = lambda threads, _, scratch: EngineProcess(threads, megabytes, scratch)
 
 
 def main() -> None:
