@@ -20,6 +20,7 @@ import structlog
 from oracle.core.backoff import Backoff
 from oracle.core.concurrency import together
 from oracle.core.errors import Fatal, Retryable
+from oracle.core.signals import handled
 from oracle.core.stages import KeptReport
 from oracle.core.types import FeedState
 from oracle.feeds.deciding import Decision, Look, decide
@@ -426,7 +427,6 @@ class _Watch:
 
 @contextlib.contextmanager
 def _signals(stop: asyncio.Event, reload: Callable[[], Awaitable[None]] | None) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
     reloading: set[asyncio.Future[None]] = set()
 
     def start_reload() -> None:
@@ -436,17 +436,8 @@ def _signals(stop: asyncio.Event, reload: Callable[[], Awaitable[None]] | None) 
         reloading.add(task)
         task.add_done_callback(reloading.discard)
 
-    wanted: list[tuple[int, Callable[[], None]]] = [(signal.SIGTERM, stop.set), (signal.SIGINT, stop.set)]
+    handlers: dict[int, Callable[[], None]] = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set}
     if reload is not None and hasattr(signal, "SIGHUP"):
-        wanted.append((signal.SIGHUP, start_reload))
-    handled = []
-    for number, handler in wanted:
-        # Only the main thread can handle signals, and not on every platform.
-        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
-            loop.add_signal_handler(number, handler)
-            handled.append(number)
-    try:
+        handlers[signal.SIGHUP] = start_reload
+    with handled(handlers):
         yield
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import shutil
 import signal
 import tempfile
@@ -26,6 +27,7 @@ from oracle.claims.service.jobs import JobBook
 from oracle.config import ClaimModelConfig, ClaimServerConfig, ClaimServiceConfig
 from oracle.config.listen import is_local
 from oracle.core.errors import ConfigError, DataError, InsecureSetup
+from oracle.core.signals import handled
 from oracle.proving.engine.staging import ENGINE_FOLDER, OwnedFolder
 from oracle.proving.interface import Prover
 from oracle.proving.pool.cache import ProofCache
@@ -229,19 +231,10 @@ def _leave_no_core() -> None:
 def _signals(stop: asyncio.Event) -> Iterator[None]:
     """Stop on SIGTERM and SIGINT. A second one ends the process as usual."""
     loop = asyncio.get_running_loop()
-    handled: list[int] = []
 
     def stopping(number: int) -> None:
         stop.set()
         loop.remove_signal_handler(number)
 
-    for number in (int(signal.SIGTERM), int(signal.SIGINT)):
-        # Only the main thread can handle signals, and not on every platform.
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, stopping, number)
-            handled.append(number)
-    try:
+    with handled({number: functools.partial(stopping, number) for number in (signal.SIGTERM, signal.SIGINT)}):
         yield
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
