@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -88,32 +88,12 @@ def spec_of(model: str, *, weights: bool = True) -> ModelSpec:
 def constraint_of(
     spec: ModelSpec, at_least: float | None, at_most: float | None, classes: tuple[str, ...]
 ) -> Constraint:
-    """Return what `--at-least`, `--at-most` and `--class` say of a model's output.
+    """Return what `--at-least`, `--at-most` and `--class` say of a model's only output.
 
     Raises:
         DataError: They don't fit the model, or each other.
     """
-    from oracle.claims import AtLeast, AtMost, Between, Equals, OneOf
-
-    if classes:
-        if at_least is not None or at_most is not None:
-            raise DataError("--class goes with no bound")
-        unknown = [each for each in classes if each not in spec.classes]
-        if unknown:
-            raise DataError(
-                f"{spec.name} has no class {unknown[0]!r}, only {', '.join(spec.classes)}"
-                if spec.classes
-                else f"{spec.name} has no classes: state --at-least, --at-most, or both"
-            )
-        numbers = tuple(spec.classes.index(each) for each in classes)
-        return Equals(numbers[0]) if len(numbers) == 1 else OneOf(numbers)
-    if at_least is not None and at_most is not None:
-        return Between(at_least, at_most)
-    if at_least is not None:
-        return AtLeast(at_least)
-    if at_most is not None:
-        return AtMost(at_most)
-    raise DataError("state --at-least, --at-most, or both; of a model with classes, --class")
+    return cast("Constraint", constraints_of_options(spec, at_least, at_most, classes, None, None, None))
 
 
 def constraints_of_options(
@@ -130,20 +110,46 @@ def constraints_of_options(
     Raises:
         DataError: They don't fit the model, or each other.
     """
-    from oracle.claims import ChangeBetween, files
     from oracle.claims.constraints import constraints_of
 
-    stated = at_least is not None or at_most is not None or bool(classes)
+    document = constraints_document_of(at_least, at_most, classes, output, change, terms_file)
+    unknown = [each for each in classes if each not in spec.classes]
+    if unknown:
+        raise DataError(
+            f"{spec.name} has no class {unknown[0]!r}, only {', '.join(spec.classes)}"
+            if spec.classes
+            else f"{spec.name} has no classes: state --at-least, --at-most, or both"
+        )
+    return constraints_of(document, spec.classes)
+
+
+def constraints_document_of(
+    at_least: float | None,
+    at_most: float | None,
+    classes: tuple[str, ...],
+    output: str | None,
+    change: tuple[float, float] | None,
+    terms_file: Path | None,
+) -> Any:
+    """Return the constraints of the options as JSON, with classes and outputs as they are named.
+
+    Raises:
+        DataError: They don't fit each other, or there are none.
+    """
+    from oracle.claims import files
+
+    stated: dict[str, Any] = {"at_least": at_least, "at_most": at_most, "classes": list(classes) or None}
+    stated |= {"change": None if change is None else list(change)}
+    found = {name: value for name, value in stated.items() if value is not None}
     if terms_file is not None:
-        if stated or output is not None or change is not None:
+        if found or output is not None:
             raise DataError("--terms has all constraints: it goes with no other option of them")
-        return constraints_of(files.load(terms_file, "JSON object of constraints", lambda found: found), spec.classes)
-    if change is None:
-        found: Constraint | tuple[Constraint | ChangeBetween, ...] = constraint_of(spec, at_least, at_most, classes)
-    else:
-        both = (constraint_of(spec, at_least, at_most, classes),) if stated else ()
-        found = (*both, ChangeBetween(*change))
-    return found if output is None else {output: found}
+        return files.load(terms_file, "JSON object of constraints", lambda loaded: loaded)
+    if classes and (at_least is not None or at_most is not None):
+        raise DataError("--class goes with no bound")
+    if not found:
+        raise DataError("state --at-least, --at-most, or both; of a model with classes, --class")
+    return found if output is None else {"outputs": {output: found}}
 
 
 def earlier_of(earlier_file: Path | None) -> Earlier | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,7 @@ from oracle.cli.claim.options import (
     at_most_option,
     change_option,
     class_option,
+    constraints_document_of,
     earlier_of,
     earlier_option,
     output_option,
@@ -125,7 +126,7 @@ def claim_request(
             told.add(line)
             click.echo(f"  {line}", err=True)
 
-    constraint = _document_of(at_least, at_most, classes, output, change, terms_file)
+    constraint = constraints_document_of(at_least, at_most, classes, output, change, terms_file)
     claim = service.claim(
         model,
         inputs,
@@ -141,31 +142,6 @@ def claim_request(
     commitment = f"{claim.commitment:#066x}"
     done = {"claim": out, "commitment": commitment, "subject": claim.subject}
     print_done(done, f"{out}: proven; commitment {commitment}", as_json=as_json)
-
-
-def _document_of(
-    at_least: float | None,
-    at_most: float | None,
-    classes: tuple[str, ...],
-    output: str | None,
-    change: tuple[float, float] | None,
-    terms_file: Path | None,
-) -> Any:
-    """Return the constraints of the options as JSON. The service knows the model; here its outputs are names."""
-    from oracle.claims import files
-
-    stated: dict[str, Any] = {"at_least": at_least, "at_most": at_most, "classes": list(classes) or None}
-    stated |= {"change": None if change is None else list(change)}
-    found = {name: value for name, value in stated.items() if value is not None}
-    if terms_file is not None:
-        if found or output is not None:
-            raise DataError("--terms has all constraints: it goes with no other option of them")
-        return files.load(terms_file, "JSON object of constraints", lambda loaded: loaded)
-    if not found:
-        raise DataError(
-            "state --at-least, --at-most, or both; of a model with classes, --class; or --change, or --terms"
-        )
-    return found if output is None else {"outputs": {output: found}}
 
 
 COMMANDS = (claim_serve, claim_request)
