@@ -31,6 +31,7 @@ import pytest
 from click.testing import CliRunner
 from eth_account import Account
 from onnx import numpy_helper
+from pytest_httpserver import HTTPServer
 from structlog.testing import capture_logs
 
 from oracle.app.claim_service import run
@@ -44,7 +45,8 @@ from oracle.claims.client import ClaimNotMet
 from oracle.claims.issuing import issue
 from oracle.claims.onchain import Registry
 from oracle.claims.service import ClaimsService
-from oracle.claims.service.documents import JobDocument
+from oracle.claims.service import client as service_client
+from oracle.claims.service.documents import JobDocument, JobState
 from oracle.claims.service.issuers import TrustedIssuers
 from oracle.claims.service.jobs import Job, JobBook
 from oracle.claims.statement import ClaimBound, ClaimTerms, new_salt
@@ -820,6 +822,23 @@ async def test_a_client_that_gives_up_cancels_its_job(serving: Any) -> None:
         with pytest.raises(ProverUnavailable, match=r"not done within 0\.5 s"):
             await asking
         await served.until(lambda: served.book.counts() == (0, 0, 0) and served.prover.cancelled == 1)
+
+
+def test_a_service_whose_streams_tell_nothing_is_given_up(
+    httpserver: HTTPServer, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked as often as one whose connections break, with a pause between, and not without end."""
+    monkeypatch.setattr(service_client, "_AGAIN_S", 0.05)
+    waiting = JobDocument(id="a", model="credit", state=JobState.WAITING, asked_at=1).model_dump(mode="json")
+    httpserver.expect_request("/v1/claims", method="POST").respond_with_json(waiting, status=202)
+    httpserver.expect_request("/v1/claims/a", method="DELETE").respond_with_data(status=204)
+    httpserver.expect_request("/v1/claims/a/events").respond_with_data("", content_type="text/event-stream")
+    service = ClaimsService(httpserver.url_for("/"), "d" * 32, timeout_s=30)
+    begun = time.monotonic()
+    with pytest.raises(ProverUnavailable, match="does not answer: its streams end"):
+        service.claim("credit", inputs, AtLeast(0.6), SUBJECT)
+    assert time.monotonic() - begun >= 5 * 0.05
+    assert [each.method for each, _ in httpserver.log] == ["POST", *["GET"] * 6, "DELETE"]
 
 
 async def test_it_is_served_over_tls(serving: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,7 +166,7 @@ class ClaimsService:
             own = self._headers if job.key is None else {"Authorization": f"Bearer {job.key}"}
             progress(job)
             try:
-                while not job.state.is_end:
+                if not job.state.is_end:
                     async with contextlib.aclosing(self._events(session, job.id, own)) as events:
                         async for told in events:
                             job = told
@@ -181,9 +181,10 @@ class ClaimsService:
     async def _events(
         self, session: aiohttp.ClientSession, name: str, headers: Mapping[str, str]
     ) -> AsyncGenerator[JobDocument, None]:
-        """Yield a job's states, each time that the service tells one, until it ends or the service ends the stream."""
+        """Yield a job's states, each time that the service tells one, until the job has ended."""
         lost = 0
         while True:
+            reason = "its streams end"
             try:
                 stream = self._stream(session, name, headers)
                 async with asyncio.timeout(_STREAM_S), contextlib.aclosing(stream):
@@ -193,10 +194,11 @@ class ClaimsService:
                         if job.state.is_end:
                             return
             except (aiohttp.ClientError, OSError) as error:
-                lost += 1
-                if lost > _MOST_LOST:
-                    raise ProverUnavailable(f"{self._url} does not answer: {http.reason(error)}") from None
-                await asyncio.sleep(_AGAIN_S)
+                reason = http.reason(error)
+            lost += 1
+            if lost > _MOST_LOST:
+                raise ProverUnavailable(f"{self._url} does not answer: {reason}")
+            await asyncio.sleep(_AGAIN_S)
 
     async def _stream(
         self, session: aiohttp.ClientSession, name: str, headers: Mapping[str, str]
