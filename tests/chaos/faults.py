@@ -39,6 +39,7 @@ from tests.chaos.proxy import Call, Http, NodeProxy, answer, delay, drop, http_e
 from tests.chaos.scene import PASSWORD, RPC_KEY, Scene, events, log_lines
 from tests.integration.workspace import eventually
 from tests.postgres import Postgres
+from tests.transactions import mined
 
 Steps: TypeAlias = Iterator[None]
 Says: TypeAlias = str | Mapping[str, str]
@@ -1003,7 +1004,7 @@ def transaction_front_run(scene: Scene) -> Steps:
         carried = Submission.of(scored.model_number, scored.signed, scored.scores, proven.proof)
         submission = {"from": scene.chain.accounts[5].address, "to": scene.deployment.hub,
                       "data": "0x" + encode_submission(carried).hex()}  # fmt: skip
-        scene.chain.rpc("eth_sendTransaction", submission)
+        mined(scene.chain.rpc, submission)  # before ours is sent: in one block, ours would be first, for it pays more
 
     scene.proxy.on("eth_sendRawTransaction", relay, times=1)
     scene.until_ended(scene.publish())
