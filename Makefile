@@ -15,7 +15,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak network test-deep coverage snapshots check slither container symbolic mutants sbom reproducible fmt bench bench-models detector-report lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-web check-web test-durations test-ray chaos soak network test-deep coverage snapshots check slither container symbolic mutants sbom reproducible fmt bench bench-models detector-report lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -49,6 +49,15 @@ test-contracts: setup ## run the Solidity tests, and compare their gas with cont
 	@{ $(MEASURE); } > build/forge/test.log 2>&1; status=$$?; cat build/forge/test.log; exit $$status
 	@# The folders are compared as a whole: forge's own check ignores a scenario that is new or gone.
 	@diff -ru contracts/snapshots $(MEASURED) || { echo 'gas has changed: if that is meant, `make snapshots`' >&2; exit 1; }
+
+# Node.js may come from .venv: scripts/web.py finds it, and runs npm's scripts in the projects `npm` and `explorer`.
+WEB = $(PYTHON) scripts/bootstrap.py --web && $(BIN)/python -m scripts.web
+
+test-web: setup ## test the npm packages, and the explorer in a real browser
+	@$(WEB) test
+
+check-web: setup ## check lint and types of the npm packages and of the explorer; part of `make check`
+	@$(WEB) check
 
 test-ray: setup ## run the provers' conformance suite on a Ray cluster of this machine; two minutes
 	$(BIN)/pytest -q -m ray tests/integration/test_prover_ray.py $(ARGS)
@@ -85,6 +94,7 @@ check: setup ## check lint, types, layers and formatting, and run the static ana
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@if [ -d contracts ]; then set -xe; $(FORGE) fmt --check; FOUNDRY_PROFILE=lint $(FORGE) lint; fi
+	@$(MAKE) --no-print-directory check-web
 	@$(MAKE) --no-print-directory slither
 	@$(MAKE) --no-print-directory container
 	@$(MAKE) --no-print-directory sbom

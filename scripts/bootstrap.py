@@ -28,6 +28,9 @@ MIN_NODE = 20
 NPM_PROJECTS = (".", "examples/pull")
 """Folders with a package.json and a lock file. An example for others has its own, so that it can be copied."""
 
+WEB_PROJECTS = ("npm", "explorer")
+"""Such folders that only the explorer and the npm packages need; `--web` installs them."""
+
 NODE_LOCK = "oracle/chain/local/pins/requirements-node.lock"
 """The release of Node.js from PyPI. It lies in the package, which installs it for its users too."""
 
@@ -344,9 +347,9 @@ class Bootstrap:
         pins = [folder / "package.json", folder / "package-lock.json"]
         return folder / "node_modules" / ".stamp", digest(pins, platform.machine())
 
-    def _old_npm_projects(self) -> list[str]:
+    def _old_npm_projects(self, projects: Sequence[str] = NPM_PROJECTS) -> list[str]:
         """Return the projects whose packages are not those of their lock file."""
-        there = [each for each in NPM_PROJECTS if (self.root / each / "package-lock.json").is_file()]
+        there = [each for each in projects if (self.root / each / "package-lock.json").is_file()]
         return [each for each in there if self.force or not is_stamped(*self._npm_stamp(each))]
 
     def npm_is_current(self) -> bool:
@@ -359,14 +362,31 @@ class Bootstrap:
         if not self.force and self.npm_is_current():
             return False
         with self.step("npm packages"):
-            # Scripts stay off: the binaries are in the platform packages, and no package may run code here.
-            options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-            remedy = "Check the network connection and npm's registry settings, then run `make setup` again."
-            for project in self._old_npm_projects():
-                run([*self.npm(), *options], remedy, self.root / project, quiet=not self.verbose)
-                stamp, value = self._npm_stamp(project)
-                stamp.write_text(value + "\n", encoding="ascii")
+            self._npm_install(self._old_npm_projects())
         return True
+
+    def web(self) -> bool:
+        """Install what builds and tests the explorer and the npm packages. Return True if something was done.
+
+        `run` has to come first: Node.js may come from `.venv`.
+
+        Raises:
+            SetupError: A step failed.
+        """
+        if not self._old_npm_projects(WEB_PROJECTS):
+            return False
+        with single_run(self.root), self.step("web packages"):
+            self._npm_install(self._old_npm_projects(WEB_PROJECTS))
+        return True
+
+    def _npm_install(self, projects: Sequence[str]) -> None:
+        # Scripts stay off: the binaries are in the platform packages, and no package may run code here.
+        options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        remedy = "Check the network connection and npm's registry settings, then run `make setup` again."
+        for project in projects:
+            run([*self.npm(), *options], remedy, self.root / project, quiet=not self.verbose)
+            stamp, value = self._npm_stamp(project)
+            stamp.write_text(value + "\n", encoding="ascii")
 
     def npm(self) -> list[str]:
         """Return the npm command: of the Node.js on the PATH if that is new enough, else of the one from PyPI."""
@@ -409,6 +429,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="do every step again, from an empty environment")
     for name, purpose in CHECKERS.items():
         parser.add_argument(f"--{name}", action="store_true", help=f"install what {purpose} needs, too")
+    parser.add_argument("--web", action="store_true", help="install what the explorer and the npm packages need, too")
     parser.add_argument("--verbose", action="store_true", help="show the installers' own output")
     options = parser.parse_args(argv)
     try:
@@ -417,6 +438,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in CHECKERS:
             if getattr(options, name):
                 bootstrap.checker(name)
+        if options.web:
+            bootstrap.web()
     except SetupError as error:
         print(f"setup: error: {error}", file=sys.stderr)
         return 1

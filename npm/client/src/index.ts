@@ -1,0 +1,2 @@
+/** The version of this package, which is that of the oracle it belongs to. */
+export const VERSION = "0.2.0";
