@@ -13,6 +13,7 @@ import numpy as np
 
 from oracle.bench.circuits import MeasuredCircuit
 from oracle.bench.detectors import detector
+from oracle.bench.machine import cpu_seconds
 from oracle.bench.memory import megabytes
 from oracle.bench.models import ComparedModel, batched_inputs
 from oracle.bench.proofs import Proofs
@@ -111,12 +112,14 @@ class DefaultKeys:
 
     Attributes:
         steps: Seconds of each step.
+        cpu: Seconds of CPU of all steps but that of the reference string.
         settings: ezkl's settings.
         legs: Limbs of the range check.
         refused: The refusals with fewer limbs.
     """
 
     steps: dict[str, float]
+    cpu: float
     settings: dict[str, Any]
     legs: int
     refused: list[dict[str, Any]]
@@ -147,8 +150,8 @@ def take_enough_limbs(
     for legs in range(2, MAX_DECOMP_LEGS + 1):
         began = time.perf_counter()
         try:
-            steps, settings = _default_pipeline(engine, model, files, windows, {"decomp_legs": legs}, srs)
-            return DefaultKeys(steps, settings, legs, refused)
+            steps, cpu, settings = _default_pipeline(engine, model, files, windows, {"decomp_legs": legs}, srs)
+            return DefaultKeys(steps, cpu, settings, legs, refused)
         except (ArtifactError, ProverUnavailable) as error:
             seconds = round(time.perf_counter() - began, 2)
             refused.append({"decomp_legs": legs, "seconds": seconds, "refusal": str(error)[:600]})
@@ -163,15 +166,18 @@ def _default_pipeline(
     windows: Sequence[Sequence[float]] | Sequence[Sequence[Sequence[float]]],
     run_args: Mapping[str, Any],
     srs: SharedSrs,
-) -> tuple[dict[str, float], dict[str, Any]]:
-    """Make settings, calibration, SRS and keys. Return the seconds of each step, and the settings."""
+) -> tuple[dict[str, float], float, dict[str, Any]]:
+    """Make settings, calibration, SRS and keys. Return each step's seconds, the CPU without SRS, and the settings."""
     steps: dict[str, float] = {}
+    cpu = 0.0
 
     @contextlib.contextmanager
     def step(name: str) -> Iterator[None]:
-        mark = time.perf_counter()
+        nonlocal cpu
+        mark, before = time.perf_counter(), cpu_seconds(engine.pid)
         yield
         steps[name] = round(time.perf_counter() - mark, 2)
+        cpu += cpu_seconds(engine.pid) - before
 
     with step("settings"):
         engine.call("gen_settings", model=model, settings=files["settings"], run_args=dict(run_args))
@@ -188,7 +194,7 @@ def _default_pipeline(
     steps["srs"] = round(seconds, 2)
     with step("keys"):
         engine.call("setup", **chosen_of(files, "circuit", "vk", "pk", "srs"))
-    return steps, settings
+    return steps, cpu, settings
 
 
 def default_flips(

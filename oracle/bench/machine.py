@@ -33,6 +33,20 @@ def machine() -> dict[str, Any]:
     }
 
 
+def cpu_seconds(pid: int | None, ended: bool = False) -> float:
+    """Return the seconds of CPU that a process took so far; 0 without one.
+
+    Args:
+        pid: The process.
+        ended: True to count those of its children, too, that have ended.
+    """
+    if pid is None:
+        return 0.0
+    times = psutil.Process(pid).cpu_times()
+    children = times.children_user + times.children_system if ended else 0.0
+    return float(times.user + times.system + children)
+
+
 def versions() -> dict[str, str]:
     """Return the versions of what is measured."""
     found = {

@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from oracle.bench.ezkl_defaults import MAX_DECOMP_LEGS, SharedSrs, chosen_of, reason_of, take_enough_limbs
+from oracle.bench.machine import cpu_seconds
 from oracle.bench.memory import megabytes
 from oracle.bench.suite.subjects import Subject, flat, read
 from oracle.bench.suite.trial import BuiltSubject, Note, Truth
@@ -55,6 +54,7 @@ def measure(
             rows=keys.settings["num_rows"],
             legs=keys.legs,
             setup_s=round(seconds, 2),
+            setup_cpu_s=round(keys.cpu, 2),
             doing="proving",
         )
         known(**_in_turns(built, files, tensors, repeat), result="proven", doing="")
@@ -81,21 +81,21 @@ def _in_turns(
         for turn in range(1 + repeat):
             # ezkl takes the numbers of a model with one input without a list around them.
             inputs: Any = tensors if len(tensors) > 1 else tensors[0]
-            before = _cpu_seconds(engine)
+            before = cpu_seconds(engine.pid)
             proof = engine.call("prove", inputs=inputs, **chosen_of(files, *_PROVING))
             if not proof.get("verified"):
                 raise ArtifactError("ezkl's proof does not verify")
             first = first or proof["outputs"]
             if turn:
                 theirs.append(proof["seconds"]["prove"])
-                their_cpu.append(_cpu_seconds(engine) - before)
+                their_cpu.append(cpu_seconds(engine.pid) - before)
             if built is not None:
                 made: dict[str, Any] = {argument: built.artifact.file(name) for argument, name in PROVING_FILES.items()}
-                before = _cpu_seconds(beside)
+                before = cpu_seconds(beside.pid)
                 mine = beside.call("prove", inputs=built.window, outputs=built.published, **made)
                 if turn:
                     ours.append(mine["seconds"]["prove"])
-                    our_cpu.append(_cpu_seconds(beside) - before)
+                    our_cpu.append(cpu_seconds(beside.pid) - before)
         peak = engine.call("peak_memory")["bytes"] or 0
     found: dict[str, Any] = {
         "prove_s": round(statistics.median(theirs), 4),
@@ -108,14 +108,6 @@ def _in_turns(
         # Cores that others use make a long proof longer than its share: seconds of CPU are those of the proof alone.
         found["cpu_over_ours"] = round(sum(their_cpu) / max(sum(our_cpu), 0.01), 2)
     return found
-
-
-def _cpu_seconds(engine: EngineProcess) -> float:
-    """Return the seconds of CPU that an engine's process took so far; 0 if it has not begun."""
-    if engine.pid is None:
-        return 0.0
-    times = psutil.Process(engine.pid).cpu_times()
-    return float(times.user + times.system)
 
 
 def _error(outputs: list[int], settings: dict[str, Any], truth: Truth) -> float | None:

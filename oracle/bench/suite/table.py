@@ -51,14 +51,15 @@ def _medians(rows: Iterable[Row]) -> str:
     faster = [row["defaults"]["over_ours"] for row in rows]
     cheaper = statistics.median(row["defaults"]["cpu_over_ours"] for row in rows)
     smaller = [row["defaults"]["memory_mb"] / row["memory_mb"] for row in rows]
-    sooner = [row["defaults"]["setup_s"] / row["build_s"] for row in rows]
+    sooner = statistics.median(row["build_s"] / row["defaults"]["setup_s"] for row in rows)
+    lighter = statistics.median(row["build_cpu_s"] / row["defaults"]["setup_cpu_s"] for row in rows)
     slow = sum(each < 2 for each in faster)
     return (
         f"proven {statistics.median(faster):.3g}× faster than with ezkl's defaults (median of {len(rows)}, "
         f"{min(faster):.3g}× to {max(faster):.3g}×; {slow} below 2×), "
         f"with {cheaper:.3g}× less CPU, "
         f"in 1/{statistics.median(smaller):.2g} of the memory; "
-        f"built in {1 / statistics.median(sooner):.2g} of the time of ezkl's pipeline"
+        f"built in {sooner:.2g} of the time of ezkl's pipeline, with {lighter:.2g} of its CPU"
     )
 
 
@@ -104,6 +105,8 @@ def _cells(row: Row) -> dict[str, str]:
         "proof": f"{row['proof_bytes']:,} B" if done else _NONE,
         "built in": _seconds(row["build_s"]) if done else _NONE,
         "their set-up": _seconds(beside["setup_s"]) if "setup_s" in beside else _NONE,
+        "CPU": _seconds(row["build_cpu_s"]) if done else _NONE,
+        "their set-up's CPU": _seconds(beside["setup_cpu_s"]) if "setup_cpu_s" in beside else _NONE,
         "error, of what is allowed": _error(row) if right else _NONE,
     }
 

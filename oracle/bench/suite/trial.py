@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import numpy as np
 import onnx
 
 from oracle.app.models import ModelOptions, build_model
+from oracle.bench.machine import cpu_seconds
 from oracle.bench.memory import megabytes
 from oracle.bench.suite.subjects import Subject, read, samples_of, spread
 from oracle.core.errors import ArtifactError, DataError, ModelError, OracleError
@@ -131,7 +133,7 @@ def build(subject: Subject, rules: Rules, folder: Path, note: Note) -> BuiltSubj
     The result is `exact` or `approximate` if proofs give the float model's outputs, `wrong` if they give others,
     `refused` if the model was refused with a reason. Any other end of this process is a crash; its parent says so.
     """
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), cpu_seconds(os.getpid(), ended=True)
     try:
         data = read(subject)
         report, output = inspected(data, subject.name, rules)
@@ -151,6 +153,7 @@ def build(subject: Subject, rules: Rules, folder: Path, note: Note) -> BuiltSubj
         note(
             {
                 "build_s": round(time.perf_counter() - began, 2),
+                "build_cpu_s": round(cpu_seconds(os.getpid(), ended=True) - cpu, 2),
                 "weights": circuit.weights,
                 "k": manifest.k,
                 "columns": built.tuning["chosen"]["columns"],

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from oracle.bench import ezkl_defaults
 from oracle.bench.suite import defaults
 from oracle.bench.suite.subjects import Subject
 from oracle.bench.suite.trial import BuiltSubject, Truth
@@ -23,7 +24,11 @@ class ScriptedEngine:
 
     limbs = 2
     verified = True
-    pid: int | None = None
+
+    @property
+    def pid(self) -> int:
+        """Return its place among the engines that were started."""
+        return made.index(self)
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -58,12 +63,13 @@ made: list[ScriptedEngine] = []
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     made.clear()
 
-    def cpu_seconds(engine: ScriptedEngine) -> float:
-        """Return 12 s of CPU for each proof of ezkl's circuit, and 2 s for ours."""
-        at = made.index(engine)
-        return (12.0 if at == 1 else 2.0) * sum(op == "prove" for op, _ in engine.calls)
+    def cpu_seconds(at: int) -> float:
+        """Return 12 s of CPU for each proof of ezkl's circuit, 2 s for ours, 5 s for keys and 100 s for their SRS."""
+        each = {"prove": 12.0 if at == 1 else 2.0, "setup": 5.0, "gen_srs": 100.0}
+        return sum(each.get(op, 0.0) for op, _ in made[at].calls)
 
-    monkeypatch.setattr(defaults, "_cpu_seconds", cpu_seconds)
+    monkeypatch.setattr(defaults, "cpu_seconds", cpu_seconds)
+    monkeypatch.setattr(ezkl_defaults, "cpu_seconds", cpu_seconds)
     monkeypatch.setattr(defaults, "EngineProcess", ScriptedEngine)
 
 
@@ -104,7 +110,7 @@ def _readable(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_proofs_take_turns_and_their_times_are_compared(subject: Subject, built: BuiltSubject, tmp_path: Path) -> None:
     found = measured(subject, built, tmp_path)
     assert (found["result"], found["over_ours"], found["k"], found["legs"]) == ("proven", 8.0, 15, 2)
-    assert found["cpu_over_ours"] == 6.0
+    assert found["cpu_over_ours"] == 6.0 and found["setup_cpu_s"] == 5.0
     assert found["memory_mb"] == 400.0 and found["proof_bytes"] == 99
     # 130 at scale 7 is 1.0156; the float model says 1.
     assert found["error"] == pytest.approx(2 / 128) and "first" not in found

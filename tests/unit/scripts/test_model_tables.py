@@ -13,7 +13,14 @@ from scripts import model_tables
 
 @pytest.fixture
 def report() -> dict[str, Any]:
-    exact: dict[str, Any] = {"k": 6, "prove_s": 0.5, "build_s": 2.0, "memory_mb": 50.0, "proof_bytes": 1856}
+    exact: dict[str, Any] = {
+        "k": 6,
+        "prove_s": 0.5,
+        "build_s": 2.0,
+        "build_cpu_s": 3.0,
+        "memory_mb": 50.0,
+        "proof_bytes": 1856,
+    }
     exact |= {"error": 0.1, "limit": 0.2, "rule": "tolerance"}
     rows = {
         "a": {"name": "a", "result": "exact", "why": "", **exact},
