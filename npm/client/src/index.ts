@@ -1,2 +1,4 @@
 /** The version of this package, which is that of the oracle it belongs to. */
 export const VERSION = "0.2.0";
+export * from "./abi.js";
+export * from "./read/index.js";
