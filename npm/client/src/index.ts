@@ -2,3 +2,4 @@
 export const VERSION = "0.2.0";
 export * from "./abi.js";
 export * from "./read/index.js";
+export * from "./verify/index.js";
