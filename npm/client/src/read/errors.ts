@@ -24,11 +24,25 @@ export class EndpointError extends Error {
   readonly meaning: Meaning;
   /** The endpoint's own words; empty if it had none. */
   readonly said: string;
-  /** What to do about it: a sentence. */
+  /** What happened, without the endpoint's name and words. */
+  readonly what: string;
+  /** What to do about it. */
   readonly advice: string;
+  /** What the contract returned, if the meaning is "reverted": hexadecimal, or empty. */
+  readonly data: string;
 
-  constructor(endpoint: string, method: string, meaning: Meaning, said: string, what: string, advice: string) {
+  constructor(
+    endpoint: string,
+    method: string,
+    meaning: Meaning,
+    said: string,
+    what: string,
+    advice: string,
+    data = "",
+  ) {
     super(`${endpoint} ${what}${said === "" ? "" : `: ${said}`}. ${advice}`);
+    this.what = what;
+    this.data = data;
     this.endpoint = endpoint;
     this.method = method;
     this.meaning = meaning;

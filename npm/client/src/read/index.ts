@@ -1,3 +1,11 @@
+export * from "./basics.js";
 export * from "./endpoint.js";
 export * from "./errors.js";
+export { endpointName, httpEndpoint, type HttpOptions } from "./http.js";
+export { connectHub, HUB_DOMAIN, readChainId } from "./hub.js";
+export { isStale, readFeed, readFeedIds, readFeeds, readFeedsOf, readRounds } from "./feeds.js";
+export { readArchitecture, readCommittee, readCounts, readModel, readModels, type Counts } from "./models.js";
+export { SlotError } from "./slots.js";
+export { CEREMONY_NEG_S_G2, setupOf, type Setup } from "./srs.js";
 export type * from "./types.js";
+export { readWords, type BlockTag, type Hub } from "./words.js";

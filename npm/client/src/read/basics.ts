@@ -1,0 +1,2 @@
+export { getAddress, isAddress, isHex } from "viem";
+export type { Address, Hex } from "viem";
