@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_abi.abi import encode as abi_encode
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -26,18 +25,17 @@ from oracle.audit.progress import AuditStep
 from oracle.audit.record import AuditRecord
 from oracle.audit.report import AuditReport, ProblemKind
 from oracle.chain.hub import RoundEvent, RoundHeld, SubmitCall, round_event
-from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
-from oracle.chain.local.solc import compile_standard, standard_input
 from oracle.chain.transport.answers import Log, Transaction
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import ConfigError, DataError, DeploymentError, ProverCrashed
-from oracle.core.formats import from_hex, keccak
+from oracle.core.formats import from_hex
 from oracle.core.times import utc
 from oracle.core.types import HoldReason, Outcome, Status
 from oracle.proving.artifact import MANIFEST, Manifest
 from oracle.proving.verification import Verification, verify_in
 from tests.attack.calldata import DYNAMIC, IF_NEWER, SHADOW, Calldata, encode, place, word
+from tests.attack.forwarding import creation, forwarding
 from tests.attack.node import DEPLOYER, GENESIS
 from tests.attack.proofs import Proofs
 from tests.attack.rig import ANOMALOUS, ANSWER, COMMITTEE, NORMAL, REPORTER, STRANGER, UNIT, Rig, Sighting
@@ -45,20 +43,6 @@ from tests.attack.setup import audit_folder
 from tests.attack.storage import of_committee, of_position, of_round, of_track, tamper, word_at
 
 LOCAL_SRS = "local SRS"
-
-FORWARDER = """
-// SPDX-License-Identifier: MIT
-pragma solidity ^0.8.0;
-
-contract Forwarder {
-    function forward(address to, bytes[] calldata calls) external returns (bool[] memory done) {
-        done = new bool[](calls.length);
-        for (uint256 i = 0; i < calls.length; ++i) {
-            (done[i],) = to.call(calls[i]);
-        }
-    }
-}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +206,7 @@ def test_a_hold_for_another_reason_than_the_hub_says(
     assert failure.endswith(f"but it was held as anomalous (confirmations: 0) {2 * ANSWER // UNIT}.00000000 of {at}")
 
 
-def test_shadow_submissions_are_no_rounds(rig: Rig, folder: Path, forwarder: bytes) -> None:
+def test_shadow_submissions_are_no_rounds(rig: Rig, folder: Path) -> None:
     """They are sent alone or with the report that they accompany, and are verified like it: they decide activations."""
     assert rig.add_model("other") == 2
     rig.propose("solo", 2, compared=1, disagreements=1)
@@ -230,7 +214,7 @@ def test_shadow_submissions_are_no_rounds(rig: Rig, folder: Path, forwarder: byt
     assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200), kind="other", model_number=2), call=SHADOW)
     assert rig.accepts(plain)
     later = rig.honest("solo", Sighting(NORMAL, 1_800), kind="other", model_number=2)
-    forward(rig, forwarder, encode(later, SHADOW), encode(rig.honest("solo", Sighting(NORMAL, 1_800))))
+    forward(rig, encode(later, SHADOW), encode(rig.honest("solo", Sighting(NORMAL, 1_800))))
     tally = rig.run(rig.hub.shadow(rig.feed_id("solo")))
     assert tally is not None and (tally.reports, tally.compared) == (2, 1)
     rig.admin("activateModel", rig.feed_id("solo"))
@@ -242,28 +226,19 @@ def test_shadow_submissions_are_no_rounds(rig: Rig, folder: Path, forwarder: byt
 # --- relayed submissions ---
 
 
-@pytest.fixture(scope="module")
-def forwarder() -> bytes:
-    """Return creation code of a contract that calls others, and continues if one of them reverts."""
-    source = {"Forwarder.sol": FORWARDER}
-    output = compile_standard(standard_input(source), toolchain.contracts_solc_version())
-    return bytes.fromhex(output["contracts"]["Forwarder.sol"]["Forwarder"]["evm"]["bytecode"]["object"])
+def forward(rig: Rig, *calls: bytes) -> None:
+    created = rig.receipt(creation(), to="")["contractAddress"]
+    assert rig.send(forwarding(rig.hub.address, *calls), to=created)
 
 
-def forward(rig: Rig, forwarder: bytes, *calls: bytes) -> None:
-    created = rig.receipt(forwarder, to="")["contractAddress"]
-    data = keccak(b"forward(address,bytes[])")[:4] + abi_encode(["address", "bytes[]"], [rig.hub.address, calls])
-    assert rig.send(data, to=created)
-
-
-def test_a_relayed_submission_is_found(rig: Rig, folder: Path, forwarder: bytes) -> None:
-    forward(rig, forwarder, encode(rig.honest("solo", Sighting(NORMAL, 1_200))))
+def test_a_relayed_submission_is_found(rig: Rig, folder: Path) -> None:
+    forward(rig, encode(rig.honest("solo", Sighting(NORMAL, 1_200))))
     assert rig.state("solo").round_id == 3
     report = audited(rig, folder)
     assert (report.verified, failures(report), report.problems) == (6, [], ())
 
 
-def test_several_relayed_submissions_in_one_transaction(rig: Rig, folder: Path, forwarder: bytes) -> None:
+def test_several_relayed_submissions_in_one_transaction(rig: Rig, folder: Path) -> None:
     """The hub takes two of them, even of one feed, and refuses two others; a pull that found all there is no report."""
     first = rig.honest("solo", Sighting(NORMAL, 1_200))
     trio = rig.honest("trio", *rig.seen("trio", NORMAL))
@@ -274,7 +249,7 @@ def test_several_relayed_submissions_in_one_transaction(rig: Rig, folder: Path, 
     rig.chain.revert(snapshot)
     forged = trio.with_scores(-1, -1)
     calls = [encode(forged), encode(first, IF_NEWER), encode(first, IF_NEWER), encode(first), encode(trio)]
-    forward(rig, forwarder, *calls, encode(second))
+    forward(rig, *calls, encode(second))
     assert (rig.state("solo").round_id, rig.state("trio").round_id) == (4, 2)
     report = audited(rig, folder)
     assert (report.verified, failures(report), report.problems) == (8, [], ())
