@@ -27,7 +27,8 @@ from oracle.bench.memory import megabytes, resident
 from oracle.bench.proofs import Proofs
 from oracle.bench.transactions import bare_call, first_sender, verify
 from oracle.bench.windows import sigma_of
-from oracle.chain.local.anvil import Anvil, free_port, load_anvil_config
+from oracle.chain.local.anvil import Anvil, load_anvil_config
+from oracle.chain.local.ports import reserved_port
 from oracle.chain.rpc import Rpc
 from oracle.config import MAX_AGE, load
 from oracle.core.errors import Fatal
@@ -185,7 +186,7 @@ srs = "insecure-local"
 path = "journal.db"
 
 [web]
-listen = "127.0.0.1:{free_port()}"
+listen = "127.0.0.1:{reserved_port()}"
 
 [deploy]
 change_delay = 0

@@ -28,7 +28,8 @@ from oracle.chain.deploy import feed_id_of
 from oracle.chain.deploy.file import read_file, write_file
 from oracle.chain.hub import hub_interface
 from oracle.chain.local import toolchain
-from oracle.chain.local.anvil import Anvil, free_port, load_anvil_config
+from oracle.chain.local.anvil import Anvil, load_anvil_config
+from oracle.chain.local.ports import reserved_port
 from oracle.config import Config, load
 from oracle.core.statistics import percentile
 from oracle.core.types import Outcome
@@ -245,7 +246,7 @@ batch_sizes = [{BATCH}]
 path = "journal.db"
 
 [web]
-listen = "127.0.0.1:{free_port()}"
+listen = "127.0.0.1:{reserved_port()}"
 
 [deploy]
 change_delay = 0

@@ -10,6 +10,8 @@ from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
+from oracle.chain.local.ports import reserved_port
+
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -44,11 +46,11 @@ class Switched(abc.ABC):
 
     def __init__(self) -> None:
         self._server: Server | None = None
-        self._port = 0
+        self._port = reserved_port()  # while nothing listens there, no other process gets it
 
     @abc.abstractmethod
     def _listen(self, port: int) -> Server:
-        """Return a new server. Port 0 takes any free port."""
+        """Return a new server."""
 
     def __enter__(self) -> Self:
         self.up()
@@ -60,9 +62,8 @@ class Switched(abc.ABC):
         self.down()
 
     def up(self) -> None:
-        """Start to listen, on the same port as before if there was one."""
+        """Start to listen, always on the same port."""
         self._server = self._listen(self._port)
-        self._port = self._server.server_port
         name = type(self).__name__
         threading.Thread(target=self._server.serve_forever, args=(0.05,), name=name, daemon=True).start()
 

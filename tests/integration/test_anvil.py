@@ -16,6 +16,7 @@ from oracle.app.chain import chain_fund
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import WELL_KNOWN_MNEMONIC, Anvil, AnvilConfig, load_anvil_config
 from oracle.chain.local.funding import fund, funding
+from oracle.chain.local.ports import reserved_port, reserved_ports
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.interface import MethodMissing
 from oracle.core.errors import ChainUnavailable, ConfigError
@@ -110,6 +111,23 @@ def test_two_chains_have_ports_of_their_own(anvil: StartAnvil) -> None:
     first.rpc("anvil_mine", "0x3")
     assert int(first.rpc("eth_blockNumber"), 16) == 3
     assert int(second.rpc("eth_blockNumber"), 16) == 0
+
+
+def test_reserved_ports_are_distinct_and_none_that_a_connection_may_get() -> None:
+    found = reserved_ports(8)
+    assert len(set(found)) == 8
+    assert all(1_024 < port < 32_768 for port in found)
+
+
+def test_a_reserved_port_is_refused_to_others_and_can_be_listened_on_again_and_again(anvil: StartAnvil) -> None:
+    port = reserved_port()
+    for _ in range(2):
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        with anvil(port=port) as chain:
+            assert chain.port == port
 
 
 def test_contracts_over_the_size_limit_are_refused(anvil: StartAnvil) -> None:

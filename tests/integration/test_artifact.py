@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from oracle.chain.local.anvil import Anvil, free_port
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.local.ports import reserved_port
 from oracle.core.encoding import CLIP, FIELD_MODULUS, GAP_ONE
 from oracle.core.errors import ArtifactError, ChainUnavailable, DataError, SrsUnavailable
 from oracle.core.formats import keccak
@@ -363,7 +364,7 @@ def test_a_local_srs_is_not_imported_as_the_ceremonys(tmp_path: Path) -> None:
     renamed = local.path.with_name("public-ceremony-k6.srs")
     local.path.rename(renamed)
     assert [found.origin for found in cache.status()] == [SrsOrigin.INSECURE_LOCAL]
-    offline = SrsCache(cache.directory, f"http://127.0.0.1:{free_port()}", Patience(attempts=1))
+    offline = SrsCache(cache.directory, f"http://127.0.0.1:{reserved_port()}", Patience(attempts=1))
     with pytest.raises(SrsUnavailable, match="is not the ceremony's file and is not used"):
         offline.public_ceremony(6)
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from oracle.chain.local.anvil import Anvil, free_port
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.local.ports import reserved_port
 from tests.integration.workspace import Workspace, eventually, feed
 
 
@@ -75,7 +76,7 @@ def test_an_unreachable_endpoint(workspace: Workspace) -> None:
     """The command reports it before it builds a circuit, which takes a minute."""
     workspace.configure(
         feed("one", workspace.recording("one", [1, 2])),
-        rpc_url=f"http://user:secret@127.0.0.1:{free_port()}/key",
+        rpc_url=f"http://user:secret@127.0.0.1:{reserved_port()}/key",
         artifacts="not-built-yet",
     )
     refused(workspace, "deploy", code=75, says=r"http://127\.0\.0\.1:\d+(?!.*(secret|key))")
@@ -176,7 +177,7 @@ def test_the_doctor_finds_everything_here(workspace: Workspace) -> None:
 
 
 def test_the_doctor_says_what_will_not_work(workspace: Workspace) -> None:
-    workspace.configure(feed("one", workspace.recording("one", [1, 2])), rpc_url=f"http://127.0.0.1:{free_port()}")
+    workspace.configure(feed("one", workspace.recording("one", [1, 2])), rpc_url=f"http://127.0.0.1:{reserved_port()}")
     done = workspace.run("doctor", "--config", "oracle.toml")
     assert done.returncode == 1
     assert "chain" in done.stdout

@@ -262,10 +262,10 @@ def test_fetching_for_an_artifact_or_a_configuration(
     artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, project_root: Path
 ) -> None:
     """Nothing serves the mirror, so the message shows what was requested."""
-    from oracle.chain.local.anvil import free_port
+    from oracle.chain.local.ports import reserved_port
 
     monkeypatch.chdir(tmp_path)
-    mirror = ("--mirror", f"http://127.0.0.1:{free_port()}", "--deadline", "0.2")
+    mirror = ("--mirror", f"http://127.0.0.1:{reserved_port()}", "--deadline", "0.2")
     text = (project_root / "config.example.toml").read_text()
     cache = f'artifacts = "{tmp_path}/artifacts"\n'
     (tmp_path / "oracle.toml").write_text(text.replace("[prover]\n", f"[prover]\n{cache}", 1))

@@ -14,7 +14,6 @@ import pytest
 from aiohttp import web
 
 from oracle.app.local_network import MemberLink, PriceServer, Quirks, SourceTrouble
-from oracle.app.local_network.layout import listening_ports
 from oracle.app.local_network.process import main
 
 
@@ -121,12 +120,6 @@ async def test_sources_answer_over_http_with_price_and_time(session: aiohttp.Cli
         assert await read("alpha") == (200, {"price": 250.0, "time": 1_700_000_000})
         assert (await read("beta"))[0] == 503
         assert prices.asked == {"alpha": 1, "beta": 1}
-
-
-def test_ports_are_distinct_and_none_that_a_connection_may_get() -> None:
-    found = listening_ports(8)
-    assert len(set(found)) == 8
-    assert all(1_024 < port < 32_768 for port in found)
 
 
 @pytest.mark.parametrize(

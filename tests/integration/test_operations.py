@@ -28,7 +28,8 @@ from eth_account import Account
 from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import Hub, ShadowTally
 from oracle.chain.keys import keystore
-from oracle.chain.local.anvil import Anvil, AnvilConfig, free_port
+from oracle.chain.local.anvil import Anvil, AnvilConfig
+from oracle.chain.local.ports import reserved_port
 from oracle.chain.rpc import Rpc
 from oracle.core.errors import ChainUnavailable
 from oracle.core.stages import Proven, Scored
@@ -113,8 +114,8 @@ class Operator:
         self.folder = self.user.folder
         self.document = document
         self.boxes = [each for each in boxes(document) if each[0] not in ELSEWHERE]
-        self.listen = f"127.0.0.1:{free_port('127.0.0.1')}"
-        self.chain = OwnChain(free_port("127.0.0.1"))
+        self.listen = f"127.0.0.1:{reserved_port()}"
+        self.chain = OwnChain(reserved_port())
         self.source = FeedServer()
         self.lies: dict[str, str] = {}
         self.price, self.moment = "", int(time.time()) - 1_000
@@ -314,7 +315,8 @@ def operator(tmp_path: Path, project_root: Path, monkeypatch: pytest.MonkeyPatch
     # A keystore that takes a second to open costs each command a second.
     store = keystore._store
     monkeypatch.setattr(keystore, "_store", lambda path, account, password, _: store(path, account, password, 2))
-    with Operator(tmp_path, (project_root / "docs/operations.md").read_text()) as made:
+    pages = ("tutorials/run-a-feed.md", "operations.md")
+    with Operator(tmp_path, "\n".join((project_root / "docs" / page).read_text() for page in pages)) as made:
         yield made
 
 
@@ -344,7 +346,7 @@ def test_the_first_evening_recipes_and_incidents(operator: Operator) -> None:
 
 
 def test_the_first_evening_is_short(project_root: Path) -> None:
-    document = (project_root / "docs/operations.md").read_text()
+    document = (project_root / "docs/tutorials/run-a-feed.md").read_text()
     lines = [line for section, box in boxes(document) if section == EVENING for line in box]
     assert lines[0] == "pip install verifiable-oracle" and len(lines) <= COMMANDS
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from oracle.chain.local.anvil import free_port
+from oracle.chain.local.ports import reserved_port
 from oracle.cli import oracle as command_line
 from oracle.core.errors import ArtifactError, SrsUnavailable
 from oracle.proving.srs import ceremony
@@ -275,7 +275,7 @@ def test_a_redirect_in_circles_is_not(folder: Path, server: Server) -> None:
 
 
 def test_nobody_there(folder: Path) -> None:
-    url = f"http://user:secret@127.0.0.1:{free_port()}/mirror"
+    url = f"http://user:secret@127.0.0.1:{reserved_port()}/mirror"
     with pytest.raises(SrsUnavailable, match=r"/mirror/kzg6\.srs.*nothing has arrived") as refused:
         SrsCache(folder, url, HASTY).public_ceremony(K)
     assert "secret" not in str(refused.value)

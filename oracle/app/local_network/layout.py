@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +13,11 @@ from oracle.chain.keys.keystore import import_key
 from oracle.chain.local.anvil import Anvil
 from oracle.core.errors import DataError
 
-__all__ = ["FeedLayout", "Layout", "MemberPlace", "listening_ports", "places", "write_members"]
+__all__ = ["FeedLayout", "Layout", "MemberPlace", "places", "write_members"]
 
 PASSWORD = "local-network"
 _SCRYPT_COST = 2
 """These keys are known to everybody, so that their encryption need not take time."""
-
-_PORTS = range(20_000, 32_000)
-"""Ports that no system hands out for connections, so that a member finds its own again when it is restarted."""
 
 
 @dataclass(frozen=True)
@@ -119,22 +114,6 @@ class MemberPlace:
     def url(self) -> str:
         """Its own URL, past all links."""
         return f"http://127.0.0.1:{self.port}"
-
-
-def listening_ports(count: int) -> list[int]:
-    """Return ports of this machine on which nothing listens, of those that no connection gets by chance."""
-    found: list[int] = []
-    chance = random.SystemRandom()
-    while len(found) < count:
-        port = chance.choice(_PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in found:
-            found.append(port)
-    return found
 
 
 def places(layout: Layout, folder: Path, chain: Anvil, ports: Sequence[int]) -> tuple[MemberPlace, ...]:

@@ -17,7 +17,7 @@ import psutil
 
 from oracle.app.deploy import deploy
 from oracle.app.local_network import nursery, process
-from oracle.app.local_network.layout import Layout, MemberPlace, listening_ports, places, write_members
+from oracle.app.local_network.layout import Layout, MemberPlace, places, write_members
 from oracle.app.local_network.links import MemberLink
 from oracle.app.local_network.nursery import LOG, ChildDaemon
 from oracle.app.local_network.prices import Prices, PriceServer, Quirks, SourceTrouble
@@ -25,6 +25,7 @@ from oracle.app.local_network.ways import Way, write_plan
 from oracle.chain.deploy import Deployment
 from oracle.chain.hub import Hub, RoundEvent
 from oracle.chain.local.anvil import Anvil, load_anvil_config
+from oracle.chain.local.ports import reserved_ports
 from oracle.chain.rpc import Rpc
 from oracle.config import Config, load
 from oracle.core import http
@@ -202,7 +203,7 @@ class LocalNetwork:
             stack.push_async_callback(asyncio.to_thread, self.chain.stop)
             await asyncio.to_thread(self.chain.start)
             await stack.enter_async_context(self.prices.serving())
-            found = places(self.layout, self._folder, self.chain, listening_ports(self.layout.members))
+            found = places(self.layout, self._folder, self.chain, reserved_ports(self.layout.members))
             self.links = {
                 (one.index, other.index): await stack.enter_async_context(
                     MemberLink(other.port, address=_address_of(one.index))

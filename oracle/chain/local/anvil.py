@@ -114,13 +114,6 @@ def load_anvil_config(path: Path | None = None, **overrides: Any) -> AnvilConfig
     return _config(values, str(path))
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port on which nothing listens at this moment."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
 class Anvil:
     """A running Anvil, as a context manager.
 

@@ -58,7 +58,7 @@ def test_memory_is_told_by_the_minute() -> None:
 def test_each_feed_has_values_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal windows have equal proofs, which are made once: that would measure nothing."""
     chain: Any = SimpleNamespace(rpc_url="http://127.0.0.1:1", chain_id=31337)
-    monkeypatch.setattr(fleet, "free_port", lambda: 9464)
+    monkeypatch.setattr(fleet, "reserved_port", lambda: 9464)
     config = load(fleet._prepared(tmp_path / "new", chain, 40, "default-public", 2), {})
     assert len(config.feeds) == 40 and config.prover.batch_sizes == (fleet.BATCH,)
     recordings = {(tmp_path / "new" / f"feed-{feed:04}.csv").read_text() for feed in range(40)}
