@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,13 @@ async def test_a_stranger_finds_a_contradiction_proven(network: LocalNetwork, tm
         return {each["name"] for each in page["members"] if each["faults"].get("contradiction")} == {liar.name}
 
     await network.eventually(shown, "the page shows who contradicted itself")
-    metrics = await _web(alpha.folder, "/metrics")
-    assert f'oracle_member_faults_total{{kind="contradiction",member="{liar.name}"}} 0.0' not in metrics
-    assert f'oracle_member_answered_share{{member="{liar.name}"}}' in metrics
+
+    async def measured() -> bool:
+        metrics = await _web(alpha.folder, "/metrics")
+        counted = re.search(rf'oracle_member_faults_total{{kind="contradiction",member="{liar.name}"}} [1-9]', metrics)
+        return counted is not None and f'oracle_member_answered_share{{member="{liar.name}"}}' in metrics
+
+    await network.eventually(measured, "the metrics show it, too")
 
     # A stranger has no configuration, only the file, and an endpoint of the chain.
     nowhere = tmp_path / "stranger"
@@ -121,10 +126,12 @@ async def test_an_ignored_member_is_neither_asked_nor_believed_nor_answered(netw
                 assert ALPHA not in who
         turns = {network.turn(each.observed_at) for each in events}
 
-        async def noted() -> set[str]:
-            return set(outcomes_of(other, alpha, turns))
+        async def noted() -> set[str] | None:
+            found = set(outcomes_of(other, alpha, turns))
+            return found if "refused:ignored" in found else None
 
-        assert await network.eventually(noted, "what alpha answered is written down") == {"refused:ignored"}
+        found = await network.eventually(noted, "what alpha answered is written down")
+        assert found <= {"refused:ignored", "silent"}, "a busy machine may be too late to refuse"
         status = json.loads((await oracle(alpha.place.folder, "network", "status", "--json")).stdout)
         assert [each["name"] for each in status["members"] if each["ignored"]] == [other.name]
     finally:

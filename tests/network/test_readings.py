@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from oracle.audit.report import AuditReport, ReadingsFault, ReadingsReport
 from oracle.network.casebook import Case
 from oracle.network.evidence import FaultKind
 from tests import circuits
+from tests.network.looking_back import signers
 from tests.network.prices import price
 
 pytestmark = [pytest.mark.slow, pytest.mark.attack]
@@ -47,7 +49,7 @@ async def play(folder: Path) -> Played:
     layout = Layout(turn_s=TURN_S, feeds=(FeedLayout("one"), FeedLayout("two")))
     async with LocalNetwork(layout, folder, circuits.artifacts(), prices=price, seed=9) as network:
         await network.start_all()
-        await network.until_rounds(4)
+        await until_signed_by(network, range(layout.members), network.turn())
 
         async def audited() -> AuditReport:
             places = readings_places([], network.members[0].config)
@@ -62,9 +64,21 @@ async def play(folder: Path) -> Played:
             return [case for case in cases if case.kind is FaultKind.READINGS] or None
 
         cases = await network.eventually(found, f"{loser} is found to have no readings")
+        await until_signed_by(network, [LOSES], network.turn())  # and some of these are in a round
         execute(network.members[CHANGES], CHANGED)
         later = await audited()
         return Played(honest, later, cases, {member.place.address: member.name for member in network.members})
+
+
+async def until_signed_by(network: LocalNetwork, indices: Collection[int], since: int) -> None:
+    """Wait until each feed has a round with each of these members' signatures, of this turn or a later one."""
+
+    async def there() -> bool:
+        found = [each for each in await network.rounds() if network.turn(each.observed_at) >= since]
+        wanted = {(each.feed_id, index) for each in network.deployment.feeds.values() for index in indices}
+        return wanted <= {(each.feed_id, index) for each in found for index in await signers(network, each)}
+
+    await network.eventually(there, f"rounds that the members {list(indices)} have signed")
 
 
 def execute(member: NetworkMember, statement: str) -> None:

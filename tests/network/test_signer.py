@@ -19,10 +19,10 @@ from eth_account import Account
 
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork, NetworkMember, nursery, process
 from oracle.app.local_network.judging import evidence_of, signed_answers
-from oracle.app.local_network.layout import listening_ports
 from oracle.app.local_network.ways import Way
 from oracle.chain.hub import RoundEvent
 from oracle.chain.keys.typed import typed_request
+from oracle.chain.local.ports import reserved_port
 from oracle.core.report import Report
 from oracle.network.client import open_members
 from oracle.network.evidence import FaultKind
@@ -181,8 +181,7 @@ async def ask(network: LocalNetwork, turn: int, seconds: int) -> str:
 
 async def lied_to(network: LocalNetwork) -> set[int]:
     """Let a member tell one other member something else than the rest. Return who has evidence of it."""
-    first = network.turn() + 1
-    network.misbehave(LIAR, dict.fromkeys(range(first, first + 3), Way.LIES_TO_ONE))
+    network.misbehave(LIAR, {}, Way.LIES_TO_ONE)
     liar = network.members[LIAR].place.address
 
     async def told() -> set[int] | None:
@@ -195,7 +194,7 @@ async def lied_to(network: LocalNetwork) -> set[int]:
         return found if found == set(HONEST) else None
 
     try:
-        return await network.eventually(told, "everybody knows of the lie", 20)
+        return await network.eventually(told, "everybody knows of the lie")
     finally:
         network.misbehave(LIAR, {})
 
@@ -209,7 +208,7 @@ def copy_node(victim: NetworkMember, folder: Path) -> None:
     for name in ("key.json", "password", "deployment.json"):
         shutil.copy(victim.place.folder / name, folder / name)
     text = victim.place.config.read_text()
-    port = listening_ports(1)[0]
+    port = reserved_port()
     moved = text.replace(f'listen = "127.0.0.1:{victim.place.port}"', f'listen = "127.0.0.1:{port}"')
     assert moved != text
     (folder / "oracle.toml").write_text(moved)
