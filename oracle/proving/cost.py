@@ -87,6 +87,9 @@ LARGEST_PROOF = 6_500
 """Bytes. The verifier of a proof of 7,552 bytes has 26 kB of code, more than a chain takes (EIP-170); that of 4,928 has
 21 kB."""
 
+COLUMNS = (1, 2, 3)
+"""Inner columns that are tried: rows are spread on them, and each makes a row dearer."""
+
 MIN_K = 6
 """The least k: a smaller circuit proves no faster, and is folded."""
 

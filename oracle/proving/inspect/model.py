@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from oracle.core.errors import ModelError
-from oracle.proving.cost import MAX_K, Estimate, approximate_rows, estimate
+from oracle.proving.cost import COLUMNS, LARGEST_PROOF, MAX_K, Estimate, approximate_rows, estimate
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import DECOMPOSED, DEFAULT_SEGMENTS, FUNCTION, Problem, Program, told
@@ -99,14 +99,30 @@ def inspect_onnx(
         program, problems = lower(model, **options, approximate=True)
     if program is None:
         return GraphReport(name, operators, problems, None, None, None)
+    costs = _cost(program, False), _cost(program, True)
+    if whole and not fits(costs[0], memory):
+        # More columns may hold it: tuning tries them, too.
+        others = (_cost(program, False, columns) for columns in COLUMNS[1:])
+        possible = [costs[0], *(each for each in others if each.proof_bytes <= LARGEST_PROOF)]
+        problems = _too_large(program, min(possible, key=lambda each: each.memory), memory)
+    return GraphReport(name, operators, problems, None if problems else program, *costs)
+
+
+def _cost(program: Program, private: bool, columns: int = 1) -> Estimate:
     lookups = any(op.kind in DECOMPOSED or op.kind == FUNCTION for op in program.ops)
-    costs = {}
-    for private in (False, True):
-        rows = approximate_rows(program, private=private)
-        instances = program.features + program.outputs + private
-        costs[private] = estimate(rows, instances=instances, private=private, lookups=lookups, table=128 * lookups)
-    problems = _too_large(program, costs[False], memory) if whole else []
-    return GraphReport(name, operators, problems, None if problems else program, costs[False], costs[True])
+    return estimate(
+        approximate_rows(program, private=private, columns=columns),
+        instances=program.features + program.outputs + private,
+        private=private,
+        lookups=lookups,
+        columns=columns,
+        table=128 * lookups,
+    )
+
+
+def fits(cost: Estimate, memory: int | None = None) -> bool:
+    """Return True if this machine can prove a circuit of an estimated cost, with as much memory as is allowed."""
+    return not _cost_problem(cost, memory)
 
 
 def require_provable(report: GraphReport) -> Program:

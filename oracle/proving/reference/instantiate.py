@@ -28,6 +28,11 @@ from oracle.proving.reference.steps import (
 )
 from oracle.proving.reference.tiny import magnified
 
+
+class TooCoarse(ModelError):
+    """All weights round to 0 or 1 and fall away: only a larger parameter scale helps."""
+
+
 _ALIGNED = COMPARISONS | {"Add", "Sub", "Concat"}
 
 
@@ -46,6 +51,7 @@ def instantiate(
 
     Raises:
         ModelError: Values can exceed the circuit's integers, or those that ezkl divides exactly.
+        TooCoarse: Nothing is left of the program at this scale of its constants.
     """
     if not (0 <= input_scale <= 20 and 1 <= param_scale <= 24 and clip >= 1):
         raise ModelError(
@@ -123,7 +129,7 @@ def instantiate(
         makers[op.output] = steps[-1]
     output = aliases.get(program.output, program.output)
     if not steps:
-        raise ModelError(f"at parameter scale {param_scale} the model is its own input; use a larger one")
+        raise TooCoarse(f"at parameter scale {param_scale} the model is its own input; use a larger one")
     return Circuit(
         program,
         input_scale,

@@ -11,7 +11,7 @@ from pathlib import Path
 from oracle.core.errors import ModelError
 from oracle.proving.artifact import Visibility
 from oracle.proving.artifact.circuit import run_args
-from oracle.proving.cost import HASH_ROWS, MAX_K, Estimate, digit_rows, estimate, op_rows
+from oracle.proving.cost import COLUMNS, HASH_ROWS, MAX_K, Estimate, digit_rows, estimate, op_rows
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import Settings, legs_for
 from oracle.proving.interface import Progress
@@ -19,7 +19,7 @@ from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.steps import decomposed, fingerprints
 from oracle.proving.split.pieces import Plan, Segment, SegmentModel, crossing, cuts, piece, piece_scale
 from oracle.proving.split.schedule import START_SECONDS, lanes_within, makespan
-from oracle.proving.tuning.request import BASES, COLUMNS, Objective
+from oracle.proving.tuning.request import BASES, Objective
 
 _ASKED = 4
 """Settings of a segment for which ezkl is asked to count the rows."""

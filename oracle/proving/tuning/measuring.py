@@ -13,14 +13,14 @@ from oracle.proving.artifact import CIRCUIT, MODEL, PK, SETTINGS, SRS, VK, Visib
 from oracle.proving.artifact.circuit import run_args, table_rows
 from oracle.proving.artifact.keys import settle, write_json
 from oracle.proving.artifact.made import Made
-from oracle.proving.cost import FOLD_MARGIN, LARGEST_PROOF, MIN_K, estimate, least_k
+from oracle.proving.cost import COLUMNS, FOLD_MARGIN, LARGEST_PROOF, MIN_K, estimate, least_k
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings
-from oracle.proving.inspect.model import check_cost
+from oracle.proving.inspect.model import check_cost, fits
 from oracle.proving.interface import Progress
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.srs.files import SrsSource
-from oracle.proving.tuning.request import COLUMNS, FINALISTS, Objective
+from oracle.proving.tuning.request import FINALISTS, Objective
 from oracle.proving.tuning.result import Candidate, describe
 from oracle.proving.tuning.search import Search
 
@@ -51,10 +51,10 @@ def rank(
     folder: Path,
     progress: Progress,
 ) -> list[tuple[Circuit, Candidate]]:
-    """Add columns and k to the settings, estimate each, and return them all, cheapest first.
+    """Add columns and k to the settings, estimate each, and return what fits into memory, cheapest first.
 
     Raises:
-        ModelError: The cheapest needs more memory than allowed, or more rows than there are.
+        ModelError: Each needs more memory than allowed, or more rows than there are.
     """
     request = search.request
     private = request.visibility is Visibility.PRIVATE
@@ -97,8 +97,10 @@ def rank(
             each[1].settings,
         )
     )
-    check_cost(ranked[0][1].estimated, request.memory)
-    return ranked
+    affordable = [each for each in ranked if fits(each[1].estimated, request.memory)]
+    if not affordable:
+        check_cost(min((each.estimated for _, each in ranked), key=lambda cost: cost.memory), request.memory)
+    return affordable
 
 
 def measure(

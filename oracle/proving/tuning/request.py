@@ -12,13 +12,13 @@ import numpy as np
 
 from oracle.core import encoding
 from oracle.proving.artifact import Visibility
+from oracle.proving.cost import COLUMNS
 from oracle.proving.engine.version import ezkl_version
 
 BASES = (64, 128, 256, 512, 1024)
-COLUMNS = (1, 2, 3)
 SEGMENTS = (8, 16, 32)
 PARAM_SCALES = range(3, 15)
-"""The grid of the search: bases of digits, inner columns, pieces of smooth activations, scales of weights."""
+"""The grid of the search, beside inner columns: bases of digits, pieces of smooth activations, scales of weights."""
 
 REBASES = (2, 3, 4, 6, 8)
 """Tried in this order if no scales fit without a division. A smaller one needs fewer digits and leaves more slack."""

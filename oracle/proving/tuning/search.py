@@ -22,7 +22,7 @@ from oracle.proving.lowering.joining import with_own_scales
 from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import Circuit
-from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.reference.instantiate import TooCoarse, instantiate
 from oracle.proving.tuning.fidelity import Fidelity, FidelityGate
 from oracle.proving.tuning.float_model import scored_outputs
 from oracle.proving.tuning.looked_up import (
@@ -344,7 +344,7 @@ class Search:
         """
         found: list[Passing] = []
         nearest: tuple[Fidelity, Circuit] | None = None
-        words = ""
+        words = coarse = ""
         input_scales, segments = self.scales()
         failed = dict.fromkeys(segments, PARAM_SCALES[0] - 1)
         ways = [(rebases[0], False), (rebases[0], True), *((rebase, False) for rebase in rebases[1:])]
@@ -370,6 +370,9 @@ class Search:
                         continue
                     try:
                         circuit = instantiate(self.program(count), input_scale, param_scale, clip, rebase)
+                    except TooCoarse as error:
+                        coarse = str(error)
+                        continue
                     except ModelError as error:
                         # Larger scales would exceed the integers even further.
                         words = words or str(error)
@@ -403,7 +406,7 @@ class Search:
         if found:
             return found
         if nearest is None:
-            raise ModelError(f"{self.request.name}: no scales fit: {words}")
+            raise ModelError(f"{self.request.name}: no scales fit: {words or coarse}")
         circuit = nearest[1]
         raise ModelError(self.gate.refusal(self.gate.fidelity(circuit), circuit.input_scale, circuit.param_scale))
 

@@ -204,6 +204,10 @@ def test_a_model_that_is_too_large_is_told_before_anything_is_made() -> None:
     with pytest.raises(ModelError, match=r"big\.onnx can't be proven .* node a_MatMul .* too large: .* rows \(k = 1"):
         require_provable(report)
     assert require_provable(inspect_onnx(data, "big.onnx", memory=8 << 30)).weights == 64 * 512
+    # One column takes 443 MiB, and three take 245, because k is smaller.
+    assert require_provable(inspect_onnx(data, "big.onnx", memory=300 << 20)).weights == 64 * 512
+    report = inspect_onnx(data, "big.onnx", memory=200 << 20)
+    assert "about 0.2 GiB" in report.problems[0].what, "the least that any number of columns takes"
 
 
 def test_a_deep_model_at_large_scales_is_told() -> None:

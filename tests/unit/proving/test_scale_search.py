@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime
@@ -10,9 +12,11 @@ import pytest
 
 from oracle.core.errors import ModelError
 from oracle.proving.artifact import Visibility
+from oracle.proving.engine.child import EngineProcess
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning import search
-from oracle.proving.tuning.request import PARAM_SCALES, Request, Rule, VerdictRule
+from oracle.proving.tuning.measuring import rank
+from oracle.proving.tuning.request import PARAM_SCALES, Objective, Request, Rule, VerdictRule
 from oracle.proving.tuning.search import Search
 from tests.models import model, node, weights
 
@@ -50,3 +54,40 @@ def test_a_search_that_fails_does_not_try_again_what_failed(monkeypatch: pytest.
         with pytest.raises(ModelError, match=r"of 20 verdicts flip"):
             Search(asked, lambda step: None).passing((0,))
         assert len(tried) <= most * len(PARAM_SCALES), tried
+
+
+def test_weights_that_fall_away_at_coarse_scales_leave_finer_ones_to_be_tried() -> None:
+    """A batch normalisation of a new network is nearly x · 1 + 0, which at 2^-3 is its own input."""
+    nodes = [node("Mul", ["x", "w"], "m"), node("Add", ["m", "b"])]
+    data = model(nodes, ["N", 3], [weights("w", [1.054, 1.0541, 1.0542]), weights("b", [-0.0065, -0.0057, 0.0058])])
+    samples = np.random.default_rng(3).uniform(0, 0.1, (20, 3)).astype(np.float32)
+    asked = Request("m", data, samples, VerdictRule(Rule.TOLERANCE, 0.0012), visibility=Visibility.PUBLIC)
+    circuit = Search(asked, lambda step: None).candidates()[0][0]
+    assert (circuit.rebase, circuit.decomposed) == (0, 0), "nothing has to be divided"
+
+
+@pytest.mark.parametrize("objective", list(Objective))
+def test_what_does_not_fit_into_memory_leaves_the_others_in_the_choice(objective: Objective, tmp_path: Path) -> None:
+    """The candidate with the least gas has one column, which here takes more memory than three."""
+
+    class Counting:
+        def call(self, op: str, /, **arguments: Any) -> dict[str, Any]:
+            assert op == "gen_settings"
+            return {"num_rows": 44_000 // arguments["run_args"]["num_inner_cols"]}
+
+    nodes = [node("MatMul", ["x", "w"], "a"), node("Relu", ["a"])]
+    data = model(nodes, ["N", 3], [weights("w", np.linspace(0.1, 1, 6).reshape(3, 2))])
+    samples = np.random.default_rng(3).normal(size=(20, 3)).astype(np.float32)
+    rule = VerdictRule(Rule.TOLERANCE, 0.1)
+    asked = Request("m", data, samples, rule, visibility=Visibility.PUBLIC, objective=objective, memory=300 << 20)
+    engine = cast(EngineProcess, Counting())
+
+    def ranked(asked: Request) -> set[int]:
+        search = Search(asked, lambda step: None)
+        found = rank(search, search.candidates(), engine, tmp_path, lambda step: None)
+        return {each.settings.columns for _, each in found}
+
+    assert ranked(asked) == {3}
+    assert ranked(replace(asked, memory=1 << 30)) == {1, 2, 3}
+    with pytest.raises(ModelError, match=r"too large: .*about 0\.2 GiB"):
+        ranked(replace(asked, memory=200 << 20))
