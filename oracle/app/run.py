@@ -289,8 +289,9 @@ class _MonitoredChain:
     role: NodeRole
 
     async def readiness(self) -> Readiness:
+        mark = self.role.outlook.mark
         read = await self.role.readiness.refresh(members=True)
-        self.role.outlook.learn(read.obstacles)
+        self.role.outlook.learn(read.obstacles, mark)
         return read
 
     async def round(self, feed_id: bytes, round_id: int) -> Round | None:

@@ -86,7 +86,7 @@ class ReadOutlook(Outlook):
         self._clock = clock
         self._backoff = Backoff(READ_FIRST_S, READ_LAST_S)
         self._fresh_until = self._again_at = float("-inf")
-        self._doubts = 0
+        self._doubts = self._told = 0
         self._reading: asyncio.Task[None] | None = None
         self._there: dict[tuple[ObstacleKind, str], tuple[Obstacle, float]] = {}
 
@@ -94,6 +94,11 @@ class ReadOutlook(Outlook):
     def obstacles(self) -> Sequence[Obstacle]:
         """All obstacles, as they were read last."""
         return [obstacle for obstacle, _ in self._there.values()]
+
+    @property
+    def mark(self) -> tuple[int, int]:
+        """How often obstacles were told, and how often they were doubted: for `learn`."""
+        return self._told, self._doubts
 
     def obstacle(self, feed: str, *, is_offered: bool = False) -> Obstacle | None:
         """See `Outlook`. A chain that can't be read is none here: whatever asks it next says so, and tries again."""
@@ -143,12 +148,25 @@ class ReadOutlook(Outlook):
             return
         finally:
             self._reading = None
-        self.learn(found)
+        self._learn(found)
         if doubts != self._doubts:
             self._fresh_until = self._again_at = float("-inf")
 
-    def learn(self, found: Sequence[Obstacle]) -> None:
-        """Take note of all obstacles, as they were just read, here or elsewhere."""
+    def learn(self, found: Sequence[Obstacle], mark: tuple[int, int]) -> None:
+        """Take note of all obstacles, as they were just read elsewhere, unless something was read or doubted meanwhile.
+
+        Two readings at once may come in another order than they saw the chain: an obstacle that is gone would come
+        back with the older one, or one that is there would go.
+
+        Args:
+            found: The obstacles.
+            mark: The value of `mark` before they were read.
+        """
+        if mark == self.mark and self._reading is None:
+            self._learn(found)
+
+    def _learn(self, found: Sequence[Obstacle]) -> None:
+        self._told += 1
         self._take(found)
         now = self._clock()
         self._fresh_until = now + FRESH_S

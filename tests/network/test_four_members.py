@@ -186,5 +186,5 @@ def test_members_are_restarted_one_after_the_other_without_a_missed_round_of_oth
     there = {turn: turn not in seen.stopped[holder] for turn, holder in seen.holders.items()}
     missed = [turn for turn, rounds in seen.restarted.items() if there[turn] and not rounds]
     assert sum(there.values()) >= len(there) // 2
-    # Whoever was there in its turn has brought a round, with or without the one who was not; a busy machine may lose one.
+    # Whoever was there in its turn has brought a round, with or without the others. A busy machine may lose one.
     assert len(missed) <= 1, missed

@@ -166,9 +166,25 @@ async def test_a_report_that_whoever_wants_it_brings_needs_no_payer() -> None:
 async def test_what_others_have_read_counts_as_well() -> None:
     world = World()
     await world.after(0)
-    world.outlook.learn([PAUSED])
+    world.outlook.learn([PAUSED], world.outlook.mark)
     assert world.outlook.obstacle("a") == PAUSED
     assert await world.after(0) == 1
+    assert world.told.told == ["+pauseda"]
+
+
+async def test_what_others_read_while_it_was_read_here_may_be_older_and_is_not_told() -> None:
+    world = World()
+    before = world.outlook.mark
+    reading = asyncio.create_task(world.outlook.renew(["a"]))
+    await asyncio.sleep(0)
+    world.outlook.learn([PAUSED], world.outlook.mark)  # while it reads
+    await reading
+    world.outlook.learn([PAUSED], before)  # begun before, and ready afterwards
+    mark = world.outlook.mark
+    world.outlook.doubt()
+    world.outlook.learn([PAUSED], mark)  # begun before something has changed
+    assert world.told.told == [] and world.outlook.obstacle("a") is None
+    world.outlook.learn([PAUSED], world.outlook.mark)
     assert world.told.told == ["+pauseda"]
 
 
