@@ -8,7 +8,9 @@ has ended by then, the test starts it again. `test_faults.py` says what holds af
 
 from __future__ import annotations
 
+import array
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -16,12 +18,14 @@ import resource
 import shutil
 import sqlite3
 import subprocess
+import termios
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeAlias
 
+import psutil
 import pytest
 from eth_utils.crypto import keccak
 
@@ -36,14 +40,12 @@ from oracle.proving.artifact import SRS
 from tests.chaos import feedserver
 from tests.chaos.feedserver import FeedServer, self_signed
 from tests.chaos.proxy import Call, Http, NodeProxy, answer, delay, drop, http_error, lose_answer, refuse
-from tests.chaos.scene import PASSWORD, RPC_KEY, Scene, events, log_lines
+from tests.chaos.scene import PASSWORD, RPC_KEY, Says, Scene, events, log_lines
 from tests.integration.workspace import eventually
 from tests.postgres import Postgres
 from tests.transactions import mined
 
 Steps: TypeAlias = Iterator[None]
-Says: TypeAlias = str | Mapping[str, str]
-"""A pattern that the log's text matches, or patterns of one line's fields."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Fault:
         what: The fault, for the table.
         then: What the daemon makes of it, for the table.
         steps: The generator: see the module.
-        says: What the log has to say.
+        says: What the log has to say. Steps that wait for the fault to show wait for the first of these.
         ends: The outcomes that published observations may have.
         options: Options of the configuration.
         feed: Options of the feed.
@@ -171,10 +173,11 @@ def killed_proven(scene: Scene) -> Steps:
     scene.killed()
     scene.proxy.clear()
     yield
+    before = len(scene.log())
     scene.start()
     scene.until_ended(key)
-    made = [line for line in log_lines(scene.log()) if line.get("event") == "proven" and key in line["observations"]]
-    assert len(made) == 1, "the proof was made again"
+    lines = log_lines(scene.log()[before:])
+    assert not [line for line in lines if line.get("event") == "proven" and key in line["observations"]], "made again"
 
 
 @fault(
@@ -357,7 +360,7 @@ def disk_full(scene: Scene) -> Steps:
             while True:
                 file.write(bytes(1024))
         scene.publish()
-        scene.until_told("can't be written")
+        scene.until_said()
         filler.unlink()
         scene.until_ended(scene.published[-1])
         scene.stop()
@@ -391,7 +394,7 @@ def quota(scene: Scene) -> Steps:
     _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
     scene.publish()
-    scene.until_told("can't be written")
+    scene.until_said()
     yield
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
 
@@ -414,7 +417,7 @@ def journal_locked_for_a_moment(scene: Scene) -> Steps:
 def journal_locked(scene: Scene) -> Steps:
     with _locked(scene):
         scene.publish()
-        scene.until_told("is locked by another program")
+        scene.until_said()
     yield
 
 
@@ -479,7 +482,7 @@ def postgres_gone(scene: Scene) -> Steps:
     scene.until_stage(scene.publish(), StageName.SCORED)
     server.stop()
     engine.resume()
-    scene.until_told("JournalUnavailable")
+    scene.until_said()
     yield
     server.start()
 
@@ -536,7 +539,7 @@ def clock_ahead(scene: Scene) -> Steps:
 def clock_behind(scene: Scene) -> Steps:
     (scene.folder / "clock").write_text("-600")
     scene.publish()
-    scene.until_told("reading is older")
+    scene.until_said()
     yield
     (scene.folder / "clock").write_text("0")
 
@@ -571,7 +574,7 @@ RPC = "RPC"
 def rpc_down(scene: Scene) -> Steps:
     scene.proxy.down()
     scene.publish()
-    scene.until_told("will try again")
+    scene.until_said()
     yield
     scene.proxy.up()
 
@@ -587,7 +590,7 @@ def rpc_down_at_the_start(scene: Scene) -> Steps:
     scene.proxy.down()
     scene.publish()
     scene.start()
-    scene.until_told("can't begin yet")
+    scene.until_said()
     yield
     scene.proxy.up()
 
@@ -691,10 +694,10 @@ def rpc_hangs(scene: Scene) -> Steps:
     short=True,
 )
 def rpc_answers_nothing(scene: Scene) -> Steps:
+    scene.proxy.on("eth_getCode", answer("0x"))  # first: a call is followed by the question for the code
     scene.proxy.on("eth_call", answer("0x"))
-    scene.proxy.on("eth_getCode", answer("0x"))
     scene.publish()
-    scene.until_told("AnswerNotBelieved")
+    scene.until_said()
     eventually(lambda: "is not believed" in scene.unready().get("chain", ""), "/readyz says so")
     yield
     scene.proxy.clear()
@@ -735,8 +738,8 @@ def rpc_answers_nothing_as_one_of_two(scene: Scene) -> Steps:
 )
 def rpc_answers_nothing_at_the_start(scene: Scene) -> Steps:
     scene.stop()
+    scene.proxy.on("eth_getCode", answer("0x"))  # first: a call is followed by the question for the code
     scene.proxy.on("eth_call", answer("0x"))
-    scene.proxy.on("eth_getCode", answer("0x"))
     scene.publish()
     scene.start()
     assert scene.ended() == 1
@@ -857,7 +860,7 @@ def rpc_drops_the_transaction(scene: Scene) -> Steps:
 
     scene.proxy.on("eth_sendRawTransaction", swallow, times=1)
     scene.publish()
-    scene.until_told("is not mined")
+    scene.until_said()
     yield
 
 
@@ -892,7 +895,7 @@ def rpc_hears_twice(scene: Scene) -> Steps:
 def rpc_without_receipts(scene: Scene) -> Steps:
     scene.proxy.on("eth_getTransactionReceipt", answer(None))
     scene.publish()
-    scene.until_told("went to another one")
+    scene.until_said()
     yield
     scene.proxy.clear()
 
@@ -901,7 +904,7 @@ def _rpc(scene: Scene, method: str | None, act: Any) -> Steps:
     """Apply a rule to the proxy during which no observation moves on, and check that none does."""
     scene.proxy.on(method, act)
     scene.publish()
-    scene.until_told("will try again")
+    scene.until_said()
     yield
     scene.proxy.clear()
 
@@ -929,7 +932,7 @@ TRANSACTIONS = "transactions"
 def transaction_stuck(scene: Scene) -> Steps:
     scene.chain.rpc("evm_setAutomine", False)
     scene.publish()
-    scene.until_told("is not mined")
+    scene.until_said()
     yield
     scene.chain.rpc("evm_setAutomine", True)
     scene.chain.rpc("evm_mine")
@@ -984,7 +987,7 @@ def transaction_outpaced(scene: Scene) -> Steps:
     _until_in_pool(scene)
     scene.chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(50 * 10**9))
     scene.chain.rpc("evm_mine")
-    scene.until_told("transaction is stuck: replaced")
+    scene.until_said()
     yield
     scene.chain.rpc("evm_setAutomine", True)
     scene.pulse = lambda: scene.chain.rpc("evm_mine")
@@ -1243,7 +1246,7 @@ def reorganisation_that_forgets_what_was_final(scene: Scene) -> Steps:
 def chain_restarted(scene: Scene) -> Steps:
     scene.chain.stop()
     scene.publish()
-    scene.until_told("will try again")
+    scene.until_said()
     yield
     scene.chain.start()
     scene.proxy.upstream = scene.chain.rpc_url
@@ -1260,7 +1263,7 @@ def chain_forgotten(scene: Scene) -> Steps:
     with Anvil(scene.staged.chain.model_copy(update={"port": 0, "state_file": None})) as empty:
         scene.proxy.upstream = empty.rpc_url
         scene.publish()
-        scene.until_told("AnswerNotBelieved")
+        scene.until_said()
     yield
     scene.chain.start()
     scene.proxy.upstream = scene.chain.rpc_url
@@ -1281,10 +1284,19 @@ PROVER = "prover"
 def prover_killed(scene: Scene) -> Steps:
     engine = scene.engine()
     engine.suspend()
-    scene.until_stage(scene.publish(), StageName.SCORED)
+    scene.publish()
+    eventually(lambda: _waits_to_be_read(engine), "the proof is asked for")  # else a new process would be asked at once
     engine.kill()
-    scene.until_told("will try again")
+    scene.until_said()
     yield
+
+
+def _waits_to_be_read(process: psutil.Process) -> bool:
+    """Return whether something was written to a process that it has not read."""
+    with open(f"/proc/{process.pid}/fd/0", "rb", buffering=0) as pipe:
+        left = array.array("i", [0])
+        fcntl.ioctl(pipe, termios.FIONREAD, left)
+    return left[0] > 0
 
 
 @fault(PROVER, "ezkl panics", "a new process makes the proof", AGAIN | {"error": "ezkl panicked during prove"})
@@ -1294,7 +1306,7 @@ def prover_panics(scene: Scene) -> Steps:
         good = (artifact / SRS).read_bytes()
         (artifact / SRS).write_bytes(bytes(len(good)))
         scene.publish()
-        scene.until_told("will try again")
+        scene.until_said()
         yield
         (artifact / SRS).write_bytes(good)
 
@@ -1323,7 +1335,7 @@ def prover_out_of_memory(scene: Scene) -> Steps:
 def prover_too_slow(scene: Scene) -> Steps:
     scene.engine().suspend()
     scene.publish()
-    scene.until_told("will try again")
+    scene.until_said()
     yield
 
 
@@ -1371,7 +1383,7 @@ def _no_value(reason: str) -> dict[str, str]:
 @fault(SOURCE, "the source refuses connections", "it is asked again", _no_value("can't be reached"))
 def source_down(scene: Scene) -> Steps:
     scene.source.down()
-    scene.until_told("source gave no value")
+    scene.until_said()
     yield
     scene.source.up()
 
@@ -1447,7 +1459,7 @@ def source_with_a_wrong_certificate(scene: Scene) -> Steps:
     with FeedServer(self_signed(scene.folder)) as other:
         scene.configure(url=other.url)
         scene.reload()
-        scene.until_told("source gave no value")
+        scene.until_said()
         yield
         scene.configure(url=scene.source.url)
         scene.reload()
@@ -1494,7 +1506,7 @@ def source_suspended(scene: Scene) -> Steps:
 )
 def source_changed_in_shape(scene: Scene) -> Steps:
     scene.source.fault = feedserver.another_shape
-    scene.until_told("source gave no value")
+    scene.until_said()
     eventually(lambda: "$.price" in scene.unready().get("reports of one", ""), "/readyz says so")
     yield
     scene.source.fault = None
@@ -1528,7 +1540,7 @@ def source_below_the_last_decimal(scene: Scene) -> Steps:
 
 def _misbehaving(scene: Scene, how: feedserver.Misbehaviour) -> Steps:
     scene.source.fault = how
-    scene.until_told("source gave no value")
+    scene.until_said()
     yield
     scene.source.fault = None
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -36,6 +36,8 @@ from tests.integration.workspace import Workspace, eventually
 from tests.transactions import mined
 
 T = TypeVar("T")
+Says: TypeAlias = str | Mapping[str, str]
+"""A pattern that the log's text matches, or patterns of one line's fields."""
 
 RPC_KEY = "rpc-key-8d1f4b"
 SOURCE_KEY = "source-key-5c2e9a"
@@ -181,6 +183,7 @@ class Scene:
         self.journal_path = folder / "journal.db"
         self.open_journal: Callable[[], Journal] = lambda: Journal(self.journal_path, read_only=True)
         self.pulse: Callable[[], object] = lambda: None
+        self.says: tuple[Says, ...] = ()
         self.published: list[str] = []
         self._stack = contextlib.ExitStack()
         self._started: list[Daemon] = []
@@ -302,7 +305,8 @@ class Scene:
     def log(self) -> str:
         """Return the log of all daemons so far."""
         path = self.folder / "log"
-        return path.read_text() if path.exists() else ""
+        # It may be read in the middle of a line, and of a character.
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def told(self, pattern: str) -> bool:
         """Return whether a line of the log matches."""
@@ -312,10 +316,25 @@ class Scene:
         """Wait until a line of the log matches."""
         self._eventually(lambda: self.told(pattern), f"{pattern!r} in the log")
 
+    def said(self, says: Says) -> bool:
+        """Return whether the log says something."""
+        log = self.log()
+        if isinstance(says, str):
+            return re.search(says, log) is not None
+        return any(
+            all(re.search(pattern, str(line.get(name, ""))) for name, pattern in says.items())
+            for line in log_lines(log)
+        )
+
+    def until_said(self) -> None:
+        """Wait until the log says the first of what it has to say of the fault: any other line may have come before."""
+        says = self.says[0]
+        self._eventually(lambda: self.said(says), f"{says} in the log")
+
     def unready(self) -> dict[str, str]:
         """Return the failed checks that `/readyz` of the latest daemon shows, with their reasons."""
         try:
-            with urlopen(f"{self._web()}/readyz", timeout=10) as found:
+            with urlopen(f"{self._web()}/readyz", timeout=60) as found:
                 document = json.load(found)
         except HTTPError as error:
             with error:
@@ -324,7 +343,7 @@ class Scene:
 
     def metrics(self) -> str:
         """Return what `/metrics` of the latest daemon shows."""
-        with urlopen(f"{self._web()}/metrics", timeout=10) as found:
+        with urlopen(f"{self._web()}/metrics", timeout=60) as found:
             return str(found.read().decode())
 
     def _web(self) -> str:
