@@ -1,4 +1,5 @@
 export * from "./basics.js";
+export { blocksAt, firstBlockFrom, readBlock, readHead, type BlockSpan, type Head } from "./blocks.js";
 export * from "./endpoint.js";
 export * from "./errors.js";
 export { endpointName, httpEndpoint, type HttpOptions } from "./http.js";
