@@ -324,7 +324,7 @@ def from_torch(module: Any, samples: Any, *, name: str | None = None) -> Exporte
 
 
 def build_model(
-    model: ExportedModel | Path | str,
+    model: ExportedModel | Path | str | bytes,
     samples: Any,
     *,
     out: Path | str | None = None,
@@ -341,7 +341,7 @@ def build_model(
     """Turn an ONNX model into an artifact: a circuit with its keys and a verifier contract.
 
     Args:
-        model: The ONNX file, or what `from_sklearn` and `from_torch` return.
+        model: The ONNX file, its bytes, or what `from_sklearn` and `from_torch` return.
         samples: Inputs of the model, one row each: an array, or a file: .npy, .csv or .json. The more, the better the
             tuning.
         out: The folder of artifacts; None: the project's, or the user's cache.
@@ -418,11 +418,12 @@ def _artifact_of(model: BuiltModel | Path | str) -> Path:
     return model.artifact.path if isinstance(model, BuiltModel) else Path(model)
 
 
-def _onnx_file(model: ExportedModel | Path | str, folder: Path) -> Path:
-    if not isinstance(model, ExportedModel):
-        return Path(model)
-    path = folder / f"{model.name}.onnx"
-    model.save(path)
+def _onnx_file(model: ExportedModel | Path | str | bytes, folder: Path) -> Path:
+    found = exporting.given(model)
+    if isinstance(found, Path):
+        return found
+    path = folder / f"{found.name}.onnx"
+    found.save(path)
     return path
 
 

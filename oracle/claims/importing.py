@@ -21,7 +21,7 @@ from oracle.claims.models import INPUT_SCALE, PARAM_SCALE, ClaimFeature, ModelSp
 from oracle.claims.probabilities import free_name, join_two, margins_of, probability_of
 from oracle.core.documents import parse_json
 from oracle.core.errors import DataError, ModelError
-from oracle.proving.exporting import ExportedModel, require_onnx
+from oracle.proving.exporting import ExportedModel, given, require_onnx
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.loading import read_file, read_model
 from oracle.proving.lowering.program import told
@@ -77,7 +77,7 @@ def features_of(schema: Mapping[str, Any] | Path | str) -> tuple[ClaimFeature, .
 
 def claim_model(
     name: str,
-    model: ExportedModel | Path | str,
+    model: ExportedModel | Path | str | bytes,
     schema: Mapping[str, Any] | Path | str,
     *,
     output: str | None = None,
@@ -93,7 +93,7 @@ def claim_model(
 
     Args:
         name: Letters, digits and hyphens.
-        model: The ONNX file, or what `from_sklearn` and `from_torch` return.
+        model: The ONNX file, its bytes, or what `from_sklearn` and `from_torch` return.
         schema: A JSON Schema of the features, or a file with it; see `features_of`.
         output: The output that claims are about, by name; None: the model has one, beside labels.
         classes: Names of the classes, if the claim is about the largest of several numbers in the output, or about an
@@ -109,11 +109,10 @@ def claim_model(
         ModelError: The model can't be proven, takes other features, or no scale is within the tolerance.
     """
     features = features_of(schema)
-    if isinstance(model, ExportedModel):
-        proto = read_model(model.onnx, name)
-    else:
-        require_onnx(Path(model))
-        proto = read_model(read_file(Path(model)), name)
+    found = given(model, name)
+    if isinstance(found, Path):
+        require_onnx(found)
+    proto = read_model(read_file(found) if isinstance(found, Path) else found.onnx, name)
     _keep_output(proto, output, name)
     join_two(proto)
     own = bytes(proto.SerializeToString(deterministic=True))
@@ -207,10 +206,10 @@ def _take_places(proto: onnx.ModelProto, features: tuple[ClaimFeature, ...], nam
     """Let a graph take places in ranges: multiply them by the range and add its low end, before all else."""
     graph = proto.graph
     constants = {each.name for each in graph.initializer}
-    given = [each for each in graph.input if each.name not in constants]
+    inputs = [each for each in graph.input if each.name not in constants]
     width = sum(each.width for each in features)
-    shape = list(given[0].type.tensor_type.shape.dim) if len(given) == 1 else []
-    kind = int(given[0].type.tensor_type.elem_type) if given else 0
+    shape = list(inputs[0].type.tensor_type.shape.dim) if len(inputs) == 1 else []
+    kind = int(inputs[0].type.tensor_type.elem_type) if inputs else 0
     if len(shape) != 2 or kind not in _FLOATS or shape[1].dim_value not in (0, width):
         raise ModelError(
             f"{name}: a model for claims takes one row of floats [N, {width}], as many as its features give: a column "
@@ -221,13 +220,13 @@ def _take_places(proto: onnx.ModelProto, features: tuple[ClaimFeature, ...], nam
     place, spread, first, second = (free_name(each, taken) for each in ("places", "spread", "span", "low"))
     nodes = [
         helper.make_node("Mul", [place, first], [spread], name=spread),
-        helper.make_node("Add", [spread, second], [given[0].name], name=given[0].name),
+        helper.make_node("Add", [spread, second], [inputs[0].name], name=inputs[0].name),
     ]
     rest = list(graph.node)
     del graph.node[:]
     graph.node.extend([*nodes, *rest])
     graph.initializer.extend([numpy_helper.from_array(span, first), numpy_helper.from_array(low, second)])
-    given[0].name = place
+    inputs[0].name = place
 
 
 def _ranges(features: tuple[ClaimFeature, ...]) -> tuple[list[float], list[float]]:

@@ -115,7 +115,7 @@ def bench_group(
 @click.option(
     "--at-least",
     type=click.IntRange(min=0),
-    default=0,
+    default=1,
     show_default=True,
     help="Exit with 1 if fewer models were built, exact or approximate.",
 )

@@ -76,6 +76,29 @@ class ExportedModel:
             raise DataError(f"{path} can't be written: {error.strerror}") from error
 
 
+def given(model: Any, name: str = "model") -> ExportedModel | Path:
+    """Return a model that a caller gave: in memory, or the path of its file.
+
+    Args:
+        model: An ONNX file, its bytes, or what `from_sklearn` and `from_torch` return.
+        name: The name of a model that is given as bytes.
+
+    Raises:
+        ModelError: It is an object of another library; the message says how to export it.
+    """
+    match model:
+        case ExportedModel():
+            return model
+        case bytes() | bytearray():
+            return ExportedModel(name, bytes(model))
+        case str() | Path():
+            return Path(model)
+    raise ModelError(
+        f"a {type(model).__module__}.{type(model).__name__} is no ONNX model: give the file or its bytes, or export it "
+        "with oracle.from_sklearn or oracle.from_torch"
+    )
+
+
 def require_onnx(path: Path) -> None:
     """Refuse a file of another library's format, by its name; it is not opened.
 

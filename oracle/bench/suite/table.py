@@ -35,7 +35,10 @@ def summary(report: Mapping[str, Any]) -> list[str]:
     """Return what became of all models, and the medians of the ratios."""
     rows = list(report["models"].values())
     counts = {result: sum(row["result"] == result for row in rows) for result in RESULTS}
-    lines = [f"{len(rows)} models: " + ", ".join(f"{count} {result}" for result, count in counts.items() if count)]
+    lines = [
+        f"{len(rows)} model{'s' * (len(rows) != 1)}: "
+        + ", ".join(f"{count} {result}" for result, count in counts.items() if count)
+    ]
     beside = [row["defaults"] for row in rows if row.get("defaults")]
     if beside:
         lines.append(f"ezkl's defaults prove {sum(each['result'] == 'proven' for each in beside)} of {len(beside)}")

@@ -223,6 +223,7 @@ def measured(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any
 ) -> tuple[dict[str, Any], list[str]]:
     said: list[str] = []
+    monkeypatch.setattr(suite_run, "versions", lambda: {"commit": "abc"})
     monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
     child = script(tmp_path / "child.py", CHILD)
     report = suite_run.measure_models(
@@ -312,14 +313,23 @@ def test_the_table_has_a_row_for_every_end() -> None:
     assert faults(report) == ["wrong", "crashed"]
     assert len(reasons(report)) == len(RESULTS) - 2
     assert summary(report)[0].startswith(f"{len(RESULTS)} models: 1 exact, 1 approximate, 1 refused")
+    assert summary({"models": {"exact": rows["exact"]}})[0] == "1 model: 1 exact"
 
 
 @pytest.mark.parametrize(
     ("result", "least", "code"),
-    [("exact", 1, 0), ("approximate", 1, 0), ("refused", 0, 0), ("refused", 1, 1), ("wrong", 0, 1), ("crashed", 0, 1)],
+    [
+        ("exact", None, 0),
+        ("approximate", 1, 0),
+        ("refused", 0, 0),
+        ("refused", None, 1),
+        ("exact", 2, 1),
+        ("wrong", 0, 1),
+        ("crashed", 0, 1),
+    ],
 )
 def test_the_command_fails_if_a_model_is_wrong_or_crashed_or_too_few_are_built(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: str, least: int, code: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: str, least: int | None, code: int
 ) -> None:
     asked: dict[str, Any] = {}
 
@@ -328,7 +338,8 @@ def test_the_command_fails_if_a_model_is_wrong_or_crashed_or_too_few_are_built(
         return {"models": {"m": row("m", result)}}
 
     monkeypatch.setattr(suite_run, "measure_models", measure)
-    options = ["--no-defaults", "--memory-limit", "2", "--time-limit", "9", "--at-least", str(least)]
+    options = ["--no-defaults", "--memory-limit", "2", "--time-limit", "9"]
+    options += [] if least is None else ["--at-least", str(least)]
     done = CliRunner().invoke(oracle, ["bench", "models", str(tmp_path), *options])
     assert done.exit_code == code, done.output
     assert "| `m` |" in done.output

@@ -155,6 +155,20 @@ def test_models_that_can_not_be_claimed() -> None:
         own(model(layers, ["N", WIDTH], constants[:1]))
 
 
+def test_a_model_is_a_file_bytes_or_an_export(tmp_path: Path) -> None:
+    data = points()
+    (tmp_path / "points.onnx").write_bytes(data)
+    specs = [
+        oracle.claim_model("points", each, SCHEMA)
+        for each in (ExportedModel("points", data), data, tmp_path / "points.onnx", str(tmp_path / "points.onnx"))
+    ]
+    assert len({spec.onnx for spec in specs}) == 1
+    with pytest.raises(ModelError, match=r"a builtins\.object is no ONNX model: .*oracle\.from_sklearn"):
+        oracle.claim_model("points", object(), SCHEMA)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match=r"a builtins\.object is no ONNX model"):
+        oracle.build_model(object(), np.zeros((2, 4)))  # type: ignore[arg-type]
+
+
 def test_weights_that_no_scale_holds_are_refused() -> None:
     """Weights of very different sizes behind a layer: the small ones would be lost, and the model another one."""
     layers = [node("MatMul", ["x", "w"], "h"), node("Relu", ["h"], "r"), node("MatMul", ["r", "v"])]
