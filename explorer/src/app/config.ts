@@ -8,20 +8,30 @@ export interface Config {
   readonly hub: Address | null;
   /** URLs of RPC endpoints, the preferred one first. */
   readonly endpoints: readonly string[];
-  /** The folder with the public files of the hub's circuits, relative to the page; null if there is none. */
-  readonly publicFiles: string | null;
+  /** A block that is not after the hub's creation; 0 if nobody says. */
+  readonly fromBlock: bigint;
   /** The registry of claims, and the contract of proven cards, if the hub's operator runs them. */
   readonly claimRegistry: Address | null;
   readonly modelCards: Address | null;
+  /** The public files of the hub's circuits: one entry an artifact. */
+  readonly publicFiles: readonly PublicFolder[];
+}
+
+/** Where the public files of one artifact are. */
+export interface PublicFolder {
+  readonly name: string;
+  /** URLs by file name, relative to the page. */
+  readonly files: Readonly<Record<string, string>>;
 }
 
 /** The configuration without a document. */
 export const NO_CONFIG: Config = {
   hub: null,
   endpoints: [],
-  publicFiles: null,
+  fromBlock: 0n,
   claimRegistry: null,
   modelCards: null,
+  publicFiles: [],
 };
 
 /** The document `config.json` can't be used. */
@@ -41,22 +51,21 @@ export function parseConfig(text: string): Config {
   } catch {
     throw new ConfigError("config.json is no JSON: whoever serves this page has to correct it.");
   }
-  if (typeof document !== "object" || document === null || Array.isArray(document)) {
-    throw new ConfigError("config.json is no object: whoever serves this page has to correct it.");
-  }
-  const fields = new Map<string, unknown>(Object.entries(document));
+  if (!isObject(document)) throw new ConfigError("config.json is no object: whoever serves this page has to correct it.");
+  const fields = new Map(Object.entries(document));
   const endpoints = fields.get("endpoints") ?? [];
-  if (!Array.isArray(endpoints) || !endpoints.every((each): each is string => typeof each === "string")) {
-    throw wrong("endpoints", "a list of URLs");
+  if (!isList(endpoints) || !endpoints.every(isText)) throw wrong("endpoints", "a list of URLs");
+  const fromBlock = fields.get("fromBlock") ?? 0;
+  if (typeof fromBlock !== "number" || !Number.isSafeInteger(fromBlock) || fromBlock < 0) {
+    throw wrong("fromBlock", "a block's number");
   }
-  const publicFiles = fields.get("publicFiles") ?? null;
-  if (publicFiles !== null && typeof publicFiles !== "string") throw wrong("publicFiles", "a folder's name");
   return {
     hub: addressOf(fields, "hub"),
     endpoints,
-    publicFiles,
+    fromBlock: BigInt(fromBlock),
     claimRegistry: addressOf(fields, "claimRegistry"),
     modelCards: addressOf(fields, "modelCards"),
+    publicFiles: foldersOf(fields.get("publicFiles") ?? []),
   };
 }
 
@@ -72,13 +81,41 @@ export async function fetchConfig(): Promise<Config> {
   return parseConfig(await answer.text());
 }
 
+function foldersOf(value: unknown): PublicFolder[] {
+  if (!isList(value)) throw wrong("publicFiles", "a list");
+  return value.map((each) => {
+    const fields = new Map(isObject(each) ? Object.entries(each) : []);
+    const [name, files] = [fields.get("name"), fields.get("files")];
+    if (!isText(name) || !isObject(files) || !isTexts(files)) {
+      throw wrong("publicFiles", 'a list of {"name": …, "files": {file name: URL}}');
+    }
+    return { name, files };
+  });
+}
+
 function addressOf(fields: ReadonlyMap<string, unknown>, name: string): Address | null {
   const value = fields.get(name) ?? null;
   if (value === null) return null;
-  if (typeof value !== "string" || !isAddress(value, { strict: false })) throw wrong(name, "an address");
+  if (!isText(value) || !isAddress(value, { strict: false })) throw wrong(name, "an address");
   return value;
 }
 
 function wrong(name: string, wanted: string): ConfigError {
   return new ConfigError(`"${name}" in config.json is not ${wanted}: whoever serves this page has to correct it.`);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isTexts(value: Record<string, unknown>): value is Record<string, string> {
+  return Object.values(value).every(isText);
 }
