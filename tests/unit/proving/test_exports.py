@@ -30,7 +30,7 @@ else:  # xgboost-cpu has no wheels for it
 
 MODELS: dict[str, Callable[[], Made]] = estimators.MODELS | BOOSTED
 
-REFUSED = {"ada-boost": "Exp", "local-outlier-factor": "Sqrt"}
+REFUSED = {"local-outlier-factor": "Sqrt"}
 """Models that can't be proven exactly, and the operator that stands in the way."""
 
 LOWERED_ONLY = {

@@ -288,6 +288,21 @@ def test_probabilities_are_ordered_by_quadratic_forms(name: str) -> None:
 
 
 AXIS = weights("axis", [1], np.int64)
+SUMMED = [node("Exp", ["a"], "e"), node("ReduceSum", ["e", "axis"], "n")]
+
+
+def guarded(total: str = "n", zero: str = "nought") -> list[onnx.NodeProto]:
+    """Return a division by a sum as AdaBoost's export has it: 1 is added if the sum's integer is 0."""
+    return [
+        *SUMMED,
+        node("Cast", [total], "whole", to=TensorProto.INT32),
+        node("Equal", ["whole", zero], "is_zero"),
+        node("Cast", ["is_zero"], "one", to=TensorProto.FLOAT),
+        node("Add", ["n", "one"], "filtered"),
+    ]
+
+
+COLUMN = [*SUMMED, node("Reshape", ["n", "column"], "c"), node("Div", ["e", "c"])]
 
 
 @pytest.mark.parametrize(
@@ -298,12 +313,23 @@ AXIS = weights("axis", [1], np.int64)
         ([node("ReduceLogSumExp", ["a", "axis"], "l"), node("Sub", ["l", "a"], "s"), node("Exp", ["s"])], False),
         ([node("Exp", ["a"], "e"), node("ReduceSum", ["e", "axis"], "l"), node("Div", ["e", "l"])], True),
         ([node("Exp", ["a"], "e"), node("ReduceSum", ["b", "axis"], "l"), node("Div", ["e", "l"])], False),
+        (COLUMN, True),
+        ([*guarded(), node("Div", ["e", "filtered"])], True),
+        ([*guarded(), node("Div", ["e", "filtered"], "p"), node("ArgMax", ["p"], axis=1)], True),
+        ([*guarded(), node("Div", ["e", "filtered"], "p"), node("Mul", ["p", "p"])], False),
+        ([*guarded("e"), node("Div", ["e", "filtered"])], False),
+        ([*guarded(zero="two"), node("Div", ["e", "filtered"])], False),
     ],
-    ids=["logarithms", "of another value", "the other way around", "a sum", "another sum"],
+    ids=[
+        *("logarithms", "of another value", "the other way around", "a sum", "another sum", "a column"),
+        *("guarded", "guarded and compared", "guarded and squared", "another guard", "a guard of 2"),
+    ],
 )
 def test_a_softmax_is_one_of_the_same_value(nodes: list[onnx.NodeProto], is_softmax: bool) -> None:
     made = [node("MatMul", ["x", "w"], "a"), node("Relu", ["a"], "b"), *nodes]
-    constants = [AXIS, weights("w", RNG.normal(size=(4, 3)))]
+    shapes = [AXIS, weights("column", [-1, 1], np.int64)]
+    whole = [weights("nought", 0, np.int32), weights("two", 2, np.int32)]
+    constants = [*shapes, *whole, weights("w", RNG.normal(size=(4, 3)))]
     data = model(made, ["N", 4], constants, opset=18)
     assert bool(operators(data)["Softmax"]) is is_softmax
     if is_softmax:
