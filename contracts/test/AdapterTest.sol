@@ -3,11 +3,11 @@ pragma solidity 0.8.30;
 
 import {Test} from "forge-std/Test.sol";
 
+import {MockUptimeFeed} from "../mocks/MockUptimeFeed.sol";
 import {IZkAggregator} from "../src/interfaces/IZkAggregator.sol";
 import {IZkAggregatorFactory} from "../src/interfaces/IZkAggregatorFactory.sol";
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {MockHub} from "./mocks/MockHub.sol";
-import {MockUptimeFeed} from "./mocks/MockUptimeFeed.sol";
 
 /// @dev A feed in whatever state a test wants, an adapter of each mode, and each guarded one.
 abstract contract AdapterTest is Test {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {MockUptimeFeed} from "../mocks/MockUptimeFeed.sol";
 import {AggregatorInterface} from "../src/interfaces/AggregatorV2V3Interface.sol";
 import {IZkAggregator} from "../src/interfaces/IZkAggregator.sol";
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {AdapterTest} from "./AdapterTest.sol";
-import {MockUptimeFeed} from "./mocks/MockUptimeFeed.sol";
 
 /// @dev What adapters give, by their terms and the feed's state; and which terms are refused.
 contract ZkAggregatorTest is AdapterTest {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.30;
+pragma solidity >=0.8.20 <0.9.0;
 
-/// @dev A feed of a sequencer's uptime, which can also answer what no such feed should.
+/// @title A feed of a sequencer's uptime for tests
+/// @notice `set(0, since)` says that the sequencer is up, and `set(1, since)` that it is down. It can also answer what no
+/// such feed should.
 contract MockUptimeFeed {
     bytes internal answerData;
     bool internal reverts;
