@@ -15,7 +15,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-python test-contracts test-web check-web test-durations test-ray chaos soak network test-deep coverage snapshots check slither container symbolic mutants sbom reproducible fmt bench bench-models detector-report lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-web check-web explorer test-durations test-ray chaos soak network test-deep coverage snapshots check slither container symbolic mutants sbom reproducible fmt bench bench-models detector-report lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ WEB = $(PYTHON) scripts/bootstrap.py --web && $(BIN)/python -m scripts.web
 
 test-web: setup ## test the npm packages, and the explorer in a real browser
 	@$(WEB) test
+
+explorer: setup ## build the explorer's pages, which `oracle explore` serves
+	@$(WEB) build
 
 check-web: setup ## check lint and types of the npm packages and of the explorer; part of `make check`
 	@$(WEB) check

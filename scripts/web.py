@@ -1,14 +1,20 @@
 """Run npm's scripts of the web projects: `python -m scripts.web check`, `test` or `build`.
 
-`make check-web` and `make test-web` call it. It takes the Node.js that the set-up found, which may lie in `.venv`.
+`make check-web`, `make test-web` and `make explorer` call it. It takes the Node.js that the set-up found, which may lie
+in `.venv`. A build's pages are put into the package, where `oracle explore` serves them, and wheels have them. Tests
+share one scene (`tests/web/scene.py`), which is set while the projects are built.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.bootstrap import ROOT, WEB_PROJECTS, Bootstrap, SetupError
@@ -16,9 +22,16 @@ from scripts.bootstrap import ROOT, WEB_PROJECTS, Bootstrap, SetupError
 TASKS = {"check": ("types", "lint"), "build": ("build",), "test": ("build", "test")}
 """Scripts of package.json, by the task that runs them in each project."""
 
+BUILT = Path("explorer", "dist")
+PAGES = Path("oracle", "web", "pages")
+"""The explorer's pages, as they are built, and where the package has them."""
+
+SCENE = "WEB_SCENE"
+"""The variable that names the file which describes the scene; `tests/web/setup.mjs` reads it."""
+
 
 def run_task(task: str, root: Path = ROOT) -> int:
-    """Run a task's scripts in each project, in order; return the exit code of the first that fails, else 0.
+    """Run a task's scripts in each project; return the exit code of the first that fails, else 0.
 
     Raises:
         SetupError: There is no Node.js.
@@ -26,14 +39,79 @@ def run_task(task: str, root: Path = ROOT) -> int:
     npm = Bootstrap(root).npm()
     # npm starts `node` by its name: where only `.venv` has one, that comes first.
     environment = os.environ | {"PATH": os.pathsep.join((str(Path(npm[0]).parent), os.environ.get("PATH", "")))}
-    for project in WEB_PROJECTS:
+    with contextlib.ExitStack() as stack:
+        # It takes as long as the builds, which run meanwhile.
+        scene = stack.enter_context(SharedScene(root)) if task == "test" else None
         for script in TASKS[task]:
-            command = [*npm, "run", "--silent", script]
-            done = subprocess.run(command, cwd=root / project, env=environment, check=False)
-            if done.returncode:
-                print(f"{project}: `npm run {script}` failed (exit code {done.returncode})", file=sys.stderr)
-                return done.returncode
+            if script == "test" and scene is not None:
+                environment[SCENE] = str(scene.described())
+            for project in WEB_PROJECTS:
+                done = subprocess.run(
+                    [*npm, "run", "--silent", script], cwd=root / project, env=environment, check=False
+                )
+                if done.returncode:
+                    print(f"{project}: `npm run {script}` failed (exit code {done.returncode})", file=sys.stderr)
+                    return done.returncode
+            if script == "build":
+                take_pages(root)
     return 0
+
+
+class SharedScene:
+    """A scene that begins with the context and ends with it."""
+
+    def __init__(self, root: Path = ROOT, command: Sequence[str] = (sys.executable, "-m", "tests.web.scene")) -> None:
+        """Begin nothing yet.
+
+        Args:
+            root: The repository.
+            command: What plays the scene, and describes it in its first line.
+        """
+        self._root, self._command = root, command
+
+    def __enter__(self) -> SharedScene:
+        self._folder = tempfile.TemporaryDirectory(prefix="web-scene-")
+        self._process = subprocess.Popen(
+            self._command, cwd=self._root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+        self._folder.cleanup()
+
+    @property
+    def is_playing(self) -> bool:
+        """True while the scene lives."""
+        return self._process.poll() is None
+
+    def described(self) -> Path:
+        """Return the file that describes the scene, once it is set.
+
+        Raises:
+            SetupError: It ended before.
+        """
+        path = Path(self._folder.name, "scene.json")
+        if not path.exists():
+            assert self._process.stdout is not None
+            line = self._process.stdout.readline()
+            if not line:
+                raise SetupError(f"the scene of the web tests ended too early: `{' '.join(self._command)}` says why")
+            path.write_text(line, encoding="utf-8")
+        return path
+
+
+def take_pages(root: Path = ROOT) -> None:
+    """Put the built pages into the package, in place of those that were there."""
+    target = root / PAGES
+    fresh = target.with_name(f".{target.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(root / BUILT, fresh)
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
 
 
 def main() -> int:

@@ -30,6 +30,7 @@ from oracle.cli.deploy import deploy_command
 from oracle.cli.detector import detector_group
 from oracle.cli.doctor import doctor_command
 from oracle.cli.explain import explain_command
+from oracle.cli.explore import explore_command
 from oracle.cli.feed import feed_group
 from oracle.cli.history import history_command
 from oracle.cli.init import init_command
@@ -80,6 +81,7 @@ for _command in (
     detector_group,
     doctor_command,
     explain_command,
+    explore_command,
     feed_group,
     history_command,
     init_command,

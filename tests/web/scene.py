@@ -37,11 +37,11 @@ from oracle.detectors.cards.prove import prove
 from oracle.detectors.cards.recipe import Recipe
 from oracle.proving.artifact import Artifact, publish
 from tests import circuits
-from tests.attack.calldata import IF_NEWER, SHADOW, Calldata, encode, flipped
+from tests.attack.calldata import IF_NEWER, SHADOW, SUBMIT, Calldata, encode, flipped
 from tests.attack.forwarding import creation, forwarding
 from tests.attack.node import DEPLOYER, GENESIS, OUTSIDER
 from tests.attack.proofs import MODEL, Proofs
-from tests.attack.rig import ANOMALOUS, ANSWER, COMMITTEE, CONFIRM_DELAY, HOURS, NORMAL, SUBMIT, Rig, Sighting
+from tests.attack.rig import ANOMALOUS, ANSWER, COMMITTEE, CONFIRM_DELAY, HOURS, NORMAL, Rig, Sighting
 
 ISSUER, SUBJECT = 1, 2
 """The accounts of whoever signs the claim's data, and of whom the claim is about."""

@@ -11,6 +11,7 @@ from oracle.cli import oracle as command_line
 WITHOUT_JSON = {
     "chain up": "it runs until it is stopped, and prints the node's lines",
     "claim serve": "it runs until it is stopped; its log is JSON where it is not for a terminal",
+    "explore": "it runs until it is stopped",
     "claim demo": "it tells a story, step by step; its exit code says whether it ended well",
     "run": "it runs until it is stopped; its log is JSON where it is not for a terminal",
 }

@@ -94,6 +94,55 @@ def test_only_the_npm_project_whose_pins_changed_is_installed_again(
     assert not Bootstrap(checkout).npm_packages()
 
 
+@pytest.fixture
+def web_checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the same project, with what the explorer and the npm packages need, and an npm that does nothing."""
+    for project in bootstrap.WEB_PROJECTS:
+        (checkout / project / "node_modules").mkdir(parents=True)
+        for name in ("package.json", "package-lock.json"):
+            (checkout / project / name).write_text(f"{project} {name} 1\n")
+        stamp, value = Bootstrap(checkout)._npm_stamp(project)
+        stamp.write_text(value + "\n")
+    monkeypatch.setattr(Bootstrap, "npm", lambda _: ["npm"])
+    return checkout
+
+
+def test_web_packages_are_installed_when_their_own_pins_change(
+    web_checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[Path, list[str]]] = []
+    monkeypatch.setattr(bootstrap, "run", lambda command, remedy, cwd, **_: ran.append((cwd, command)))
+    setup = Bootstrap(web_checkout)
+    assert not setup.web() and ran == []
+    (web_checkout / "explorer" / "package-lock.json").write_text("another pin\n")
+    assert setup.web()
+    ((folder, command),) = ran
+    assert folder == web_checkout / "explorer"
+    # Packages may run no code of theirs, and come in the locked releases only.
+    assert command[:2] == ["npm", "ci"] and "--ignore-scripts" in command
+    assert not setup.web()
+
+
+def test_web_packages_are_installed_only_if_asked_for(web_checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(bootstrap.Bootstrap, "run", lambda _: False)
+    monkeypatch.setattr(bootstrap.Bootstrap, "web", lambda _: asked.append(True) or True)
+    assert bootstrap.main([]) == 0 and asked == []
+    assert bootstrap.main(["--web"]) == 0 and asked == [True]
+
+
+def test_web_packages_without_a_network_say_what_to_do(
+    web_checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (web_checkout / "npm" / "package.json").write_text("another pin\n")
+    failing = script(web_checkout / "npm-that-fails", "echo no network >&2; exit 1")
+    monkeypatch.setattr(Bootstrap, "npm", lambda _: [str(failing)])
+    with pytest.raises(SetupError, match="Check the network connection and npm's registry settings"):
+        Bootstrap(web_checkout).web()
+    # What failed is not taken for done.
+    assert Bootstrap(web_checkout)._old_npm_projects(bootstrap.WEB_PROJECTS) == ["npm"]
+
+
 def test_force_repeats_everything(checkout: Path) -> None:
     assert not Bootstrap(checkout, force=True).is_current()
 
