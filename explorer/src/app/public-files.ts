@@ -1,0 +1,93 @@
+import type { Hex, PublicFileName, PublicFiles } from "@verifiable-oracle/client";
+import { signal } from "@preact/signals";
+
+import type { PublicFolder } from "./config.js";
+
+/** Public files that somebody has chosen from a folder of this machine. They stay in this page. */
+export const pickedFiles = signal<readonly PublicFiles[]>([]);
+
+const MANIFEST = "manifest.json";
+const WANTED: ReadonlySet<string> = new Set<PublicFileName>([
+  MANIFEST,
+  "vk.key",
+  "settings.json",
+  "Verifier.sol",
+  "verifier.json",
+  "kzg.srs",
+]);
+
+const fetched = new Map<string, Promise<Uint8Array | null>>();
+
+/**
+ * Return the public files that the site serves, and those that were picked. A file that can't be fetched is left out: the
+ * check then says what it lacks.
+ *
+ * @param only Artifacts by their hashes, as the hub has them; all of them if left out.
+ */
+export async function loadPublicFiles(folders: readonly PublicFolder[], only?: ReadonlySet<Hex>): Promise<PublicFiles[]> {
+  const served = await Promise.all(folders.map((folder) => servedFolder(folder, only)));
+  return [...served.filter((each) => each !== null), ...pickedFiles.value];
+}
+
+/** Return the public files among files that somebody has picked or dropped, one entry a folder. */
+export async function readPicked(files: Iterable<File>): Promise<PublicFiles[]> {
+  const folders = new Map<string, Map<string, File>>();
+  for (const file of files) {
+    if (!WANTED.has(file.name)) continue;
+    const path = file.webkitRelativePath === "" ? file.name : file.webkitRelativePath;
+    const folder = path.split("/").slice(0, -1).join("/");
+    const there = folders.get(folder) ?? new Map<string, File>();
+    folders.set(folder, there.set(file.name, file));
+  }
+  const found: PublicFiles[] = [];
+  for (const [name, there] of folders) {
+    if (!there.has(MANIFEST)) continue;
+    const contents = await Promise.all(
+      [...there].map(async ([file, blob]) => [file, new Uint8Array(await blob.arrayBuffer())] as const),
+    );
+    found.push({ name: name.split("/").at(-1) ?? name, files: Object.fromEntries(contents) });
+  }
+  return found;
+}
+
+async function servedFolder(folder: PublicFolder, only: ReadonlySet<Hex> | undefined): Promise<PublicFiles | null> {
+  const urls = Object.entries(folder.files).filter(([name]) => WANTED.has(name));
+  if (only !== undefined) {
+    const manifest = urls.find(([name]) => name === MANIFEST);
+    const content = manifest === undefined ? null : await bytesAt(manifest[1]);
+    const hash = content === null ? null : artifactHash(content);
+    if (hash === null || !only.has(hash)) return null;
+  }
+  const contents = await Promise.all(urls.map(async ([name, url]) => [name, await bytesAt(url)] as const));
+  const there = contents.filter((each): each is readonly [string, Uint8Array] => each[1] !== null);
+  return { name: folder.name, files: Object.fromEntries(there) };
+}
+
+/** Return the content of a file of this site; null if it is not there. Each is fetched once. */
+function bytesAt(url: string): Promise<Uint8Array | null> {
+  const known = fetched.get(url);
+  if (known !== undefined) return known;
+  const found = fetchBytes(url);
+  fetched.set(url, found);
+  return found;
+}
+
+async function fetchBytes(url: string): Promise<Uint8Array | null> {
+  try {
+    const answer = await fetch(url);
+    return answer.ok ? new Uint8Array(await answer.arrayBuffer()) : null;
+  } catch {
+    return null;
+  }
+}
+
+function artifactHash(manifest: Uint8Array): Hex | null {
+  try {
+    const document: unknown = JSON.parse(new TextDecoder().decode(manifest));
+    if (typeof document !== "object" || document === null || !("artifact_hash" in document)) return null;
+    const hash = document.artifact_hash;
+    return typeof hash === "string" && /^[0-9a-f]{64}$/.test(hash) ? `0x${hash}` : null;
+  } catch {
+    return null;
+  }
+}
