@@ -10,6 +10,7 @@ Nobody may alter anything in the cache: a test that damages a circuit damages a 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
@@ -47,8 +48,9 @@ def folder() -> Path:
     found.mkdir(parents=True, exist_ok=True)
     os.utime(found)
     for other in found.parent.iterdir():
-        if time.time() - other.stat().st_mtime > KEPT_S:
-            shutil.rmtree(other, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another process has removed it
+            if time.time() - other.stat().st_mtime > KEPT_S:
+                shutil.rmtree(other, ignore_errors=True)
     return found
 
 

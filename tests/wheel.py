@@ -10,6 +10,7 @@ cache alone. Nothing of the clone's `.venv` or `node_modules` is reached from it
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -56,8 +57,9 @@ def built_wheel() -> Path:
         shutil.rmtree(out)
         os.utime(target.parent)
         for other in CACHE.iterdir():
-            if other.is_dir() and time.time() - other.stat().st_mtime > KEPT_S:
-                shutil.rmtree(other, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):  # another process has removed it
+                if other.is_dir() and time.time() - other.stat().st_mtime > KEPT_S:
+                    shutil.rmtree(other, ignore_errors=True)
     return target
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from oracle.chain.abi.interface import Interface
 from oracle.chain.hub import hub_interface
 from oracle.chain.keys.keystore import local_chain_key
+from oracle.chain.local import mining
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.contracts import compile_contracts, deployed_profile
 from oracle.chain.local.solc import compile_standard, standard_input
@@ -69,7 +71,7 @@ def mined(chain: Anvil, to: str, data: bytes, caller: int = CALLER) -> dict[str,
         Fatal: It reverted.
     """
     call = {"from": chain.accounts[caller].address, "to": to, "data": "0x" + data.hex(), "gas": hex(PLENTY)}
-    receipt: dict[str, Any] = chain.rpc("eth_sendTransactionSync", call, timeout=60.0)
+    receipt = mining.mined(partial(chain.rpc, timeout=60.0), call)
     if int(receipt["status"], 16) != 1:
         raise Fatal(f"transaction {receipt['transactionHash']} to {to} reverted")
     return receipt

@@ -8,9 +8,7 @@ has ended by then, the test starts it again. `test_faults.py` says what holds af
 
 from __future__ import annotations
 
-import array
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -18,14 +16,12 @@ import resource
 import shutil
 import sqlite3
 import subprocess
-import termios
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeAlias
 
-import psutil
 import pytest
 from eth_utils.crypto import keccak
 
@@ -42,6 +38,7 @@ from tests.chaos.feedserver import FeedServer, self_signed
 from tests.chaos.proxy import Call, Http, NodeProxy, answer, delay, drop, http_error, lose_answer, refuse
 from tests.chaos.scene import PASSWORD, RPC_KEY, Says, Scene, events, log_lines
 from tests.integration.workspace import eventually
+from tests.pipes import unread
 from tests.postgres import Postgres
 from tests.transactions import mined
 
@@ -1285,18 +1282,10 @@ def prover_killed(scene: Scene) -> Steps:
     engine = scene.engine()
     engine.suspend()
     scene.publish()
-    eventually(lambda: _waits_to_be_read(engine), "the proof is asked for")  # else a new process would be asked at once
+    eventually(lambda: unread(engine.pid) > 0, "the proof is asked for")  # else a new process would be asked at once
     engine.kill()
     scene.until_said()
     yield
-
-
-def _waits_to_be_read(process: psutil.Process) -> bool:
-    """Return whether something was written to a process that it has not read."""
-    with open(f"/proc/{process.pid}/fd/0", "rb", buffering=0) as pipe:
-        left = array.array("i", [0])
-        fcntl.ioctl(pipe, termios.FIONREAD, left)
-    return left[0] > 0
 
 
 @fault(PROVER, "ezkl panics", "a new process makes the proof", AGAIN | {"error": "ezkl panicked during prove"})

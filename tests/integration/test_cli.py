@@ -212,7 +212,7 @@ def test_the_chain_command_runs_a_chain_until_it_is_asked_to_stop(workspace: Wor
     done = workspace.run("chain", "fund", new, "0.25", "--rpc-url", found[1])
     assert done.stdout == f"{new} has 7.25 ether\n", done.stderr
     running.send_signal(signal.SIGTERM)
-    assert running.wait(20) == 0
+    assert running.wait(60) == 0
     assert workspace.log().endswith("stopped\n")
     with pytest.raises(ProcessLookupError):
         os.kill(int(found[2]), 0)

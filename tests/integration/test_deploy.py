@@ -102,7 +102,7 @@ def plan(**changes: Any) -> DeployPlan:
 async def run(
     plan: DeployPlan, rpc: Rpc, account: LocalAccount, path: Path, progress: Progress = lambda line: None
 ) -> Deployment:
-    return await deploy(plan, rpc, account, path, progress, deadline_s=20, poll_s=0.01)
+    return await deploy(plan, rpc, account, path, progress, deadline_s=60, poll_s=0.01)
 
 
 def document(path: Path) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def test_a_running_oracle_writes_the_weights_nowhere(
     finally:
         # The daemon is not asked to stop, so the write-ahead log stays as it was.
         daemon.kill()
-        daemon.wait(30)
+        daemon.wait(60)
     inspected = workspace.run("status", "--json")
     (tmp_path / "printed").write_text(done.stdout + done.stderr + inspected.stdout + inspected.stderr)
     (tmp_path / "chain").write_bytes(b"".join(on_chain(workspace.chain)))

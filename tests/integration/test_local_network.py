@@ -60,7 +60,7 @@ async def test_a_link_delays_each_way(echo: int, session: aiohttp.ClientSession)
         link.delay_s = 0.15
         began = time.monotonic()
         await post(session, link)
-        assert 0.3 <= time.monotonic() - began < 2.0
+        assert time.monotonic() - began >= 0.3
 
 
 async def test_what_is_sent_through_a_cut_link_arrives_once_it_is_healed(

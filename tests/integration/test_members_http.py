@@ -95,7 +95,7 @@ async def test_members_tell_each_other_what_they_sign(node: Node, port: int, tmp
         message = answer(MEMBERS[2], report(now(node)), (1, 2))
         with node.heard.watch(message.report) as event:
             teller.tell(message)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await event.wait()
         sending.cancel()
     assert node.heard.of(message.report) == {MEMBERS[2]: message}
@@ -251,7 +251,7 @@ async def test_slow_heads_do_not_keep_a_member_out(node: Node) -> None:
         slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
         for _, writer in slow:
             writer.write(b"POST /v1/report HT")
-        async with way_to(port, 1.0) as client, asyncio.timeout(5):
+        async with way_to(port, 1.0) as client, asyncio.timeout(60):
             while True:
                 with contextlib.suppress(MemberSilent):
                     assert (await client.ask(asked(report(now(node))))).answers == (100, 200)
@@ -283,13 +283,13 @@ async def test_one_address_can_not_have_all_connections(node: Node) -> None:
 
 async def test_a_flood_from_one_address_is_refused_and_does_not_fill_the_log(node: Node) -> None:
     member, heard = node.member, node.heard
-    async with serve_members(("127.0.0.1", 0), member, heard, lambda: status_of(node), rate=(20, 60.0)) as port:
+    async with serve_members(("127.0.0.1", 0), member, heard, lambda: status_of(node), rate=(20, 3_600.0)) as port:
         body = json.dumps(asked(report(now(node)), MEMBERS[2]).to_json()).encode()
         with capture_logs() as logs:
             async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
                 found = [(await session.post("/v1/report", data=body)).status for _ in range(60)]
                 answered = await session.post("/v1/report", data=body)
-                assert answered.headers["Retry-After"] == "1"
+                assert int(answered.headers["Retry-After"]) >= 1
                 for each in range(30):
                     assert (await session.get(f"/v1/{each}")).status == 429
         assert found == [403] * 20 + [429] * 40

@@ -37,7 +37,7 @@ def test_a_short_network_is_played_read_back_and_audited(
     assert set(network["by_transmitter"]) <= {"alpha", "beta", "gamma", "delta"}
     assert len([Way(way) for way in network["faults"]]) > 1
     assert sum(counted["injected"] for counted in network["faults"].values()) == 4
-    assert 0 < network["due_to_confirmed_s"]["p50"] <= network["due_to_confirmed_s"]["p95"] < 2
+    assert 0 < network["due_to_confirmed_s"]["p50"] <= network["due_to_confirmed_s"]["p95"]
     assert network["messages_per_round"] > 6
     assert 0 <= network["late"] < 2 * network["turns"], "each of two feeds is due once in a turn"
     audit = summary["audit"]

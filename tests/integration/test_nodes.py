@@ -195,7 +195,7 @@ async def _reported(built: World, rpc: Rpc, hub: Hub, round_id: int) -> None:
     signed = SignedReport(report, (reporter.sign_report(report, [2_000]),))
     due = (Observed("price", built.feed_id, 2_000, now),)
     scored = Scored(Decided(1, due), signed, 1, ((0,),), ((-1_000, -500),))
-    submitter = Submitter(hub, Sender(rpc, payer, poll_s=0.01), deadline_s=20)
+    submitter = Submitter(hub, Sender(rpc, payer, poll_s=0.01), deadline_s=60)
     submitted = await submitter.sign(Proven(scored, b"\1proof", "00" * 32, 0.1))
     await submitter.broadcast(submitted)
     ended = await submitter.confirm(submitted)

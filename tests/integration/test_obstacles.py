@@ -79,7 +79,7 @@ class Operator:
         """Return a page of the daemon."""
         port = re.findall(r'"port": (\d+)', self.workspace.log())[-1]
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=10) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=60) as response:
                 return str(response.read().decode())
         except urllib.error.HTTPError as error:
             return error.read().decode()

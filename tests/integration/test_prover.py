@@ -28,6 +28,7 @@ from oracle.proving.pool.local import LocalProver
 from oracle.proving.pool.pool import PooledProver
 from oracle.proving.pool.ray import _Worker
 from oracle.proving.verification import LocalVerifier
+from tests.pipes import unread
 from tests.proving_conformance import PATIENCE, Events, ProverSuite
 
 MODEL = QuadraticModel.default()
@@ -248,9 +249,8 @@ async def test_a_worker_that_dies_while_all_are_warmed_leaves_none_at_work(artif
             os.kill(pid, signal.SIGSTOP)
         warming = asyncio.create_task(prover.warm())
         # Both have to be asked first: a worker that is dead before is replaced, and nothing fails.
-        while not all(child._lock.locked() for child in prover._children):  # noqa: ASYNC110
+        while not all(map(unread, (dying, hanging))):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
-        await asyncio.sleep(0.05)
         os.kill(dying, signal.SIGKILL)
         with pytest.raises(ProverCrashed):
             await warming

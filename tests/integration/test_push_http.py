@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import ssl
 import time
@@ -190,7 +191,7 @@ async def hung_up() -> AsyncIterator[None]:
 async def ended(reader: asyncio.StreamReader) -> bytes:
     """Return the bytes until the other side ends the connection, which has to happen soon."""
     try:
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), 60)
     except ConnectionError:
         return b""
 
@@ -203,7 +204,7 @@ async def test_connections_that_say_nothing_end_and_take_no_more_than_their_shar
     file = certificate(tmp_path)
     theirs = Certificate(file, file, "push") if tls else None
     trusting = ssl.create_default_context(cafile=file) if tls else True
-    limits = Limits(connections=3, head_s=0.2, request_s=0.4)
+    limits = Limits(connections=3, head_s=1.0, request_s=1.2)
     async with serve_pushes(
         ("127.0.0.1", 0), lambda feed, name: source, 256, certificate=theirs, limits=limits
     ) as port:
@@ -215,8 +216,12 @@ async def test_connections_that_say_nothing_end_and_take_no_more_than_their_shar
                 assert b" 200 " not in await ended(each)
         assert [line["at_once"] for line in logs if line["event"] == "connections refused"] == [3]
         url = f"{'https' if tls else 'http'}://localhost:{port}"
-        async with aiohttp.ClientSession(url) as client:
-            answer = await client.post("/push/eth/desk", data=VALUE, headers=headers(), ssl=trusting)
+        async with aiohttp.ClientSession(url) as client, asyncio.timeout(60):
+            for attempt in itertools.count():  # a busy machine may be too slow for these limits
+                with contextlib.suppress(aiohttp.ClientError):
+                    given = headers(nonce=f"there-is-room-{attempt}")
+                    answer = await client.post("/push/eth/desk", data=VALUE, headers=given, ssl=trusting)
+                    break
         assert answer.status == 204, "and then there is room again"
 
 
@@ -230,7 +235,7 @@ async def test_a_client_that_does_not_read_its_answer_does_not_keep_its_place() 
     limits = Limits(connections=1, head_s=0.2, request_s=0.3)
     async with listening(application, ("127.0.0.1", 0), "web", limits=limits) as port:
         await dribble(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (await ended(await dribble(port, b"GET /none HTTP/1.0\r\n\r\n"))).startswith(b"HTTP/1"):
                 pass  # refused, until the first one is ended
 

@@ -78,7 +78,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, anvil: Callable[..., Anvil]) -
         daemon = workspace.start("run")
         eventually(lambda: workspace.counts().get("accepted", 0) == 8, "all rounds")
         daemon.send_signal(signal.SIGTERM)  # the source that fails never ends
-        assert daemon.wait(30) == 0, workspace.log()
+        assert daemon.wait(60) == 0, workspace.log()
         yield Ran(workspace)
 
 
@@ -243,7 +243,7 @@ def test_a_daemon_serves_what_it_signed_also_after_a_kill(tmp_path: Path, anvil:
         daemon = workspace.start("run")
         eventually(lambda: workspace.counts().get("accepted", 0) >= 3, "three rounds")
         daemon.kill()
-        daemon.wait(30)
+        daemon.wait(60)
         before = workspace.counts()["accepted"]
         daemon = workspace.start("run")
         eventually(lambda: workspace.counts().get("accepted", 0) >= before + 2, "rounds after the kill")
@@ -254,7 +254,7 @@ def test_a_daemon_serves_what_it_signed_also_after_a_kill(tmp_path: Path, anvil:
         assert report["readings"]["findings"] == []
         assert report["readings"]["reporters"][0]["verified"] >= 3
         daemon.send_signal(signal.SIGTERM)
-        assert daemon.wait(30) == 0, workspace.log()
+        assert daemon.wait(60) == 0, workspace.log()
 
 
 def test_the_hash_that_is_signed_is_that_of_the_documents(ran: Ran) -> None:

@@ -149,7 +149,7 @@ async def test_a_server_that_sends_a_byte_now_and_then_is_given_up(head: bool) -
         began = time.monotonic()
         with pytest.raises(ReadingsProblem, match=r"has not answered within 0\.3 s"):
             await client.fetch(url, WANTED, 1_000)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8, "before the answer's end"
 
 
 async def test_a_server_that_is_not_there_or_speaks_something_else_is_named() -> None:

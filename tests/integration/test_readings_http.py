@@ -105,15 +105,20 @@ async def test_a_database_that_is_gone_is_said_without_its_name(client: aiohttp.
 
 
 async def test_a_client_that_asks_too_often_is_told_so_and_costs_no_reading(
-    client: aiohttp.ClientSession, archive: Archive
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert CLIENT_RATE < TOTAL_RATE
+    monkeypatch.setattr("oracle.web.readings.CLIENT_RATE", 2)  # a busy machine does not ask more slowly than this
+    async with (
+        serve_readings(("127.0.0.1", 0), archive.find) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+    ):
 
-    async def ask() -> int:
-        async with client.get(f"/v1/readings/0x{KNOWN.hex()}") as answer:
-            return answer.status
+        async def ask() -> int:
+            async with client.get(f"/v1/readings/0x{KNOWN.hex()}") as answer:
+                return answer.status
 
-    statuses = await asyncio.gather(*(ask() for _ in range(4 * CLIENT_RATE)))
+        statuses = await asyncio.gather(*(ask() for _ in range(200)))
     assert set(statuses) == {200, 429}
     assert statuses.count(200) == len(archive.asked)
 
@@ -126,7 +131,7 @@ async def test_few_look_ups_are_made_at_once(client: aiohttp.ClientSession, arch
             return answer.status
 
     asking = asyncio.gather(*(ask() for _ in range(20)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while archive.now < 4:  # noqa: ASYNC110
             await asyncio.sleep(0)
     archive.gate.set()

@@ -329,13 +329,13 @@ def test_two_at_once_fetch_it_once(folder: Path, server: Server) -> None:
 
     def held(request: Request) -> Response:
         (second_asked if first_asked.is_set() else first_asked).set()
-        go.wait(10)
+        go.wait(60)
         return whole(request)
 
     server.script(held)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(fetch, folder, server)
-        assert first_asked.wait(10)
+        assert first_asked.wait(60)
         second = pool.submit(fetch, folder, server)
         # This is time enough for the second request, if nothing holds it back.
         asked = second_asked.wait(0.5)

@@ -167,7 +167,7 @@ async def world(deployed: tuple[Anvil, Deployment]) -> AsyncIterator[World]:
         payer = await keystore.local_chain_key(PAYER, rpc)
         hub = Hub(rpc, deployment.hub)
         reporters = [LocalReporter(signer, chain.chain_id, deployment.hub) for signer in signers]
-        submitter = Submitter(hub, Sender(rpc, payer, poll_s=0.01), deadline_s=10, clock=lambda: 5.0)
+        submitter = Submitter(hub, Sender(rpc, payer, poll_s=0.01), deadline_s=60, clock=lambda: 5.0)
         world = World(chain, rpc, hub, deployment, reporters, payer, submitter)
         world.at(world.now)
         yield world
@@ -318,7 +318,7 @@ async def test_sending_again_is_harmless(world: World) -> None:
     world.chain.rpc("evm_mine")
     await world.submitter.broadcast(submitted)  # mined
     # A process that was started anew does the same.
-    other = Submitter(world.hub, Sender(world.rpc, world.payer, poll_s=0.01), deadline_s=10)
+    other = Submitter(world.hub, Sender(world.rpc, world.payer, poll_s=0.01), deadline_s=60)
     await other.broadcast(submitted)
     assert (await end(other, submitted)).outcomes == (Outcome.ACCEPTED,)
     assert (await world.hub.feed_state(world.feed("price"))).round_id == 1
@@ -328,6 +328,7 @@ async def test_sending_again_is_harmless(world: World) -> None:
 async def test_confirmations_are_waited_for(world: World) -> None:
     patient = Submitter(world.hub, Sender(world.rpc, world.payer, poll_s=0.01, confirmations=3), deadline_s=0.2)
     submitted = await world.submit("price", 2_000)
+    await world.submitter.wait(submitted.tx_hash, 10)  # mined
     with pytest.raises(TransactionPending, match="without 3 confirmations"):
         await patient.confirm(submitted)
     world.chain.rpc("anvil_mine", "0x2")
@@ -336,7 +337,7 @@ async def test_confirmations_are_waited_for(world: World) -> None:
 
 async def test_a_nonce_that_another_transaction_took(world: World) -> None:
     submitted = await world.submitter.sign(await world.proven({"price": 2_000}))
-    other = Submitter(world.hub, Sender(world.rpc, world.payer, poll_s=0.01), deadline_s=10)
+    other = Submitter(world.hub, Sender(world.rpc, world.payer, poll_s=0.01), deadline_s=60)
     rival = await other.sign(await world.proven({"metric": 5}))
     await other.broadcast(rival)
     await other.confirm(rival)
@@ -350,7 +351,7 @@ async def test_a_nonce_that_another_transaction_took(world: World) -> None:
 async def test_a_rival_that_is_still_waiting(world: World) -> None:
     world.chain.rpc("evm_setAutomine", False)
     submitted = await world.submitter.sign(await world.proven({"price": 2_000}))
-    other = Submitter(world.hub, Sender(world.rpc, world.payer, poll_s=0.01), deadline_s=10)
+    other = Submitter(world.hub, Sender(world.rpc, world.payer, poll_s=0.01), deadline_s=60)
     await other.broadcast(await other.sign(await world.proven({"metric": 5})))
     with pytest.raises(StateMoved, match="another with nonce 0"):
         await world.submitter.broadcast(submitted)
@@ -361,7 +362,7 @@ async def test_the_feed_moves_under_a_sent_transaction(world: World) -> None:
     world.chain.rpc("evm_setAutomine", False)
     first = await world.submitter.sign(await world.proven({"price": 2_000}))
     rival_key = await keystore.local_chain_key(5, world.rpc)
-    other = Submitter(world.hub, Sender(world.rpc, rival_key, poll_s=0.01), deadline_s=10)
+    other = Submitter(world.hub, Sender(world.rpc, rival_key, poll_s=0.01), deadline_s=60)
     second = await other.sign(await world.proven({"price": 2_001}))
     await world.submitter.broadcast(first)
     await other.broadcast(second)
@@ -397,7 +398,7 @@ async def test_an_endpoint_that_goes_away(world: World, anvil: Callable[..., Anv
 
 async def test_a_payer_without_funds(world: World) -> None:
     account = Account.from_key("0x" + "42" * 32)
-    poor = Submitter(world.hub, Sender(world.rpc, account, poll_s=0.01), deadline_s=10)
+    poor = Submitter(world.hub, Sender(world.rpc, account, poll_s=0.01), deadline_s=60)
     submitted = await poor.sign(await world.proven({"price": 2_000}))
     with pytest.raises(PayerEmpty, match=r"(?i)insufficient funds"):
         await poor.broadcast(submitted)
@@ -409,7 +410,7 @@ async def test_a_payer_without_funds(world: World) -> None:
 
 async def test_a_stuck_submission_is_replaced_and_either_is_confirmed(world: World) -> None:
     policy = SendPolicy(poll_s=0.01, replace_after_s=0.05)
-    submitter = Submitter(world.hub, Sender(world.rpc, world.payer, policy=policy), deadline_s=10)
+    submitter = Submitter(world.hub, Sender(world.rpc, world.payer, policy=policy), deadline_s=60)
     world.chain.rpc("evm_setAutomine", False)
     first = await submitter.sign(await world.proven({"price": 2_000}))
     await submitter.broadcast(first)
@@ -427,13 +428,13 @@ async def test_a_stuck_submission_is_replaced_and_either_is_confirmed(world: Wor
 async def test_a_stuck_submission_that_came_too_late_is_not_replaced(world: World) -> None:
     """Somebody else's report was mined meanwhile, so a higher fee would only pay for a revert."""
     policy = SendPolicy(poll_s=0.01, replace_after_s=0.05)
-    submitter = Submitter(world.hub, Sender(world.rpc, world.payer, policy=policy), deadline_s=10)
+    submitter = Submitter(world.hub, Sender(world.rpc, world.payer, policy=policy), deadline_s=60)
     world.chain.rpc("evm_setAutomine", False)
     first = await submitter.sign(await world.proven({"price": 2_000}))
     await submitter.broadcast(first)
     world.chain.rpc("anvil_dropAllTransactions")
     other = Sender(world.rpc, await keystore.local_chain_key(5, world.rpc), poll_s=0.01)
-    rival = Submitter(world.hub, other, deadline_s=10)
+    rival = Submitter(world.hub, other, deadline_s=60)
     submitted = await rival.sign(await world.proven({"price": 2_001}))
     await rival.broadcast(submitted)
     world.chain.rpc("evm_mine")

@@ -31,6 +31,6 @@ async def test_work_ends_with_the_daemon_and_that_is_no_failure() -> None:
     with capture_logs() as logs:
         with _background("compaction", works()):
             await asyncio.sleep(0)
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 60)
         await asyncio.sleep(0)
     assert logs == []

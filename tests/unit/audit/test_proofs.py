@@ -39,6 +39,8 @@ class Verifying:
     def __init__(self) -> None:
         self.calls: list[bytes] = []
         self.children: set[int] = set()
+        self.here = threading.local()
+        """Has the proof that this thread verifies."""
         self.wait: Callable[[], object] = lambda: None
 
     def __call__(
@@ -55,6 +57,7 @@ class Verifying:
             raise ProverCrashed("closed")
         self.calls.append(proof)
         self.children.add(id(child))
+        self.here.proof = proof
         self.wait()
         tried = self.calls.count(proof)
         if proof == b"crashes" or (proof == b"crashes once" and tried == 1):
@@ -102,14 +105,14 @@ async def test_each_proof_has_its_result(pool: ProofPool, verifying: Verifying) 
 async def test_proofs_are_verified_at_once(pool: ProofPool, verifying: Verifying) -> None:
     """Each waits for the other."""
     barrier = threading.Barrier(2)
-    verifying.wait = lambda: barrier.wait(timeout=10)
+    verifying.wait = lambda: barrier.wait(timeout=60)
     assert await results(pool, task(0, b"a"), task(1, b"b")) == {b"a": True, b"b": True}
     assert len(verifying.children) == 2
 
 
 async def test_results_come_as_they_are_ready(pool: ProofPool, verifying: Verifying) -> None:
     first = threading.Event()
-    verifying.wait = lambda: first.wait(timeout=10) if verifying.calls[-1] == b"slow" else None
+    verifying.wait = lambda: first.wait(timeout=60) if verifying.here.proof == b"slow" else None
     order = []
     async for done, _ in pool.verify([task(0, b"slow"), task(1, b"quick")]):
         order.append(done.proof)
@@ -119,7 +122,7 @@ async def test_results_come_as_they_are_ready(pool: ProofPool, verifying: Verify
 
 async def test_tasks_are_not_taken_long_before_they_are_verified(pool: ProofPool, verifying: Verifying) -> None:
     gate = threading.Event()
-    verifying.wait = lambda: gate.wait(timeout=10)
+    verifying.wait = lambda: gate.wait(timeout=60)
     taken = 0
 
     async def endless() -> AsyncIterator[ProofTask]:
@@ -149,7 +152,7 @@ async def test_a_failure_to_fetch_ends_it(pool: ProofPool, verifying: Verifying)
 async def test_closing_gives_up_what_waits(verifying: Verifying) -> None:
     """The first is done, the second is being verified when the pool is closed, and no other is begun."""
     with ProofPool(Circuits(), jobs=1) as pool:
-        verifying.wait = lambda: len(verifying.calls) == 1 or pool._closed.wait(timeout=10)
+        verifying.wait = lambda: len(verifying.calls) == 1 or pool._closed.wait(timeout=60)
         async for _ in pool.verify(task(at, b"%d" % at) for at in range(1_000)):
             break
     assert len(verifying.calls) <= 2

@@ -235,7 +235,7 @@ class Market:
         self.running = asyncio.create_task(self.desk.run())
 
     async def until_idle(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.desk.until_idle(self.feeds)
 
     async def stop(self) -> None:
@@ -290,6 +290,6 @@ async def settled(turns: int = 20) -> None:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait until something holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0)

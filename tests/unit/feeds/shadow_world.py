@@ -128,7 +128,7 @@ class World:
         self.shadower = ShadowSubmitter(self.desk)  # type: ignore[arg-type]
         self.journal = Journal(path / "journal.db")
         self.can_pay = True
-        self.wait_s = 5.0
+        self.wait_s = 3_600.0
         self.metrics = Metrics()
         self.heard = Heard()
         self.begin()
@@ -162,7 +162,7 @@ class World:
 
     async def settled(self) -> None:
         """Wait until no shadow is in progress."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.shadows._under_way:
                 await asyncio.gather(*(each.task for each in self.shadows._under_way if each.task))
                 await asyncio.sleep(0)

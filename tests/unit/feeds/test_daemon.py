@@ -392,7 +392,7 @@ async def test_a_recording_is_reported_row_by_row_to_its_end(tmp_path: Path, qui
     floor.said = {"a": [*rows, SourceExhausted("over")], "b": [*rows[:2], (NORMAL, 1_025), SourceExhausted("over")]}
     floor.fails = [ChainUnavailable("down")]
     async with running(floor) as task:
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
         keys = ["a@1000", "b@1000", "a@1010", "b@1010", "a@1020", "b@1025"]
         assert floor.market.ends == dict.fromkeys(keys, "accepted"), "no row is lost, even while the chain is down"
         assert floor.market.carried == ["ab", "ab", "a", "b"]
@@ -407,7 +407,7 @@ async def test_no_row_is_lost_while_something_stands_in_the_way(tmp_path: Path, 
         await until(lambda: len(floor.told("a")) > 5)
         assert floor.market.ends == {} and floor.asked == {"a": 1, "b": 1}
         stands.there = []
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
         assert sorted(floor.market.ends) == ["a@1000", "a@1010", "b@1000", "b@1010"]
 
 
@@ -417,7 +417,7 @@ async def test_rows_that_the_journal_has_are_not_reported_again(tmp_path: Path, 
     floor = Floor(market, by_row=True)
     floor.said = {name: [(NORMAL, 1_000), (NORMAL * 11 // 10, 1_010), SourceExhausted("over")] for name in market.feeds}
     async with running(floor) as task:
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
         assert len(floor.market.hub.events) == 4
 
 
@@ -440,7 +440,7 @@ async def test_when_all_feeds_have_ended_the_first_error_ends_the_daemon(floor: 
     floor.say(1_000)
     async with running(floor) as task:
         with pytest.raises(ArtifactError, match="the key is gone"):
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 60)
         assert len(floor.market.open) == 3
 
 
@@ -459,7 +459,7 @@ async def test_a_stop_leaves_what_waits_in_the_journal_and_a_restart_goes_on(flo
     floor.stop.set()
     await settled()
     go.set()
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, 60)
     assert floor.market.ends["a@1000"] == "accepted" and floor.market.ends["a@1010"] == "open"
     await floor.market.restart()
     floor.stop = asyncio.Event()

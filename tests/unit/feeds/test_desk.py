@@ -126,7 +126,7 @@ async def test_the_window_keeps_its_end_when_the_report_is_renewed(market: Marke
         at += 1
         market.offer("a", at=at, next_look=now() + 0.001)
         await asyncio.sleep(0.005)
-    assert 0.045 < now() - began < 2
+    assert now() - began > 0.045
     await market.stop()
 
 
@@ -370,7 +370,7 @@ async def test_a_mistake_of_ours_ends_the_desk_and_is_not_swallowed(market: Mark
     market.offer()
     assert market.running is not None
     with pytest.raises(KeyError):
-        await asyncio.wait_for(market.running, 5)
+        await asyncio.wait_for(market.running, 60)
     market.running = None
 
 
@@ -543,8 +543,8 @@ async def test_a_stop_does_not_wait_for_an_obstacle(market: Market, stands: Stan
     market.start()
     market.offer("a")
     await until(lambda: bool(market.notes.told))
-    async with asyncio.timeout(5):
-        await market.desk.stop(10.0)
+    async with asyncio.timeout(60):
+        await market.desk.stop(3_600.0)
     assert market.ends == {"a@1000": "open"}
     await market.stop()
 

@@ -197,7 +197,7 @@ async def test_it_is_written_by_itself_and_at_the_end(store: Store, clock: Clock
     task = asyncio.create_task(book.run())
     await asyncio.sleep(0)
     book.note(fault())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await written.wait()
     assert len(cases(store)) == 1
     book.note(fault(turn=8))

@@ -43,7 +43,7 @@ def message(number: int) -> AnswerMessage:
 
 
 async def until(reached: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not reached():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0)
 
