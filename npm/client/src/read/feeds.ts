@@ -1,7 +1,7 @@
 import { hexToString, type Hex } from "viem";
 
 import { HubError } from "./errors.js";
-import { arraySlot, FEED, feedSlot, FEED_WORDS, memberSlot, MEMBERS, roundSlot } from "./layout.js";
+import { arraySlot, entrySlot, FEED, feedSlot, FEED_WORDS, memberSlot, MEMBERS, roundSlot } from "./layout.js";
 import {
   bits,
   hex32,
@@ -78,7 +78,8 @@ export async function readRounds(
   ids: readonly number[],
   block: BlockTag = "latest",
 ): Promise<Round[]> {
-  const words = await readWords(hub, ids.map((id) => roundSlot(feedId, id)), block);
+  const rounds = feedSlot(feedId) + FEED.rounds;
+  const words = await readWords(hub, ids.map((id) => entrySlot(rounds, BigInt(id))), block);
   return ids.map((id, i) => {
     const round = unpackRound(id, words[i] ?? 0n);
     if (round === null) {
