@@ -111,7 +111,7 @@ async def test_a_client_that_asks_too_often_is_told_so_and_costs_no_reading(
     monkeypatch.setattr("oracle.web.readings.CLIENT_RATE", 2)  # a busy machine does not ask more slowly than this
     async with (
         serve_readings(("127.0.0.1", 0), archive.find) as port,
-        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=aiohttp.TCPConnector(limit=32)) as client,
     ):
 
         async def ask() -> int:
