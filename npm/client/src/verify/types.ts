@@ -22,13 +22,13 @@ export type RoundStepId =
   | "features"
   | "statement"
   | "verifier"
-  | "key"
-  | "setup"
   | "proof"
+  | "setup"
+  | "key"
   | "outcome";
 
 /** The steps of the check of a claim, in their order. */
-export type ClaimStepId = "file" | "endpoints" | "model" | "attestation" | "statement" | "verifier" | "key" | "setup" | "proof" | "registry";
+export type ClaimStepId = "file" | "endpoints" | "model" | "attestation" | "statement" | "verifier" | "proof" | "setup" | "key" | "registry";
 
 /** One step of a check. It is final: a step is told once, when it is known. */
 export interface Step<Id extends string = RoundStepId> {
@@ -124,6 +124,8 @@ export interface RoundCheck {
   readonly facts: RoundFacts;
   /** The block whose state was read. Compare the hash with what others say of this block. */
   readonly anchor: Anchor | null;
+  /** Names of endpoints that were found to lie or to withhold something, set right or not. */
+  readonly liars: readonly string[];
   /** What a reader must know although nothing is wrong: a local reference string, one endpoint only. */
   readonly warnings: readonly string[];
   /** What this check can't show, each with the command that does. */

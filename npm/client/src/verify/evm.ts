@@ -1,0 +1,115 @@
+/** A verifier's own bytecode, run in an EVM here, and what it really computes with. */
+import { Common, Hardfork, Mainnet } from "@ethereumjs/common";
+import { createEVM, getActivePrecompiles } from "@ethereumjs/evm";
+import { createAddressFromString } from "@ethereumjs/util";
+import { bytesToHex, concatHex, type Hex, hexToBytes, keccak256, numberToHex, toFunctionSelector } from "viem";
+
+import { concatenated, toBigInt, word } from "./bytes.js";
+
+const SELECTOR = toFunctionSelector("function verifyProof(bytes proof, uint256[] instances)");
+const [EC_ADD, EC_MUL, PAIRING] = ["06", "07", "08"].map((each) => each.padStart(40, "0")) as [string, string, string];
+const GAS = 100_000_000n;
+const YES = numberToHex(1n, { size: 32 });
+
+/** A point of BN254's G1 as `x` and `y` in hexadecimal, one after the other: 64 bytes. */
+export type PointG1 = Hex;
+
+/** The result of a run of a verifier. */
+export interface VerifierRun {
+  /** True if the code accepted the proof: it returned one word of 1. */
+  readonly accepted: boolean;
+  readonly gas: bigint;
+  /** The points that it added to its sums, or multiplied. */
+  readonly points: ReadonlySet<PointG1>;
+  /** The input of each pairing check: 192 bytes a pair. */
+  readonly pairings: readonly Hex[];
+}
+
+/** Return the calldata of `verifyProof`, as the hub writes it: canonical ABI encoding, the proof first. */
+export function verifierCall(proof: Uint8Array, instances: readonly bigint[]): Uint8Array {
+  const padded = Math.ceil(proof.length / 32) * 32;
+  const data = new Uint8Array(padded);
+  data.set(proof);
+  return concatenated([
+    hexToBytes(SELECTOR),
+    word(0x40n),
+    word(BigInt(0x60 + padded)),
+    word(BigInt(proof.length)),
+    data,
+    word(BigInt(instances.length)),
+    ...instances.map(word),
+  ]);
+}
+
+/**
+ * Run a verifier. It has no storage and no other code to call here, so the result is that of its code alone.
+ *
+ * @param code Its runtime code.
+ */
+export async function runVerifier(
+  code: Uint8Array,
+  proof: Uint8Array,
+  instances: readonly bigint[],
+): Promise<VerifierRun> {
+  const common = new Common({ chain: Mainnet, hardfork: Hardfork.Shanghai });
+  const known = getActivePrecompiles(common);
+  const points = new Set<PointG1>();
+  const pairings: Hex[] = [];
+  const watched = (address: string, note: (input: Uint8Array) => void): NonNullable<Options["customPrecompiles"]>[0] => {
+    const original = known.get(address);
+    if (original === undefined) throw new Error(`the EVM has no precompile ${address}`);
+    return {
+      address: createAddressFromString(`0x${address}`),
+      function: (input) => {
+        note(input.data);
+        return original(input);
+      },
+    };
+  };
+  const evm = await createEVM({
+    common,
+    customPrecompiles: [
+      watched(EC_ADD, (input) => points.add(bytesToHex(input.subarray(0, 64))).add(bytesToHex(input.subarray(64, 128)))),
+      watched(EC_MUL, (input) => points.add(bytesToHex(input.subarray(0, 64)))),
+      watched(PAIRING, (input) => pairings.push(bytesToHex(input))),
+    ],
+  });
+  const result = await evm.runCode({ code, data: verifierCall(proof, instances), gasLimit: GAS });
+  return {
+    accepted: result.exceptionError === undefined && bytesToHex(result.returnValue) === YES,
+    gas: result.executionGasUsed,
+    points,
+    pairings,
+  };
+}
+
+type Options = NonNullable<Parameters<typeof createEVM>[0]>;
+
+/** The generator of G2, as pairing checks take it: imaginary parts first. */
+export const G2: Hex = concatHex([
+  "0x198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2",
+  "0x1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed",
+  "0x090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b",
+  "0x12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa",
+]);
+
+/**
+ * Return the point −[s]₂ with which a run checked the pairing: it belongs to the reference string. Null if the run did
+ * not check one pairing of two pairs, the first of them with G2's generator.
+ */
+export function setupPoint(run: VerifierRun): Hex | null {
+  const [pairing, ...more] = run.pairings;
+  if (pairing === undefined || more.length > 0 || pairing.length !== 2 + 2 * 384) return null;
+  const part = (from: number, to: number): Hex => `0x${pairing.slice(2 + 2 * from, 2 + 2 * to)}`;
+  return part(64, 192) === G2 ? part(256, 384) : null;
+}
+
+/** Return keccak256 of code, as EXTCODEHASH gives it. */
+export function codeHashOf(code: Uint8Array): Hex {
+  return keccak256(code);
+}
+
+/** True if some code is a delegation of an account (EIP-7702), and no contract. */
+export function isDelegation(code: Uint8Array): boolean {
+  return code.length === 23 && toBigInt(code.subarray(0, 3)) === 0xef0100n;
+}
