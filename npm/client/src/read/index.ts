@@ -2,7 +2,7 @@ export * from "./basics.js";
 export { blocksAt, firstBlockFrom, readBlock, readHead, type BlockSpan, type Head } from "./blocks.js";
 export * from "./endpoint.js";
 export * from "./errors.js";
-export { isStale, readFeed, readFeedIds, readFeeds, readFeedsOf, readRounds } from "./feeds.js";
+export { isStale, readFeed, readFeedIds, readFeeds, readFeedsOf, readRounds, readRoundsOf, type WantedRounds } from "./feeds.js";
 export { endpointName, httpEndpoint, type HttpOptions } from "./http.js";
 export { connectHub, HUB_DOMAIN, readChainId } from "./hub.js";
 export { readAllLogs, readLogs, type Log, type LogFilter, type LogOptions, type LogPart } from "./logs.js";
@@ -18,6 +18,7 @@ export {
   type BlockRange,
   type HeldPart,
 } from "./reports.js";
+export { readSetup, type ModelSetup } from "./setup.js";
 export { SlotError } from "./slots.js";
 export { CEREMONY_NEG_S_G2, setupOf, type Setup } from "./srs.js";
 export type * from "./types.js";
