@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -350,14 +348,10 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"{known} holds no settings of a model ({error}): delete it, and tune again") from error
     # Beside the artifacts, so that keys are renamed into them and not copied.
-    with tempfile.TemporaryDirectory(dir=out, prefix=".tuning-") as scratch, ThreadPoolExecutor(1) as beside:
-        picture = Path(scratch, "tuning.png")
-        drawn: Future[bool] | None = None
+    with tempfile.TemporaryDirectory(dir=out, prefix=".tuning-") as scratch:
         if known is None:
             found = tuning.tune(request, source, progress, keep=Path(scratch))
             document, model = found.document(), found.model
-            # It takes as long as a small circuit's keys, while the build waits for other processes.
-            drawn = beside.submit(tuning.plot, found, picture)
         built = artifact.build(
             model,
             options.batch,
@@ -369,8 +363,8 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
             made=None if found is None else found.made,
             progress=progress,
         )
-        if drawn is not None and drawn.result():
-            shutil.move(picture, built.path / "tuning.png")
+        if found is not None:
+            tuning.plot(found, built.path / "tuning.svg")
     for path in (kept, built.path / "tuning.json"):
         path.parent.mkdir(parents=True, exist_ok=True)
         if known is None or not path.exists():

@@ -509,7 +509,7 @@ def test_the_same_input_makes_the_same_artifact(folder: Path, tmp_path: Path, mo
     first = build_model(options(own, "logistic"))
     # Nobody else comes near its cost, so it is proven once; and what tuning made is not made again.
     assert (calls["setup"], calls["prove"], calls["compile_circuit"]) == (1, 1, 1)
-    assert not list(own.glob(".tuning-*")) and (first.artifact.path / "tuning.png").stat().st_size > 1_000
+    assert not list(own.glob(".tuning-*")) and (first.artifact.path / "tuning.svg").stat().st_size > 1_000
     steps: list[str] = []
     again = build_model(options(own, "logistic"), steps.append)
     assert again.artifact.path == first.artifact.path
@@ -667,14 +667,14 @@ def test_the_walk_through_as_written(
     project_root: Path, tmp_path: Path, chain: Anvil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its Python runs in one interpreter and its commands as they stand; only the chain's port differs."""
-    text = (project_root / "docs" / "models.md").read_text().split("## The walk-through")[1].split("\n## ")[0]
+    text = (project_root / "docs/tutorials/bring-a-model.md").read_text().split("## The walk-through")[1].split("\n## ")[0]
     blocks = re.findall(r"^```python\n(.*?)^```|^    oracle (model build [^\n]*)$", text, re.MULTILINE | re.DOTALL)
     assert [bool(code) for code, _ in blocks] == [True, False, False, True, True]
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for code, command in blocks:
         if code:
-            exec(compile(code.replace("http://127.0.0.1:8545", chain.rpc_url), "models.md", "exec"), names)
+            exec(compile(code.replace("http://127.0.0.1:8545", chain.rpc_url), "bring-a-model.md", "exec"), names)
             continue
         done = run_command(tmp_path, shlex.split(command), {})
         assert done.returncode == 0, done.stderr
@@ -688,7 +688,7 @@ def test_the_walk_through_as_written(
 
 def examples_of(project_root: Path, library: str) -> str:
     """Return the page's example of a library."""
-    text = (project_root / "docs" / "models.md").read_text().split("## From scikit-learn and from PyTorch")[1]
+    text = (project_root / "docs/tutorials/bring-a-model.md").read_text().split("## From scikit-learn and from PyTorch")[1]
     [code] = re.findall(rf"^```python\n((?:from|import) {library}.*?)^```", text, re.MULTILINE | re.DOTALL)
     return str(code)
 
@@ -699,7 +699,7 @@ def test_the_example_of_scikit_learn_as_written(
     pytest.importorskip("skl2onnx")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    exec(compile(examples_of(project_root, "sklearn"), "models.md", "exec"), names)
+    exec(compile(examples_of(project_root, "sklearn"), "bring-a-model.md", "exec"), names)
     built, proof = names["built"].artifact, names["proof"]
     assert built.manifest.visibility is Visibility.PRIVATE and built.manifest.imported["fidelity"]["flips"] == 0
     # The command that inspects it has the scale of each feature.
@@ -722,7 +722,7 @@ def test_the_example_of_pytorch_as_written(project_root: Path, tmp_path: Path, m
     pytest.importorskip("onnxscript")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    exec(compile(examples_of(project_root, "torch"), "models.md", "exec"), names)
+    exec(compile(examples_of(project_root, "torch"), "bring-a-model.md", "exec"), names)
     built, proof = names["built"].artifact, names["proof"]
     assert built.manifest.visibility is Visibility.PRIVATE
     verdicts = (names["module"](names["samples"]) > 0).flatten().tolist()
@@ -766,7 +766,8 @@ def test_tuning_measures_the_best_and_takes_the_cheapest(folder: Path) -> None:
     assert chosen.gas() <= min(each.gas() for each in measured)
     document = json.loads(json.dumps(found.document()))
     assert sum(each["chosen"] for each in document["candidates"]) == 1
-    assert tuning.plot(found, folder / "plot.png") and (folder / "plot.png").stat().st_size > 1_000
+    tuning.plot(found, folder / "plot.svg")
+    assert (folder / "plot.svg").read_text().count("<title>") == len(found.candidates)
 
 
 def test_the_gate_refuses_flips() -> None:
