@@ -1,10 +1,22 @@
-"""The input that a process has not read yet: tests that stop a process know by it that it was asked."""
+"""A process that is stopped, and the input that it has not read: so tests know that it was asked and can not answer."""
 
 from __future__ import annotations
 
 import array
 import fcntl
+import os
+import signal
 import termios
+import time
+
+import psutil
+
+
+def stop(pid: int) -> None:
+    """Stop a process, and wait until it has stopped: a busy machine lets it read what it is asked just before."""
+    os.kill(pid, signal.SIGSTOP)
+    while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.001)
 
 
 def unread(pid: int) -> int:

@@ -33,6 +33,7 @@ from oracle.proving.interface import EventKind, Proof, ProofJob, ProverEvent
 from oracle.proving.pool.cache import ProofCache, statement_of
 from oracle.proving.pool.pool import PROVING_FILES, PooledProver
 from oracle.proving.verification import LocalVerifier
+from tests.pipes import stop
 
 MODEL = QuadraticModel.default()
 PATIENCE = 60.0
@@ -95,7 +96,7 @@ async def held(rig: Rig, prover: PooledProver) -> AsyncIterator[list[int]]:
     await prover.warm()
     engines = await rig.engines(prover)
     for pid in engines:
-        os.kill(pid, signal.SIGSTOP)
+        stop(pid)
     try:
         yield engines
     finally:

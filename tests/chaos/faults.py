@@ -38,7 +38,7 @@ from tests.chaos.feedserver import FeedServer, self_signed
 from tests.chaos.proxy import Call, Http, NodeProxy, answer, delay, drop, http_error, lose_answer, refuse
 from tests.chaos.scene import PASSWORD, RPC_KEY, Says, Scene, events, log_lines
 from tests.integration.workspace import eventually
-from tests.pipes import unread
+from tests.pipes import stop, unread
 from tests.postgres import Postgres
 from tests.transactions import mined
 
@@ -1280,7 +1280,7 @@ PROVER = "prover"
 )
 def prover_killed(scene: Scene) -> Steps:
     engine = scene.engine()
-    engine.suspend()
+    stop(engine.pid)
     scene.publish()
     eventually(lambda: unread(engine.pid) > 0, "the proof is asked for")  # else a new process would be asked at once
     engine.kill()

@@ -28,7 +28,7 @@ from oracle.proving.pool.local import LocalProver
 from oracle.proving.pool.pool import PooledProver
 from oracle.proving.pool.ray import _Worker
 from oracle.proving.verification import LocalVerifier
-from tests.pipes import unread
+from tests.pipes import stop, unread
 from tests.proving_conformance import PATIENCE, Events, ProverSuite
 
 MODEL = QuadraticModel.default()
@@ -246,7 +246,7 @@ async def test_a_worker_that_dies_while_all_are_warmed_leaves_none_at_work(artif
         await prover.warm()
         dying, hanging = prover.pids
         for pid in (dying, hanging):
-            os.kill(pid, signal.SIGSTOP)
+            stop(pid)
         warming = asyncio.create_task(prover.warm())
         # Both have to be asked first: a worker that is dead before is replaced, and nothing fails.
         while not all(map(unread, (dying, hanging))):  # noqa: ASYNC110
@@ -282,7 +282,7 @@ def test_a_job_is_cancelled_although_the_next_one_is_there_already() -> None:
     try:
         run(0)
         engine = worker.state()["engine"]
-        os.kill(engine, signal.SIGSTOP)
+        stop(engine)
         threads = [threading.Thread(target=run, args=(number,)) for number in (1, 2)]
         threads[0].start()
         wait(lambda: worker.state()["job"] == 1)
