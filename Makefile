@@ -15,7 +15,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-python test-contracts test-web check-web explorer test-durations test-ray chaos soak network test-deep coverage snapshots check slither container symbolic mutants sbom reproducible fmt bench bench-models detector-report lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-web check-web explorer test-durations test-ray chaos soak network test-deep coverage snapshots check docs references slither container symbolic mutants sbom reproducible fmt bench bench-models detector-report lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -32,9 +32,9 @@ test: setup ## run the Python and Solidity tests, except those that need a Ray c
 	@# Both run side by side: the longest Solidity test has one thread, and the Python workers end one after the other.
 	@$(MAKE) --no-print-directory -j2 test-python test-contracts
 
-# Tests run in the order of the folders, not of the files' sizes: short ones come last, so the workers end together. Three of
-# them suit two cores: networks of tests mostly wait for their turns.
-PYTEST = $(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not ray and not chaos_long and not deep"
+# Four workers suit two cores: two of them mostly wait, for networks of reporters. See tests/distribution.py, also for the
+# order. xdist would begin with the files of the most tests, which are short.
+PYTEST = $(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not ray and not chaos_long and not deep"
 
 test-python: setup ## run the Python tests (ARGS="-k gate")
 	$(PYTEST) $(ARGS)
@@ -98,9 +98,18 @@ check: setup ## check lint, types, layers and formatting, and run the static ana
 	$(BIN)/lint-imports
 	@if [ -d contracts ]; then set -xe; $(FORGE) fmt --check; FOUNDRY_PROFILE=lint $(FORGE) lint; fi
 	@$(MAKE) --no-print-directory check-web
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory slither
 	@$(MAKE) --no-print-directory container
 	@$(MAKE) --no-print-directory sbom
+
+docs: setup ## build the documentation site into build/site, and compare it with its pages; part of `make check`
+	@$(PYTHON) scripts/bootstrap.py --docs --web
+	@$(BIN)/python -m scripts.site
+
+# The interfaces, errors, metrics, commands and configuration have pages that are made from them.
+references: setup ## write the pages that are made from the code: docs/{solidity,errors,metrics,cli,configuration}.md
+	@for each in contract error metric command config; do $(BIN)/python -m scripts.$${each}_reference || exit 1; done
 
 slither: setup ## run the static analysis of contracts/src; part of `make check`
 	@$(PYTHON) scripts/bootstrap.py --slither
@@ -158,6 +167,7 @@ lock: setup ## write the lock files again from pyproject.toml, requirements-*.in
 	$(UV_COMPILE) requirements-hadolint.in -o requirements-hadolint.lock
 	$(UV_COMPILE) requirements-symbolic.in -o requirements-symbolic.lock
 	$(UV_COMPILE) requirements-sbom.in -o requirements-sbom.lock
+	$(UV_COMPILE) requirements-docs.in -o requirements-docs.lock
 	@# What the environment has already is not installed twice.
 	$(UV_COMPILE) -c requirements.lock $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
 		requirements-report.in -o requirements-report.lock
@@ -169,4 +179,4 @@ clean: ## remove everything that was built
 	rm -rf build out cache broadcast .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 distclean: clean ## remove the environment too
-	rm -rf .venv .venv-slither .venv-hadolint .venv-symbolic .venv-sbom node_modules examples/pull/node_modules
+	rm -rf .venv .venv-slither .venv-hadolint .venv-symbolic .venv-sbom .venv-docs node_modules examples/pull/node_modules

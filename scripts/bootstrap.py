@@ -39,6 +39,7 @@ CHECKERS = {
     "hadolint": "`make check`",
     "symbolic": "`make symbolic`",
     "sbom": "`make check` and releases",
+    "docs": "`make docs` and `make check`",
 }
 """Tools that need other versions of our packages, or many more, and what needs them: each has an environment."""
 

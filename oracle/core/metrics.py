@@ -1,6 +1,6 @@
 """The names of all metrics, and their values, which Prometheus's client library keeps.
 
-Each `Metrics` has a registry of its own: nothing is counted in a global one. `docs/operations.md` lists the names.
+Each `Metrics` has a registry of its own: nothing is counted in a global one. `docs/metrics.md` lists the names.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ HELP: dict[Enum, str] = {
     Counter.UPDATES_REFUSED: "Requests for a kept report that were refused: no token, too many, or no such feed.",
     Counter.UPDATES_PULLED: "Kept reports that somebody has brought to the chain.",
     Counter.SUPERSEDED: "Observations that a newer report overtook.",
-    Counter.OVERTAKEN: "Observations that ended before they were proven, as a newer one was due.",
+    Counter.OVERTAKEN: "Observations that ended before they were proven, as a newer one was due. They count as superseded, too.",
     Counter.FAILED: "Observations that ended with an error.",
     Counter.SOURCE_FAILURES: "Times that a source gave no value.",
     Counter.OUTLIERS: "Readings that were too far from the others and were left out.",
@@ -131,11 +131,11 @@ HELP: dict[Enum, str] = {
     Distribution.LATENCY_SECONDS: "Seconds from an observation to its confirmation.",
     Distribution.STEP_SECONDS: "Seconds that reports spent on a step between being due and being confirmed, by step.",
     Distribution.GAS: "Gas of an observation: of its transaction, or its share of one with several.",
-    Distribution.SHADOW_GAS: "Gas of a shadow report: of its transaction, or its share of one with several.",
+    Distribution.SHADOW_GAS: "Gas of a shadow report: of its transaction, or its share of one with several. No other figure has it.",
     Distribution.SHADOW_WAIT_SECONDS: "Seconds that a proven report has waited for its shadow to go ahead.",
     Gauge.READY: "1 if a report of every feed could be made now, as /readyz reports it.",
     Gauge.ROUND: "Latest round on the chain.",
-    Gauge.AGE_SECONDS: "Seconds since the latest round was observed.",
+    Gauge.AGE_SECONDS: "Seconds since the latest round was observed, by this machine's clock.",
     Gauge.IS_HELD: "1 while an answer is held.",
     Gauge.IS_ENDED: "1 once a fatal error ended the feed.",
     Gauge.REPORTERS: "Reporters that answered in the latest round.",
@@ -158,14 +158,14 @@ HELP: dict[Enum, str] = {
     Gauge.PROOFS_WAITING: "Proofs that wait for a worker.",
     Gauge.SHADOWS_COMPARED: "Reports that both the active and the proposed model have judged.",
     Gauge.SHADOWS_DEMANDED: "Reports that both have to have judged; 0: no proposal demands any.",
-    Gauge.MEMBER_ANSWERED: "Share of the latest turns' reports that the member has answered.",
+    Gauge.MEMBER_ANSWERED: "Share of the latest 100 turns' reports that the member has answered.",
     Gauge.MEMBER_DELAY_SECONDS: "Seconds that all but the slowest twentieth of its answers took.",
     Gauge.MEMBER_DISTANCE: "Mean distance of its answers from the median of all, in standard deviations.",
     Gauge.MEMBER_BIAS: "The same with its sign: above 0 if its answers are higher.",
     Gauge.MEMBER_LAST_SEEN: "When the member was heard last, unix seconds.",
     Gauge.TRANSMITTER_BROUGHT: "Share of the turns that it used of which a report came onto the chain.",
     Gauge.TRANSMITTER_SKEW: "-1 to 1: above 0 if the answers that it brought were higher than all that were heard.",
-    Gauge.TRANSMITTER_LEFT_OUT: "Times that it left out a member whose answers were heard in time.",
+    Gauge.TRANSMITTER_LEFT_OUT: "Times in the latest 100 turns that it left out a member whose answers were heard in time.",
 }
 
 _BUCKETS: dict[Distribution, tuple[float, ...]] = {

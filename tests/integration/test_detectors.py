@@ -79,15 +79,14 @@ def test_the_walk_through_as_written(
     project_root: Path, tmp_path: Path, anvil: Callable[..., Anvil], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files and commands are the text's own, apart from the chain's port, the salt, and the folder of artifacts."""
-    page = (project_root / "docs" / "detectors.md").read_text()
-    text = page.split("## Train your own detector")[1].split("\n## ")[0]
+    text = (project_root / "docs" / "tutorials" / "train-a-detector.md").read_text()
     blocks = re.findall(r"^```(python|toml)\n(.*?)^```|^    oracle ([a-z][^\n]*)$", text, re.MULTILINE | re.DOTALL)
     chain, names, told = anvil(), {}, {}  # type: ignore[var-annotated]
     workspace = Workspace(tmp_path, chain)
     monkeypatch.chdir(tmp_path)
     for language, code, command in blocks:
         if language == "python":
-            exec(compile(code, "detectors.md", "exec"), names)
+            exec(compile(code, "train-a-detector.md", "exec"), names)
         elif language == "toml":
             code = code.replace("http://127.0.0.1:8545", chain.rpc_url)
             code = code.replace('"artifacts"', f'"{artifacts()}"')

@@ -114,12 +114,17 @@ interface IClaimRegistry {
 
     /// @notice The delay is longer than a registry may have.
     error InvalidDelay(uint40 delay);
+    /// @notice The model's hash is 0 or no field element, its proofs have no length, its limit is 0 or above 2^120, or it has no
+    /// outputs.
     error InvalidModel();
     /// @notice The verifier is no contract: it has no code, or it is an account that delegates (EIP-7702), whose key
     /// can replace the code.
     error NotAContract(address verifier);
+    /// @notice The model was proposed before. A retired one does not come back.
     error ModelExists(bytes32 modelId);
+    /// @notice The model was never proposed.
     error UnknownModel(bytes32 modelId);
+    /// @notice The model is retired, or its delay is not over.
     error ModelNotActive(bytes32 modelId);
     /// @notice The code at the verifier's address is no longer the code that was proposed.
     error VerifierChanged(address verifier);
@@ -127,6 +132,7 @@ interface IClaimRegistry {
     error CannotSign(address issuer);
     /// @notice The issuer was named for this model before. A removed issuer does not come back.
     error IssuerExists(bytes32 modelId, address issuer);
+    /// @notice The address to remove is no issuer of the model.
     error UnknownIssuer(bytes32 modelId, address issuer);
     /// @notice Only the subject may submit a claim.
     error NotSubject(address caller, address subject);
@@ -142,12 +148,17 @@ interface IClaimRegistry {
     error NotLater(uint40 issuedAt, uint40 earlierIssuedAt);
     /// @notice The claim or the attestation has expired.
     error Expired(uint40 expiresAt);
+    /// @notice The commitment or the statement's hash is not below the field's order.
     error NotAFieldElement(uint256 value);
     /// @notice The signer is no issuer of the model, or not yet. The signature may also be for something else.
     error UntrustedIssuer(address signer);
+    /// @notice The issuer has revoked the commitment.
     error Revoked(address issuer, uint256 commitment);
+    /// @notice The same claim is recorded already, and is valid for at least as long.
     error AlreadyRecorded();
+    /// @notice The proof does not have the model's exact length.
     error WrongProofLength(uint256 length, uint256 expected);
+    /// @notice The verifier does not accept the proof for the statement that the registry wrote down.
     error ProofRejected();
 
     /// @notice Seconds from a model's proposal, or an issuer's naming, to the first claim that can rest on it.

@@ -57,14 +57,19 @@ interface IModelCard {
     /// @notice A batch was proven and counted. Bit i of `faults` and of `held` stands for its i-th window.
     event BatchCounted(bytes32 indexed cardId, uint256 indexed index, uint256 faults, uint256 held);
 
+    /// @notice The card was opened for no batches.
     error EmptyBenchmark();
+    /// @notice This card exists: hub, model, batch size, root and number of batches are the same.
     error CardExists(bytes32 cardId);
     /// @notice The model's architecture has no circuit for exactly this many windows.
     error NoSuchCircuit(uint16 batchSize);
     /// @notice The verifier is no contract, or its code is not the one that the hub recorded.
     error VerifierChanged(address verifier);
+    /// @notice The card was never opened.
     error UnknownCard(bytes32 cardId);
+    /// @notice The benchmark has fewer batches.
     error BatchOutOfRange(uint256 index, uint256 batches);
+    /// @notice The batch is counted already. Each counts once.
     error BatchAlreadyCounted(uint256 index);
     /// @notice The windows and labels are not this batch of the card's benchmark, or the Merkle proof is of something
     /// else.

@@ -149,27 +149,6 @@ def test_every_trust_assumption_names_a_test(project_root: Path) -> None:
     assert [each.splitlines()[0] for each in assumptions if "::test" not in each and "::invariant" not in each] == []
 
 
-@pytest.mark.parametrize(
-    "interface",
-    [
-        "IZkOracle",
-        "IZkAggregator",
-        "IZkFeedRegistry",
-        "IErc7412Updates",
-        "IModelCard",
-        "IClaimRegistry",
-        "ISplitVerifier",
-    ],
-)
-def test_every_error_is_listed(project_root: Path, interface: str) -> None:
-    """The errors are listed in the order of the interface."""
-    source = (project_root / "contracts/src/interfaces" / f"{interface}.sol").read_text()
-    text = (project_root / "docs" / "contracts.md").read_text()
-    table = text.split(f"<!-- errors {interface} -->")[1].split("<!-- /errors -->")[0]
-    rows = re.findall(r"^\| `(\w+)` \| (\S.*) \|$", table, re.MULTILINE)
-    assert [name for name, _ in rows] == re.findall(r"^    error (\w+)\(", source, re.MULTILINE)
-
-
 def test_documented_solidity_compiles(project_root: Path) -> None:
     """Each piece is the body of a function, with the names that the text around it introduces."""
     interfaces = {

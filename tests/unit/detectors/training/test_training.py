@@ -216,7 +216,8 @@ def test_a_journal_in_either_database_is_read_and_not_written(
 
 
 def test_the_training_configuration_of_the_documentation(project_root: Path, tmp_path: Path) -> None:
-    text = (project_root / "docs" / "detectors.md").read_text()
+    pages = ("detectors.md", "tutorials/train-a-detector.md")
+    text = "".join((project_root / "docs" / page).read_text() for page in pages)
     written = [block.split("```")[0] for block in text.split("```toml\n")[1:]]
     blocks = [block for block in written if block.startswith(("[data]", "[[data]]"))]
     assert blocks
