@@ -26,13 +26,13 @@ from oracle.chain.local.anvil import Anvil
 from oracle.cli import oracle as commands
 from oracle.cli.render.model import print_model
 from oracle.core.encoding import CLIP
-from oracle.core.errors import ArtifactError, ChainUnavailable, DataError, ModelError, ProverCrashed
+from oracle.core.errors import ArtifactError, ChainUnavailable, DataError, ModelError, ProverCrashed, ProverTimeout
 from oracle.core.formats import keccak
 from oracle.proving import artifact, tuning
 from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.artifact.circuit import run_args
 from oracle.proving.cost import estimate
-from oracle.proving.engine.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess, patience
 from oracle.proving.imported import ImportedModel, Settings, legs_for, reference_of
 from oracle.proving.inspect.artifact import inspect_artifact
 from oracle.proving.interface import Proof, ProofJob
@@ -667,7 +667,9 @@ def test_the_walk_through_as_written(
     project_root: Path, tmp_path: Path, chain: Anvil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its Python runs in one interpreter and its commands as they stand; only the chain's port differs."""
-    text = (project_root / "docs/tutorials/bring-a-model.md").read_text().split("## The walk-through")[1].split("\n## ")[0]
+    text = (
+        (project_root / "docs/tutorials/bring-a-model.md").read_text().split("## The walk-through")[1].split("\n## ")[0]
+    )
     blocks = re.findall(r"^```python\n(.*?)^```|^    oracle (model build [^\n]*)$", text, re.MULTILINE | re.DOTALL)
     assert [bool(code) for code, _ in blocks] == [True, False, False, True, True]
     monkeypatch.chdir(tmp_path)
@@ -688,7 +690,9 @@ def test_the_walk_through_as_written(
 
 def examples_of(project_root: Path, library: str) -> str:
     """Return the page's example of a library."""
-    text = (project_root / "docs/tutorials/bring-a-model.md").read_text().split("## From scikit-learn and from PyTorch")[1]
+    text = (
+        (project_root / "docs/tutorials/bring-a-model.md").read_text().split("## From scikit-learn and from PyTorch")[1]
+    )
     [code] = re.findall(rf"^```python\n((?:from|import) {library}.*?)^```", text, re.MULTILINE | re.DOTALL)
     return str(code)
 
@@ -889,6 +893,32 @@ def test_a_circuit_beyond_the_memory_is_not_keyed(folder: Path) -> None:
     source = circuits.srs()
     with pytest.raises(ModelError, match="too large"):
         tuning.tune(request("cnn", memory=30 << 20), source)
+
+
+@pytest.mark.parametrize(("op", "build"), [("setup", "tuned"), ("prove", "tuned"), ("setup", "again")])
+def test_what_takes_too_long_is_no_reason_for_a_larger_circuit(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, op: str, build: str
+) -> None:
+    """A machine that is busy needs no more rows: the time is what is said, and nothing else is tried."""
+    (tmp_path / "srs").symlink_to(folder / "srs", target_is_directory=True)
+    if build == "again":  # its settings are known, so that the artifact's own build makes the keys
+        shutil.rmtree(build_model(options(tmp_path, "linear")).artifact.path)
+    call, asked = EngineProcess.call, []
+
+    def slow(self: EngineProcess, name: str, /, **arguments: Any) -> Any:
+        if name == op:
+            asked.append(arguments["deadline"])
+            raise ProverTimeout(f"{op} was not done within 600 s")
+        return call(self, name, **arguments)
+
+    monkeypatch.setattr(EngineProcess, "call", slow)
+    with pytest.raises(ProverTimeout, match=rf"^linear: {op} was not done within 600 s, in a circuit of 2\^\d rows: "):
+        build_model(options(tmp_path, "linear"))
+    assert asked == [600.0]
+
+
+def test_large_circuits_have_more_time() -> None:
+    assert [patience(k) for k in (6, 16, 17, 19)] == [600, 600, 1_200, 4_800]
 
 
 @pytest.mark.parametrize(("rows", "private", "k"), [(20, False, 6), (4_225, True, 13), (40_000, False, 16)])

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from oracle.core import encoding
 from oracle.core.documents import read_json
-from oracle.core.errors import ArtifactError, OracleError, ProverUnavailable
+from oracle.core.errors import ArtifactError, OracleError, ProverTimeout, ProverUnavailable
 from oracle.proving.artifact import verifier
 from oracle.proving.artifact.architecture import architecture_of, special_constants
 from oracle.proving.artifact.circuit import (
@@ -52,7 +52,7 @@ from oracle.proving.artifact.manifest import (
     Manifest,
     Visibility,
 )
-from oracle.proving.engine.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess, patience, stuck
 from oracle.proving.engine.version import ezkl_version
 from oracle.proving.hashing import digest, sha256_of
 from oracle.proving.interface import Progress, Provable
@@ -285,11 +285,13 @@ class _Build:
             self.engine.call("compile_circuit", model=self._file(MODEL), circuit=self._file(CIRCUIT), settings=written)
             try:
                 self.progress(f"keys, k = {k}")
-                self.engine.call("setup", **paths)
+                self.engine.call("setup", deadline=patience(k), **paths)
                 self.progress("first proof")
-                proven = self.engine.call(
-                    "prove", settings=written, inputs=self._inputs(window), outputs=outputs, **paths
-                )
+                given = {"inputs": self._inputs(window), "outputs": outputs}
+                proven = self.engine.call("prove", deadline=patience(k), settings=written, **given, **paths)
+            except ProverTimeout as error:
+                # A larger circuit would take even longer, and be no answer to a machine that is busy.
+                raise stuck(error, self.detector.name, k) from error
             except (ArtifactError, ProverUnavailable) as error:
                 refusal = error
                 continue

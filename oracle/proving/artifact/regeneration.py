@@ -42,7 +42,7 @@ from oracle.proving.artifact.manifest import (
     Visibility,
 )
 from oracle.proving.artifact.verifier import CompiledVerifier
-from oracle.proving.engine.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess, patience
 from oracle.proving.engine.version import ezkl_version
 from oracle.proving.hashing import sha256_of
 from oracle.proving.interface import Progress, Provable
@@ -218,7 +218,9 @@ def _made_key(graph: bytes, arguments: Mapping[str, Any], artifact: Artifact, en
         settle(settings, artifact.manifest.k)
         write_json(Path(written), settings)
         engine.call("compile_circuit", model=model, circuit=circuit, settings=written)
-        engine.call("setup", circuit=circuit, vk=vk, pk=pk, srs=artifact.file(SRS))
+        engine.call(
+            "setup", deadline=patience(artifact.manifest.k), circuit=circuit, vk=vk, pk=pk, srs=artifact.file(SRS)
+        )
         return {"settings": settings, "vk": sha256_of(Path(vk))}
 
 

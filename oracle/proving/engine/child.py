@@ -21,12 +21,27 @@ from oracle.core.errors import ArtifactError, MemoryExceeded, ProverCrashed, Pro
 from oracle.proving.engine.staging import ENGINE_FOLDER, OwnedFolder
 
 DEFAULT_DEADLINE = 600.0
-"""Seconds for one operation; keys of large circuits take minutes."""
+"""Seconds for one operation, unless it is one on a large circuit."""
+
+_LARGE_K = 16
+"""From this k on, keys and proofs of twice the rows may take twice the time."""
 
 _STDERR_LINES = 20
 
 _WATCH = 0.02
 """Seconds between two looks at a child's memory. Meanwhile it can't touch more than some tens of MB."""
+
+
+def patience(k: int) -> float:
+    """Return the seconds after which keys or a proof of 2^k rows count as stuck, on a busy machine, too."""
+    return DEFAULT_DEADLINE * 2.0 ** max(0, k - _LARGE_K)
+
+
+def stuck(error: ProverTimeout, name: str, k: int) -> ProverTimeout:
+    """Return what to tell whoever builds a circuit of 2^k rows whose keys or first proof were not done in time."""
+    return ProverTimeout(
+        f"{name}: {error}, in a circuit of 2^{k} rows: build it where cores are free, or in parts (--split)"
+    )
 
 
 class EngineProcess:

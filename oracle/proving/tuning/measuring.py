@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from oracle.core.errors import ArtifactError, ModelError, ProverUnavailable
+from oracle.core.errors import ArtifactError, ModelError, ProverTimeout, ProverUnavailable
 from oracle.proving.artifact import CIRCUIT, MODEL, PK, SETTINGS, SRS, VK, Visibility
 from oracle.proving.artifact.circuit import run_args, table_rows
 from oracle.proving.artifact.keys import settle, write_json
 from oracle.proving.artifact.made import Made
 from oracle.proving.cost import COLUMNS, FOLD_MARGIN, LARGEST_PROOF, MIN_K, estimate, least_k
-from oracle.proving.engine.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess, patience, stuck
 from oracle.proving.imported import ImportedModel, Settings
 from oracle.proving.inspect.model import check_cost, fits
 from oracle.proving.interface import Progress
@@ -206,16 +206,18 @@ def _prove_at(
             seen = engine.call("witness", circuit=paths["circuit"], inputs=window)["outputs"]
             if seen != expected:
                 raise ArtifactError(f"the circuit computes {seen} for {window}, its integer reference {expected}")
-        engine.call("setup", **_chosen(paths, "circuit", "vk", "pk", "srs"))
+        engine.call("setup", deadline=patience(k), **_chosen(paths, "circuit", "vk", "pk", "srs"))
         proofs = []
         # A process of its own, whose memory is that of the proof alone.
         with EngineProcess() as prover:
             for _ in range(count):
                 files = _chosen(paths, "circuit", "settings", "vk", "pk", "srs")
-                proofs.append(prover.call("prove", inputs=windows[0], **files))
+                proofs.append(prover.call("prove", deadline=patience(k), inputs=windows[0], **files))
                 if sum(sum(proof["seconds"].values()) for proof in proofs) > _ENOUGH_S:
                     break
             memory = prover.call("peak_memory")["bytes"]
+    except ProverTimeout as error:
+        raise stuck(error, search.request.name, k) from error
     except (ArtifactError, ProverUnavailable) as error:
         return replace(candidate, refused=str(error)), None
     if len(proofs[0]["proof"]) // 2 > LARGEST_PROOF:
