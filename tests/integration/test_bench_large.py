@@ -26,6 +26,7 @@ def test_a_small_one_is_split_proven_and_shown(tmp_path: Path) -> None:
     found = measure_split(LargeCase((4, 6, 6, 2), Visibility.PRIVATE, 0.3), tmp_path, lines.append)
     assert found["verified"] and found["visibility"] == "private" and found["weights"] >= 72
     assert found["build_steps_s"]["keys"] > 0 and found["prove_memory_mb"] > 10
+    assert found["build_cpu_s"] > 0 and found["prove_cpu_s"] > 0
     report = {
         "split-private-10k": found,
         "repeat": 1,

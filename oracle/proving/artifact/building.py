@@ -287,7 +287,7 @@ class _Build:
                 self.progress(f"keys, k = {k}")
                 self.engine.call("setup", deadline=patience(k), **paths)
                 self.progress("first proof")
-                given = {"inputs": self._inputs(window), "outputs": outputs}
+                given: dict[str, Any] = {"inputs": self._inputs(window), "outputs": outputs}
                 proven = self.engine.call("prove", deadline=patience(k), settings=written, **given, **paths)
             except ProverTimeout as error:
                 # A larger circuit would take even longer, and be no answer to a machine that is busy.
