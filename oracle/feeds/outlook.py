@@ -97,7 +97,7 @@ class ReadOutlook(Outlook):
 
     @property
     def mark(self) -> tuple[int, int]:
-        """How often obstacles were told, and how often they were doubted: for `learn`."""
+        """The number of times that obstacles were told, and doubted: for `learn`."""
         return self._told, self._doubts
 
     def obstacle(self, feed: str, *, is_offered: bool = False) -> Obstacle | None:

@@ -10,7 +10,7 @@ from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from oracle.chain.local.ports import reserved_port
+from oracle.chain.local.ports import reserve
 
 
 class Server(ThreadingHTTPServer):
@@ -46,7 +46,8 @@ class Switched(abc.ABC):
 
     def __init__(self) -> None:
         self._server: Server | None = None
-        self._port = reserved_port()  # while nothing listens there, no other process gets it
+        self._kept: socket.socket | None = None
+        self._port = 0
 
     @abc.abstractmethod
     def _listen(self, port: int) -> Server:
@@ -60,9 +61,15 @@ class Switched(abc.ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.down()
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
     def up(self) -> None:
-        """Start to listen, always on the same port."""
+        """Start to listen, always on the same port, which no other process gets while nothing listens there."""
+        if self._kept is None:
+            self._kept = reserve()
+            self._port = int(self._kept.getsockname()[1])
         self._server = self._listen(self._port)
         name = type(self).__name__
         threading.Thread(target=self._server.serve_forever, args=(0.05,), name=name, daemon=True).start()

@@ -16,7 +16,7 @@ from oracle.app.chain import chain_fund
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import WELL_KNOWN_MNEMONIC, Anvil, AnvilConfig, load_anvil_config
 from oracle.chain.local.funding import fund, funding
-from oracle.chain.local.ports import reserved_port, reserved_ports
+from oracle.chain.local.ports import reserved_port
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.interface import MethodMissing
 from oracle.core.errors import ChainUnavailable, ConfigError
@@ -114,7 +114,7 @@ def test_two_chains_have_ports_of_their_own(anvil: StartAnvil) -> None:
 
 
 def test_reserved_ports_are_distinct_and_none_that_a_connection_may_get() -> None:
-    found = reserved_ports(8)
+    found = [reserved_port() for _ in range(8)]
     assert len(set(found)) == 8
     assert all(1_024 < port < 32_768 for port in found)
 

@@ -25,7 +25,7 @@ from oracle.app.local_network.ways import Way, write_plan
 from oracle.chain.deploy import Deployment
 from oracle.chain.hub import Hub, RoundEvent
 from oracle.chain.local.anvil import Anvil, load_anvil_config
-from oracle.chain.local.ports import reserved_ports
+from oracle.chain.local.ports import reserve
 from oracle.chain.rpc import Rpc
 from oracle.config import Config, load
 from oracle.core import http
@@ -203,7 +203,8 @@ class LocalNetwork:
             stack.push_async_callback(asyncio.to_thread, self.chain.stop)
             await asyncio.to_thread(self.chain.start)
             await stack.enter_async_context(self.prices.serving())
-            found = places(self.layout, self._folder, self.chain, reserved_ports(self.layout.members))
+            kept = [stack.enter_context(reserve()) for _ in range(self.layout.members)]
+            found = places(self.layout, self._folder, self.chain, [int(each.getsockname()[1]) for each in kept])
             self.links = {
                 (one.index, other.index): await stack.enter_async_context(
                     MemberLink(other.port, address=_address_of(one.index))
