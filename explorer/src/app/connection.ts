@@ -1,6 +1,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import { connectHub, httpEndpoint, readHead, type Endpoint, type Head, type Hub } from "@verifiable-oracle/client";
 
+import { followChain } from "./clock.js";
 import { settings, type Settings } from "./settings.js";
 
 /** The way to the hub: nothing chosen, on the way, there, or what went wrong. */
@@ -79,7 +80,9 @@ async function look(hub: Hub): Promise<void> {
     const found = await readHead(hub.endpoint);
     if (connectedHub.value !== hub) return;
     isOffline.value = false;
-    if (found.number !== head.value?.number) head.value = found;
+    if (found.number === head.value?.number) return;
+    followChain(hub.chainId, found.time);
+    head.value = found;
   } catch {
     isOffline.value = connectedHub.value === hub;
   }
