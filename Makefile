@@ -32,9 +32,9 @@ test: setup ## run the Python and Solidity tests, except those that need a Ray c
 	@# Both run side by side: the longest Solidity test has one thread, and the Python workers end one after the other.
 	@$(MAKE) --no-print-directory -j2 test-python test-contracts
 
-# Four workers suit two cores: two of them mostly wait, for networks of reporters. See tests/distribution.py, also for the
+# Three workers suit two cores: one of them mostly waits, for networks of reporters. See tests/distribution.py, also for the
 # order. xdist would begin with the files of the most tests, which are short.
-PYTEST = $(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not ray and not chaos_long and not deep"
+PYTEST = $(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not ray and not chaos_long and not deep"
 
 test-python: setup ## run the Python tests (ARGS="-k gate")
 	$(PYTEST) $(ARGS)

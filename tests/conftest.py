@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
 
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil, load_anvil_config
+from tests.distribution import Distribution, in_order
 from tests.postgres import Postgres
 
 pytest.register_assert_rewrite("tests.proving_conformance")
@@ -31,6 +33,17 @@ for _variable in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
 # Derandomised, so that a failure can be repeated. No deadline: the first example may load a library.
 settings.register_profile("project", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests into the order in which they run."""
+    items[:] = in_order(items, lambda item: item.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Distribution | None:
+    """Return the distribution to workers that run whole files; None: xdist has one for any other `--dist`."""
+    return Distribution(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(autouse=True)
