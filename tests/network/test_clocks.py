@@ -69,11 +69,11 @@ async def play(folder: Path) -> Played:
             await network.start(index, ready=False)
         await network.start(LATE, clock_offset=-OFF_S)
         await network.until_rounds(1)
-        late = await during(network, 4, LATE)
+        late = await during(network, 4, LATE, rounds=2)
         await restart(network, LATE, 0.0)
         right_again = await until_brought_by(network, LATE)
         await restart(network, EARLY, OFF_S)
-        early = await during(network, 4, EARLY)
+        early = await during(network, 4, EARLY, rounds=2)
         await restart(network, LATE, -OFF_S)
         both = await during(network, 2, LATE)
         await restart(network, LATE, 0.0)
@@ -89,11 +89,17 @@ async def play(folder: Path) -> Played:
         return Played(late, right_again, early, both, after, accused)
 
 
-async def during(network: LocalNetwork, turns: int, off: int) -> Clocked:
-    """Let so many whole turns pass, and return what came of them."""
+async def during(network: LocalNetwork, turns: int, off: int, rounds: int = 0) -> Clocked:
+    """Let so many whole turns pass, on a busy machine more until so many rounds have come, and return all of it."""
     first = network.turn() + 1
     await network.until_turn(first + turns)
-    return await seen(network, range(first, first + turns), off)
+
+    async def there() -> Clocked | None:
+        found = await seen(network, range(first, network.turn()), off)
+        is_asked = any(outcome.startswith("refused:") for outcome in found.asked)
+        return found if len(found.rounds) >= rounds and (is_asked or not rounds) else None
+
+    return await network.eventually(there, f"{rounds} rounds")
 
 
 async def restart(network: LocalNetwork, index: int, offset: float) -> None:

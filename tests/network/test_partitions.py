@@ -6,7 +6,7 @@ The chain is reached by everybody. So the side that has a quorum goes on, and no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,7 @@ async def play(folder: Path) -> Parted:
         await network.start_all()
         await network.until_rounds(1)
         network.split(MANY, [ALONE])
-        one_alone = await phase(network, 4)
+        one_alone = await phase(network, 4, silence_is_noted)
         network.heal()
         healed = await until_brought_by(network, ALONE)
         network.split([0, 1], [2, 3])
@@ -75,6 +75,7 @@ async def play(folder: Path) -> Parted:
         await network.stop_all()
         assert_rounds_follow_each_other_once(network, events)
         members = network.members
+        many, alone = silences(network, one_alone.turns)
         return Parted(
             one_alone,
             healed,
@@ -86,16 +87,38 @@ async def play(folder: Path) -> Parted:
                 for case in evidence_of(member)
                 if case.kind in PROVABLE
             ],
-            sum(outcomes_of(members[one], members[ALONE], one_alone.turns)["silent"] for one in MANY),
-            sum(outcomes_of(members[ALONE], members[one], one_alone.turns)["silent"] for one in MANY),
+            many,
+            alone,
         )
 
 
-async def phase(network: LocalNetwork, turns: int) -> Phase:
-    """Let so many whole turns pass, and return what came of them."""
+def silences(network: LocalNetwork, turns: range) -> tuple[int, int]:
+    """Return how often one of the many noted that the one who is alone was silent, and the reverse."""
+    members = network.members
+    return (
+        sum(outcomes_of(members[one], members[ALONE], turns)["silent"] for one in MANY),
+        sum(outcomes_of(members[ALONE], members[one], turns)["silent"] for one in MANY),
+    )
+
+
+def silence_is_noted(network: LocalNetwork, found: Phase) -> bool:
+    """Return whether both sides have noted the other one's silence, and the many have brought rounds."""
+    many, alone = silences(network, found.turns)
+    return len(found.rounds) >= 2 and many >= 2 and alone >= 1
+
+
+async def phase(
+    network: LocalNetwork, turns: int, holds: Callable[[LocalNetwork, Phase], bool] = lambda network, found: True
+) -> Phase:
+    """Let so many whole turns pass, on a busy machine more until something holds, and return what came of them."""
     first = network.turn() + 1
     await network.until_turn(first + turns)
-    return await seen(network, range(first, first + turns))
+
+    async def there() -> Phase | None:
+        found = await seen(network, range(first, network.turn()))
+        return found if holds(network, found) else None
+
+    return await network.eventually(there, "the end of a phase")
 
 
 async def until_brought_by(network: LocalNetwork, *indices: int) -> Phase:
