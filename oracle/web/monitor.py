@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -10,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from oracle.chain.readiness import Readiness
-from oracle.core.errors import AnswerNotBelieved, OracleError
+from oracle.core.errors import AnswerNotBelieved, JournalError, JournalUnavailable, OracleError
 from oracle.core.metrics import Gauge, Metrics
 from oracle.core.types import FeedState, Round, Status
 from oracle.web.health import Health
@@ -119,7 +120,8 @@ class Monitor:
         metrics = self._metrics
         metrics.set(Gauge.ROUND, state.round_id, name)
         metrics.set(Gauge.IS_HELD, state.status is Status.HELD, name)
-        metrics.set(Gauge.OPEN, self._open(name), name)
+        with contextlib.suppress(JournalError, JournalUnavailable):  # its feeds say so, and the next look tries again
+            metrics.set(Gauge.OPEN, self._open(name), name)
         if state.round_id:
             metrics.set(Gauge.AGE_SECONDS, max(0.0, self._clock() - state.observed_at), name)
 

@@ -11,7 +11,7 @@ from oracle.chain.obstacles import HubFacts
 from oracle.chain.readiness import Readiness, unreadable
 from oracle.chain.transport.answers import Block, Market
 from oracle.core import gate
-from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, OracleError
+from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, JournalUnavailable, OracleError
 from oracle.core.metrics import Gauge, Metrics
 from oracle.core.types import Kind, Round, Status
 from oracle.web.health import Health
@@ -67,6 +67,21 @@ async def test_the_monitor_tells_metrics_and_health(health: Health, clock: Time)
     chain.failure = AnswerNotBelieved("it answers nothing")
     await monitor.look()
     assert failing(health) == {"chain": "it answers nothing"}
+
+
+async def test_a_journal_that_can_not_be_read_hides_nothing_else(health: Health) -> None:
+    """A database that is away for a moment must not end the monitor."""
+
+    def open_observations(feed: str) -> int:
+        raise JournalUnavailable("the database did not answer")
+
+    chain, metrics = Chain(round_id=3, observed_at=900), Metrics()
+    monitor = Monitor(
+        chain, {"eth": b""}, open_observations, metrics, health, min_reports=20, interval=1.0, clock=lambda: 1_000.0
+    )
+    health.well("eth")
+    await monitor.look()
+    assert failing(health) == {} and metrics.shown(Gauge.ROUND, "eth") == 3
 
 
 async def test_a_payer_that_runs_dry_is_warned_of_once(health: Health) -> None:
