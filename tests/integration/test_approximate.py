@@ -81,6 +81,20 @@ def test_every_function_of_the_reference_is_that_of_the_witness(engine: EnginePr
     assert witnesses(engine, circuit, tmp_path, windows) == circuit.evaluate_exactly(windows).tolist()
 
 
+@pytest.mark.parametrize("size", [0.02, 300.0])
+def test_a_gain_is_computed_as_the_reference_says(engine: EngineProcess, tmp_path: Path, size: float) -> None:
+    """Powers of two in front of squares: ezkl reads a product with one below 1 as a change of scale."""
+    samples = (SAMPLES * size).astype(np.float32)
+    data = model([node("LayerNormalization", ["x", "w"])], ["N", 3], [weights("w", [0.7, 1.2, -0.4])], opset=17)
+    program, problems = lower(read_model(data), approximate=True)
+    assert program is not None, problems
+    circuit = at_level(Request("m", b"", samples), program, samples.astype(np.float64), 10)
+    gains = [constant for name, constant in circuit.program.constants.items() if name.endswith("_gain")]
+    assert len(gains) == 2 and (gains[0].max() > 1) == (size < 1)
+    windows = circuit.quantise(samples[:6]).tolist()
+    assert witnesses(engine, circuit, tmp_path, windows) == circuit.evaluate_exactly(windows).tolist()
+
+
 def _settings(circuit: Circuit) -> Settings:
     legs = legs_for(64, circuit.decomposed)
     return Settings(circuit.input_scale, circuit.param_scale, 64, legs, rebase=circuit.rebase)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from oracle.proving.lowering.functions import FUNCTIONS, float_result
-from oracle.proving.lowering.program import CHECKED, FUNCTION, Op, Program
+from oracle.proving.lowering.program import CHECKED, FUNCTION, GAIN, Op, Program
 from oracle.proving.reference.arithmetic import compute, product
 from oracle.proving.reference.steps import IntegerStep
 
@@ -24,6 +24,9 @@ _AT_ONCE = 64
 
 _WIDER = 0.5
 """Share of the samples' range by which a domain is wider on each side."""
+
+_MOST_GAIN = 16
+"""Bits of the largest gain, and of the smallest."""
 
 _STEP = 1 / 8
 """Ends of domains are multiples of it: every scale of parameters that is tried has them exactly."""
@@ -47,6 +50,38 @@ def float_values(program: Program, samples: Any) -> Iterator[dict[str, Any]]:
             else:
                 values[op.output] = compute(IntegerStep(op, 0, (0,) * len(given)), given, product)
         yield values
+
+
+def with_gains(program: Program, samples: Any) -> Program:
+    """Return a program in which what is standardised is of about size 1: gains are powers of two instead of 1.
+
+    Args:
+        program: The program.
+        samples: Floats, [count, features].
+    """
+    gained = [op for op in program.ops if op.attributes.get(GAIN) == 1]
+    if not gained:
+        return program
+    squares = {op.output: np.zeros(0) for op in gained}
+    for values in float_values(program, samples):
+        for op in gained:
+            given = values[op.inputs[0]]
+            squares[op.output] = np.append(squares[op.output], (given**2).mean(axis=tuple(range(1, given.ndim))))
+    constants = dict(program.constants)
+    ops: list[Op] = []
+    gain = 1.0
+    for op in program.ops:
+        if power := op.attributes.get(GAIN):
+            if power == 1:
+                # The usual deviation becomes 1: the reciprocal of a larger one, and the root of a smaller, are coarse.
+                usual = float(np.median(squares[op.output]))
+                gain = 2.0 ** max(-_MOST_GAIN, min(_MOST_GAIN, -round(math.log2(usual) / 2))) if usual else 1.0
+            value, constant = op.inputs
+            name = f"{op.output}_gain"
+            constants[name] = constants[constant] * gain**power
+            op = replace(op, inputs=(value, name))
+        ops.append(op)
+    return replace(program, ops=tuple(ops), constants=constants)
 
 
 def bounded(program: Program, samples: Any, level: int) -> Program:

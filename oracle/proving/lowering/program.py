@@ -15,6 +15,12 @@ FUNCTION = "Function"
 CHECKED = frozenset({"Reciprocal", "Sqrt"})
 """Functions without a table."""
 
+GAIN = "gain"
+"""The attribute of operations whose constant is multiplied by a gain, or by its square: 1 or 2.
+
+A gain's product comes first, and what has its square follows before the next one.
+"""
+
 COMPARISONS = {"Greater", "Less", "GreaterOrEqual", "LessOrEqual"}
 DECOMPOSED = COMPARISONS | {"Relu", "Abs"}
 """Kinds of operation that take numbers apart into digits."""

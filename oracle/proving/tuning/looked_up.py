@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from oracle.core.errors import ModelError
-from oracle.proving.approximate.domains import bounded
+from oracle.proving.approximate.domains import bounded, with_gains
 from oracle.proving.artifact import Visibility
 from oracle.proving.artifact.circuit import table_rows
 from oracle.proving.disclosure import decided_above, decided_largest
@@ -154,4 +154,4 @@ def at_level(request: Request, program: Program, samples: np.ndarray, level: int
     else:
         scale = max(0, min(level, math.floor(math.log2(request.clip / largest))))
     clip = min(request.clip, max(1, math.ceil(_ROOM * largest * 2.0**scale)))
-    return instantiate(bounded(program, units, level), scale, level, clip, LOOKED_UP_REBASE)
+    return instantiate(bounded(with_gains(program, units), units, level), scale, level, clip, LOOKED_UP_REBASE)

@@ -103,6 +103,9 @@ CASES: dict[str, tuple[list[Any], np.ndarray, float]] = {
         0.02,
     ),
     "LayerNormalization": (last(node("LayerNormalization", ["x", "scale"], "y0")), MIXED, 0.06),
+    # The size of what is standardised does not matter, but for epsilon; squares of returns would round to zero.
+    "LayerNormalization of returns": ([node("LayerNormalization", ["x", "scale"])], MIXED / 50, 0.03),
+    "LayerNormalization of prices": ([node("LayerNormalization", ["x", "scale"])], MIXED * 200 + 1_000, 0.03),
 }
 CONSTANTS = [
     weights("two", np.array([2.0])),
@@ -141,7 +144,7 @@ def test_a_function_is_near_the_float_model(name: str) -> None:
     assert circuit.output_scale <= 12
 
 
-@pytest.mark.parametrize("name", ["Softmax", "LayerNormalization", "x ** 1.7"])
+@pytest.mark.parametrize("name", ["Softmax", "LayerNormalization", "LayerNormalization of returns", "x ** 1.7"])
 def test_a_program_that_was_written_is_read_as_itself(name: str) -> None:
     nodes, samples, _ = CASES[name]
     circuit = circuit_of(nodes, samples, 8)

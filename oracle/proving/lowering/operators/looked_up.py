@@ -15,7 +15,7 @@ import numpy as np
 from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant, as_var, axis_of
 from oracle.proving.lowering.functions import FUNCTIONS
 from oracle.proving.lowering.operators.reductions import extreme_over, reduce
-from oracle.proving.lowering.program import FUNCTION
+from oracle.proving.lowering.program import FUNCTION, GAIN
 from oracle.proving.lowering.table import approximates, approximates_each
 
 
@@ -149,11 +149,18 @@ def _lp_normalization(builder: ProgramBuilder, arguments: list[Any], attributes:
 
 
 def _standardised(builder: ProgramBuilder, value: Var, axes: Sequence[int], epsilon: float) -> Var:
-    """Append (x − mean) / √(variance + epsilon), over some axes."""
+    """Append (x − mean) / √(variance + epsilon), over some axes.
+
+    The size of x does not matter but for epsilon. So x − mean is multiplied by a gain of 1, for which the samples give
+    a power of two (`GAIN`): squares of small numbers would be lost at the scale of functions.
+    """
     centred = builder.binary("Sub", value, reduce(builder, value, axes, True, mean=True))
+    one = np.ones((1,) * len(centred.shape))
+    centred = builder.emit("Mul", centred, one, shape=centred.shape, **{GAIN: 1})
     variance = reduce(builder, builder.binary("Mul", centred, centred), axes, True, mean=True)
     if epsilon:
-        variance = builder.binary("Add", variance, np.array([epsilon]))
+        constant = np.full((1,) * len(variance.shape), epsilon)
+        variance = builder.emit("Add", variance, constant, shape=variance.shape, **{GAIN: 2})
     return _quotient(builder, centred, function(builder, "Sqrt", variance))
 
 
