@@ -6,6 +6,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+
+from oracle.cli import oracle
+
 Run = Callable[..., tuple[int, str, str]]
 """A function that runs a command and returns its exit code, output and errors."""
 
@@ -22,6 +27,21 @@ def configure(kind: str = "arch+window", data: str = 'file = "prices.csv"', more
     }
     tables = "\n".join(f"[{name}]\n{body}\n" for name, body in sections.items())
     Path("train.toml").write_text(f'salt = "{SALT}"\n{tables}')
+
+
+def trained_in(folder: Path, prepare: Callable[[], None]) -> Path:
+    """Train a model once for several tests, which copy the folder.
+
+    Args:
+        folder: An empty folder.
+        prepare: Writes the series and the configuration into the current folder.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        prepare()
+        done = CliRunner().invoke(oracle, ["detector", "train", "train.toml"])
+        assert done.exit_code == 0, done.output + repr(done.exception)
+    return folder
 
 
 def files(folder: str = "build/models") -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from oracle.cli import main
 from tests.recordings import walk, write_csv
-from tests.training import Run, configure
+from tests.training import Run, configure, trained_in
 
 
 @pytest.fixture
@@ -28,10 +29,19 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return command
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a series, a model that was trained on it, and its card. Nobody may alter it."""
+
+    def prepare() -> None:
+        write_csv(Path("prices.csv"), walk(4_000, seed=5))
+        configure("arch+window")
+
+    return trained_in(tmp_path_factory.mktemp("trained"), prepare)
+
+
 @pytest.fixture
-def carded(run: Run) -> Run:
-    """Return a trained model and its card."""
-    write_csv(Path("prices.csv"), walk(4_000, seed=5))
-    configure("arch+window")
-    assert run("detector", "train", "train.toml")[0] == 0
+def carded(run: Run, trained: Path, tmp_path: Path) -> Run:
+    """Return a function that runs a command in a folder with a trained model and its card."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     return run

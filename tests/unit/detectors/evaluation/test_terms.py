@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from oracle.cli import oracle
 from oracle.core.errors import OracleError
 from tests.recordings import walk, write_csv
-from tests.training import Run, configure
+from tests.training import Run, configure, trained_in
 
 ROWS = 1_600
 MODEL = "build/models/mine.json"
@@ -25,15 +27,26 @@ def evaluated(*options: str) -> tuple[dict[str, Any], str]:
     return json.loads(result.stdout), result.stderr
 
 
-def train(run: Run) -> None:
-    """Train on a calm series that ends before the wild one that is judged."""
-    write_csv(Path("prices.csv"), walk(ROWS, sigma=0.0005))
-    configure(data='file = "prices.csv"\ndecimals = 6')
-    assert run("detector", "train", "train.toml")[0] == 0
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a model that was trained on a calm series, which ends before the wild one that is judged."""
+
+    def prepare() -> None:
+        write_csv(Path("prices.csv"), walk(ROWS, sigma=0.0005))
+        configure(data='file = "prices.csv"\ndecimals = 6')
+
+    return trained_in(tmp_path_factory.mktemp("calm"), prepare)
 
 
-def test_an_evaluation_takes_the_terms_of_the_models_card(run: Run) -> None:
-    train(run)
+@pytest.fixture
+def trained(calm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put that model into the current folder."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(calm, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.mark.usefixtures("trained")
+def test_an_evaluation_takes_the_terms_of_the_models_card() -> None:
     write_csv(Path("wild.csv"), walk(ROWS, seed=2, sigma=0.0008))
     card = json.loads(Path("build/models/mine.card.json").read_text(encoding="utf-8"))["series"][0]["data"]
     found, _ = evaluated("--data", "wild.csv")
@@ -45,8 +58,8 @@ def test_an_evaluation_takes_the_terms_of_the_models_card(run: Run) -> None:
     assert not any("trained at" in each for each in found["warnings"])
 
 
-def test_terms_that_are_not_the_cards_are_told(run: Run) -> None:
-    train(run)
+@pytest.mark.usefixtures("trained")
+def test_terms_that_are_not_the_cards_are_told() -> None:
     found, _ = evaluated("--data", "prices.csv", "--sigma", "5000", "--heartbeat", "300")
     assert found["feed"]["sigma"] == 5_000
     assert any(
@@ -55,16 +68,16 @@ def test_terms_that_are_not_the_cards_are_told(run: Run) -> None:
     assert any("trained with a heartbeat of 60 s, and is judged with 300 s" in each for each in found["warnings"])
 
 
-def test_a_card_of_another_model_is_refused(run: Run) -> None:
-    train(run)
+@pytest.mark.usefixtures("trained")
+def test_a_card_of_another_model_is_refused() -> None:
     model = Path(MODEL)
     model.write_text(model.read_text(encoding="utf-8").replace('"param_scale"', ' "param_scale"'), encoding="utf-8")
     result = CliRunner().invoke(oracle, ["detector", "evaluate", MODEL, "--data", "prices.csv"])
     assert isinstance(result.exception, OracleError) and "is not the model of this card" in str(result.exception)
 
 
-def test_without_a_card_sigma_is_found_and_that_is_said(run: Run) -> None:
-    train(run)
+@pytest.mark.usefixtures("trained")
+def test_without_a_card_sigma_is_found_and_that_is_said() -> None:
     Path("build/models/mine.card.json").unlink()
     found, _ = evaluated("--data", "prices.csv")
     assert found["notes"] == ["no model has a card beside it: sigma is found in the first half of the recording"]
