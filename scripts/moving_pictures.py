@@ -17,13 +17,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 LINE = re.compile(r"(\w+)  (\d{4}-\d\d-\d\d)  (-?[\d.]+) +(written|HELD)(.*?)  +[\d.]+ s  [\d,]+$")
 """A report's line: feed, day, value, what became of it, and why."""
 
 SIZE = (960, 540)
-FRAMES = 70
-MILLISECONDS = 110
+FRAMES = 50
+MILLISECONDS = 150
 LAST_MILLISECONDS = 4_000
 DARK, PALE, GREEN, RED, AMBER, GREY = "#0d1b1e", "#e6eeee", "#4ec9b0", "#ff6b6b", "#f2c14e", "#7c9599"
 
@@ -95,8 +96,7 @@ def draw_demo(output: str, path: Path, feed: str = "sp500") -> None:
         duration=durations,
         loop=0,
         quality=60,
-        method=6,
-        minimize_size=True,
+        method=4,
     )
 
 
@@ -107,8 +107,10 @@ def _frames(
     import matplotlib
 
     matplotlib.use("Agg")
-    import matplotlib.dates as dates
+    import matplotlib.dates
     from matplotlib import pyplot
+
+    dates: Any = matplotlib.dates  # partly untyped
 
     days = [each.day for each in own]
     accepted = [each.value for each in own if not each.is_held]
@@ -117,7 +119,7 @@ def _frames(
     for number, count in enumerate(steps):
         is_last = number == len(steps) - 1
         figure = pyplot.figure(figsize=(SIZE[0] / 100, SIZE[1] / 100), dpi=100, facecolor=DARK)
-        axis = figure.add_axes((0.07, 0.44, 0.90, 0.46), facecolor=DARK)
+        axis: Any = figure.add_axes((0.07, 0.44, 0.90, 0.46), facecolor=DARK)
         so_far = [each for each in shown[:count] if each.feed == own[0].feed]
         line = [each for each in so_far if not each.is_held]
         held = [each for each in so_far if each.is_held]

@@ -1,8 +1,8 @@
 """Build the documentation site into build/site, and check it: `make docs`.
 
-MkDocs says if a page is not in the navigation, or a link or an anchor leads nowhere. Afterwards each page is compared with
-its source, as another renderer understands it, so that nothing that the repository shows is lost on the site; and no page
-may load anything from elsewhere.
+MkDocs says if a page is not in the navigation, or a link or an anchor leads nowhere. Afterwards each page is compared
+with its source, as another renderer understands it, so that nothing that the repository shows is lost on the site; and
+no page may load anything from elsewhere.
 """
 
 from __future__ import annotations

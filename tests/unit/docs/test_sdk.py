@@ -41,7 +41,7 @@ def test_every_name_has_an_example_and_a_docstring(project_root: Path, name: str
 def test_every_name_in_the_documents_is_there(project_root: Path) -> None:
     found = {
         name
-        for document in [project_root / "README.md", *(project_root / "docs").glob("*.md")]
+        for document in [project_root / "README.md", *(project_root / "docs").rglob("*.md")]
         for code in re.findall(r"^```python\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
         for name in re.findall(r"\boracle\.(\w+)\(", code)
     }
