@@ -9,6 +9,7 @@ import { startClock } from "./app/clock.js";
 import { fetchConfig } from "./app/config.js";
 import { connection, startConnection } from "./app/connection.js";
 import { Frame } from "./app/frame.js";
+import { preloadPage } from "./app/page.js";
 import { startRouter } from "./app/router.js";
 import { config, settings } from "./app/settings.js";
 import { startTheme } from "./app/theme.js";
@@ -16,6 +17,7 @@ import { startTheme } from "./app/theme.js";
 startTheme();
 startRouter();
 startClock();
+preloadPage();
 
 const root = document.getElementById("app");
 if (root) render(<Frame />, root);

@@ -105,16 +105,47 @@ export function Waiting(props: { readonly text: string }): VNode {
   );
 }
 
-/** Return a component whose code is fetched when it is first drawn. */
-function later<P extends object>(load: () => Promise<ComponentType<P>>): (props: P & { readonly key?: unknown }) => VNode {
+/** Fetch the code of the page that the URL names, while the way to the hub is looked for. */
+export function preloadPage(): void {
+  const pages: Partial<Record<Route["page"], { readonly preload: () => void }>> = {
+    feeds: Feeds,
+    feed: Feed,
+    round: Round,
+    report: Round,
+    models: Models,
+    model: Model,
+    claims: Claims,
+    settings: Settings,
+  };
+  pages[route.peek().page]?.preload();
+}
+
+/** A component whose code is fetched when it is first drawn, or before. */
+interface LaterComponent<P extends object> {
+  (props: P & { readonly key?: unknown }): VNode;
+  readonly preload: () => void;
+}
+
+function later<P extends object>(load: () => Promise<ComponentType<P>>): LaterComponent<P> {
   let fetched: ComponentType<P> | null = null;
-  return function Later(props) {
-    const loaded = useLoaded(async () => {
-      fetched = await load();
-      return fetched;
-    }, []);
+  let begun: Promise<ComponentType<P>> | null = null;
+  const fetchOnce = (): Promise<ComponentType<P>> => {
+    begun ??= load().then((found) => {
+      fetched = found;
+      return found;
+    });
+    begun.catch(() => (begun = null)); // the next attempt fetches again
+    return begun;
+  };
+  function Later(props: P & { readonly key?: unknown }): VNode {
+    const loaded = useLoaded(fetchOnce, []);
     const Found = fetched ?? loaded.value;
     if (Found) return <Found {...props} />;
     return loaded.error ? <ErrorNote error={loaded.error} again={loaded.again} /> : <Waiting text="Loading …" />;
-  };
+  }
+  return Object.assign(Later, {
+    preload: () => {
+      fetchOnce().catch(() => undefined); // drawing it tells
+    },
+  });
 }

@@ -16,6 +16,19 @@ export function answerText(answer: bigint, decimals: number, least = Math.min(2,
   return `${sign}${grouped(whole)}${fraction === "" ? "" : `.${fraction}`}`;
 }
 
+/**
+ * Return an answer with as many decimals as people read: seven digits, or two decimals, whichever is more. It is cut, and
+ * not rounded: a page never shows an answer that is larger than the real one.
+ */
+export function answerShort(answer: bigint, decimals: number): string {
+  const size = answer < 0n ? -answer : answer;
+  const digits = size.toString().length;
+  const shown = Math.max(Math.min(2, decimals), Math.min(decimals, 7 - (digits - decimals)));
+  const cut = decimals - shown;
+  if (cut <= 0) return answerText(answer, decimals);
+  return answerText(answer / 10n ** BigInt(cut), shown);
+}
+
 /** Return an answer as the nearest number, for drawing only. */
 export function answerNumber(answer: bigint, decimals: number): number {
   return Number(answer) / 10 ** decimals;
@@ -78,6 +91,15 @@ export function dateText(time: number): string {
     minute: "2-digit",
     second: "2-digit",
   });
+}
+
+/** Return a time as a short date: "30 Nov, 18:04". The year is said if it is another one than `now`'s. */
+export function shortDate(time: number, now = Date.now() / 1_000): string {
+  const [date, today] = [new Date(time * 1_000), new Date(now * 1_000)];
+  const day = { day: "numeric", month: "short" } as const;
+  const clock = { hour: "2-digit", minute: "2-digit" } as const;
+  const isThisYear = date.getFullYear() === today.getFullYear();
+  return date.toLocaleString("en-GB", isThisYear ? { ...day, ...clock } : { ...day, year: "numeric", ...clock });
 }
 
 /** Return an address or a hash with its middle left out: "0x1234…cdef". */

@@ -4,7 +4,7 @@ import { EndpointError } from "@verifiable-oracle/client";
 
 import { now } from "../app/clock.js";
 import { hrefOf, type Route } from "../app/routes.js";
-import { ageText, dateText, shortHex } from "./format.js";
+import { ageText, answerShort, answerText, dateText, shortDate, shortHex } from "./format.js";
 import { InfoIcon, WarningIcon } from "./icons.js";
 
 /** The colour of something's state. */
@@ -98,9 +98,19 @@ export function Age(props: { readonly time: number; readonly ago?: boolean }): V
   );
 }
 
-/** A time as a date. */
-export function When(props: { readonly time: number }): VNode {
-  return <time dateTime={new Date(props.time * 1_000).toISOString()}>{dateText(props.time)}</time>;
+/** A time as a date: whole, or short with the rest under the pointer. */
+export function When(props: { readonly time: number; readonly isShort?: boolean }): VNode {
+  const whole = dateText(props.time);
+  return (
+    <time dateTime={new Date(props.time * 1_000).toISOString()} title={props.isShort === true ? whole : undefined}>
+      {props.isShort === true ? shortDate(props.time, now.value) : whole}
+    </time>
+  );
+}
+
+/** An answer in seven digits. All of them are under the pointer. */
+export function Answer(props: { readonly value: bigint; readonly decimals: number }): VNode {
+  return <span title={answerText(props.value, props.decimals)}>{answerShort(props.value, props.decimals)}</span>;
 }
 
 /** Something to know, or what went wrong. */

@@ -1,8 +1,8 @@
 import type { Feed, Hold } from "@verifiable-oracle/client";
 import type { VNode } from "preact";
 
-import { answerText, countText, dateText } from "../../ui/format.js";
-import { Card, ErrorNote, Link, Note, Pill, When } from "../../ui/parts.js";
+import { countText, dateText } from "../../ui/format.js";
+import { Answer, Card, ErrorNote, Link, Note, Pill, When } from "../../ui/parts.js";
 import { ENDS, REASONS } from "../../ui/states.js";
 import type { ShownHolds } from "./use-holds.js";
 
@@ -69,10 +69,12 @@ function Row(props: { readonly feed: Feed; readonly hold: Hold }): VNode | null 
     <tr>
       <td class="nowrap">
         <Link to={{ page: "report", feedId: feed.id, transaction: first.place.transaction, logIndex: first.place.logIndex }}>
-          <When time={first.observedAt} />
+          <When time={first.observedAt} isShort />
         </Link>
       </td>
-      <td class="number strong">{answerText(first.answer, feed.terms.decimals)}</td>
+      <td class="number strong">
+        <Answer value={first.answer} decimals={feed.terms.decimals} />
+      </td>
       <td>{REASONS[first.reason]}</td>
       <td class="number">{countText(hold.reports.length)}</td>
       <td>

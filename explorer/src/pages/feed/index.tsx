@@ -15,7 +15,7 @@ import { useLoaded } from "../../app/loaded.js";
 import { config } from "../../app/settings.js";
 import { readTrust, type Trust } from "../../app/trust.js";
 import { answerText, countText, sigmaText } from "../../ui/format.js";
-import { Age, Card, ErrorNote, Hash, Link, Note, Skeleton } from "../../ui/parts.js";
+import { Age, Answer, Card, ErrorNote, Hash, Link, Note, Skeleton } from "../../ui/parts.js";
 import { confirmableFrom, FeedState, REASONS } from "../../ui/states.js";
 import { CheckLatest } from "../../check/latest.js";
 import { InsecureNote } from "../feeds/index.js";
@@ -106,7 +106,7 @@ function Head(props: { readonly feed: Feed }): VNode {
         <h1>{terms.description}</h1>
       </div>
       <p class="feed-answer">
-        <span>{latest === null ? "–" : answerText(latest.answer, terms.decimals)}</span>
+        <span>{latest === null ? "–" : <Answer value={latest.answer} decimals={terms.decimals} />}</span>
         <FeedState feed={feed} />
         {latest !== null && (
           <small>

@@ -5,9 +5,9 @@ import type { VNode } from "preact";
 import { useLoaded } from "../../app/loaded.js";
 import { hrefOf } from "../../app/routes.js";
 import type { Trust } from "../../app/trust.js";
-import { ageText, answerText, changeText, countText, dateText, sigmaText } from "../../ui/format.js";
+import { ageText, changeText, countText, sigmaText } from "../../ui/format.js";
 import { BackIcon, ForwardIcon } from "../../ui/icons.js";
-import { Card, ErrorNote, Link, Skeleton } from "../../ui/parts.js";
+import { Answer, Card, ErrorNote, Link, Skeleton, When } from "../../ui/parts.js";
 import { Verdict } from "../../ui/states.js";
 import type { RoundsStore } from "./rounds-store.js";
 
@@ -90,10 +90,10 @@ export function RoundsCard(props: { readonly feed: Feed; readonly store: RoundsS
                   Change
                 </th>
                 <th scope="col">Observed</th>
-                <th scope="col" class="number">
+                <th scope="col" class="number wide-only">
                   Spread
                 </th>
-                <th scope="col" class="number">
+                <th scope="col" class="number wide-only">
                   Signed
                 </th>
                 <th scope="col">Verdict</th>
@@ -122,16 +122,18 @@ function Row(props: { readonly feed: Feed; readonly round: Round; readonly befor
   const change = before ? changeText(before.answer, round.answer) : null;
   return (
     <tr>
-      <td>
+      <td class="nowrap">
         <Link to={{ page: "round", feedId: feed.id, roundId: round.id }}>{countText(round.id)}</Link>
       </td>
-      <td class="number strong">{answerText(round.answer, feed.terms.decimals)}</td>
+      <td class="number strong">
+        <Answer value={round.answer} decimals={feed.terms.decimals} />
+      </td>
       <td class={`number ${change?.startsWith("−") === true ? "down" : change?.startsWith("+") === true ? "up" : "faint"}`}>{change ?? "–"}</td>
       <td class="nowrap" title={`in a block ${ageText(round.publishedAt - round.observedAt)} later`}>
-        <time dateTime={new Date(round.observedAt * 1_000).toISOString()}>{dateText(round.observedAt)}</time>
+        <When time={round.observedAt} isShort />
       </td>
-      <td class="number">{sigmaText(round.spread)}</td>
-      <td class="number">{round.count}</td>
+      <td class="number wide-only">{sigmaText(round.spread)}</td>
+      <td class="number wide-only">{round.count}</td>
       <td>
         <Verdict round={round} />
       </td>

@@ -6,8 +6,8 @@ import type { VNode } from "preact";
 import { head } from "../../app/connection.js";
 import { useLoaded } from "../../app/loaded.js";
 import { readTrust, type Trust } from "../../app/trust.js";
-import { answerNumber, answerText, changeText, durationText } from "../../ui/format.js";
-import { Age, Card, ErrorNote, Link, Note, Pill, Skeleton } from "../../ui/parts.js";
+import { answerNumber, changeText, durationText } from "../../ui/format.js";
+import { Age, Answer, Card, ErrorNote, Link, Note, Pill, Skeleton } from "../../ui/parts.js";
 import { Sparkline } from "../../ui/sparkline.js";
 import { FeedState, ModelLink, SetupPill } from "../../ui/states.js";
 
@@ -33,7 +33,7 @@ export function FeedsPage(props: { readonly hub: Hub }): VNode {
       {trust.error && <ErrorNote error={trust.error} again={trust.again} />}
       {insecure.length > 0 && <InsecureNote feeds={insecure} all={feeds.value?.length ?? 0} />}
       <Card isFlush>
-        <div class="table-wrap">
+        <div class="feeds-wrap">
           <table class="table feeds" aria-label="Feeds" aria-busy={feeds.isLoading && feeds.value === undefined}>
             <thead>
               <tr>
@@ -107,7 +107,7 @@ function FeedRow(props: { readonly feed: Feed; readonly line: readonly Round[] |
         <small>every {durationText(terms.heartbeat)}</small>
       </th>
       <td class="number feeds-answer">
-        {latest === null ? <span class="faint">–</span> : answerText(latest.answer, terms.decimals)}
+        {latest === null ? <span class="faint">–</span> : <Answer value={latest.answer} decimals={terms.decimals} />}
         {change !== null && <small class={change.startsWith("−") ? "down" : change.startsWith("+") ? "up" : ""}>{change}</small>}
       </td>
       <td class="feeds-spark">

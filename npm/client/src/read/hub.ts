@@ -1,4 +1,4 @@
-import { decodeFunctionResult, encodeFunctionData, type Address, type Hex } from "viem";
+import { decodeFunctionResult, encodeFunctionData, type Address } from "viem";
 
 import { zkOracleAbi } from "../abi.js";
 import type { Endpoint } from "./endpoint.js";
@@ -16,18 +16,18 @@ export const HUB_DOMAIN = { name: "ZkOracle", version: "2" } as const;
  * @throws EndpointError, or HubError if there is no hub of this version at the address.
  */
 export async function connectHub(endpoint: Endpoint, address: Address, chainId?: number): Promise<Hub> {
+  // Both at once: a page waits for them before it shows anything.
+  const data = encodeFunctionData({ abi: zkOracleAbi, functionName: "eip712Domain" });
+  const called = callContract({ endpoint, chainId: 0, address }, address, data).catch((error: unknown) => new Failed(error));
   const served = await readChainId(endpoint);
   if (chainId !== undefined && served !== chainId) {
     throw failure(endpoint.name, "eth_chainId", "wrong chain", `chain ${String(served)}, and not ${String(chainId)}`);
   }
   const hub: Hub = { endpoint, chainId: served, address };
-  const data = encodeFunctionData({ abi: zkOracleAbi, functionName: "eip712Domain" });
-  let result: Hex;
-  try {
-    result = await callContract(hub, address, data);
-  } catch (error) {
-    if (error instanceof EndpointError && error.meaning === "reverted") throw noHub(hub);
-    throw error;
+  const result = await called;
+  if (result instanceof Failed) {
+    if (result.reason instanceof EndpointError && result.reason.meaning === "reverted") throw noHub(hub);
+    throw result.reason;
   }
   if (result === "0x") {
     throw new HubError(
@@ -58,6 +58,11 @@ export function quantity(endpoint: Endpoint, method: string, value: unknown): bi
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return BigInt(value);
   if (typeof value === "string" && /^0x[0-9a-f]{1,64}$/i.test(value)) return BigInt(value);
   throw failure(endpoint.name, method, "nonsense", "there is something else where a number has to be");
+}
+
+/** A failure that is looked at later. */
+class Failed {
+  constructor(readonly reason: unknown) {}
 }
 
 function noHub(hub: Hub): HubError {

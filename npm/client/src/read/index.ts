@@ -1,5 +1,6 @@
 export * from "./basics.js";
 export { blocksAt, firstBlockFrom, readBlock, readHead, type BlockSpan, type Head } from "./blocks.js";
+export { MODEL_CARD_CODE_HASH, readCards, type CardContract, type ProvenCard } from "./cards.js";
 export * from "./endpoint.js";
 export * from "./errors.js";
 export { isStale, readFeed, readFeedIds, readFeeds, readFeedsOf, readRounds, readRoundsOf, type WantedRounds } from "./feeds.js";
