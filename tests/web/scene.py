@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import sys
 import tempfile
@@ -332,7 +333,9 @@ def _kept(what: str, load: Callable[[Path], ClaimProof], make: Callable[[], Clai
         code.update(file.read_bytes())
     path = circuits.folder() / f"scene-{what}-{code.hexdigest()[:16]}.json"
     if not path.exists():
-        make().save(path)
+        fresh = path.with_suffix(f".{os.getpid()}")
+        make().save(fresh)
+        os.replace(fresh, path)  # another scene may be looking
     return load(path)
 
 

@@ -53,7 +53,7 @@ export function StateIcon(props: { readonly state: StepState }): VNode {
 }
 
 const RESULTS: Readonly<Record<StepState, string>> = {
-  holds: "It holds: everything was verified here",
+  holds: "It holds: it was verified here",
   fails: "It does not hold",
   unchecked: "Not everything could be checked",
 };
@@ -76,6 +76,12 @@ export function Result(props: { readonly check: RoundCheck }): VNode {
   );
 }
 
+function held(steps: readonly Step<string>[]): string {
+  const open = steps.filter((step) => step.state !== "holds");
+  const rest = open.length === 0 ? "" : ` Not checked: ${open.map((step) => step.title.toLowerCase()).join(", ")}.`;
+  return `${countText(steps.length - open.length)} of ${countText(steps.length)} steps hold.${rest}`;
+}
+
 /** What the check of a report and of a claim have in common: the verdict, the liars, what to mind, what remains. */
 export function Outcome(props: { readonly check: RoundCheck | ClaimCheck }): VNode {
   const { check } = props;
@@ -90,7 +96,7 @@ export function Outcome(props: { readonly check: RoundCheck | ClaimCheck }): VNo
           <p class="verdict-word">{RESULTS[check.verdict]}</p>
           <p>
             {failed.length === 0
-              ? `${countText(steps.length)} steps in ${(check.milliseconds / 1_000).toFixed(1)} s, on this machine.`
+              ? `${held(steps)} In ${(check.milliseconds / 1_000).toFixed(1)} s, on this machine.`
               : failed.map((step) => step.title).join(", ")}
           </p>
         </div>

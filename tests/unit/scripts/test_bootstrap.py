@@ -125,8 +125,13 @@ def test_web_packages_are_installed_when_their_own_pins_change(
 
 def test_web_packages_are_installed_only_if_asked_for(web_checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
-    monkeypatch.setattr(bootstrap.Bootstrap, "run", lambda _: False)
-    monkeypatch.setattr(bootstrap.Bootstrap, "web", lambda _: asked.append(True) or True)
+
+    def web(_: Bootstrap) -> bool:
+        asked.append(True)
+        return True
+
+    monkeypatch.setattr(Bootstrap, "run", lambda _: False)
+    monkeypatch.setattr(Bootstrap, "web", web)
     assert bootstrap.main([]) == 0 and asked == []
     assert bootstrap.main(["--web"]) == 0 and asked == [True]
 
