@@ -36,7 +36,7 @@ from oracle.core.errors import DeploymentError
 FEED = "ETH / USD"
 STRICT = AdapterTerms(AdapterMode.STRICT)
 LAST_GOOD = AdapterTerms(AdapterMode.LAST_GOOD, 7_200)
-MOCKS = {name: f"contracts/test/mocks/{name}.sol" for name in ("MockHub", "MockUptimeFeed")}
+MOCKS = {"MockHub": "contracts/test/mocks/MockHub.sol", "MockUptimeFeed": "contracts/mocks/MockUptimeFeed.sol"}
 
 
 @pytest.fixture(scope="session")
