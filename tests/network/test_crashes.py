@@ -140,17 +140,21 @@ async def test_who_comes_back_within_its_turn_goes_on_with_what_it_had_and_sends
     async with LocalNetwork(layout, tmp_path, circuits.artifacts(), prices=price, seed=4) as network:
         await network.start_all(range(1, layout.members))
         for stage in ("proven", "submitted"):
-            left, sent = await killed_at(network, stage)
-            turn = network.turn(left.observed_at)
-            await network.start(DIES)
-            entry = await end_of(network, left)
-            assert network.turn(entry.finished_at) == turn, "it was in time: else this test tries something else"
+            for _ in range(4):
+                left, sent = await killed_at(network, stage)
+                turn = network.turn(left.observed_at)
+                await network.start(DIES)
+                entry = await end_of(network, left)
+                if network.turn(entry.finished_at) == turn:
+                    break
+                await network.stop(DIES)  # a busy machine was too late, so this has tried something else
+            assert network.turn(entry.finished_at) == turn, "it was in time"
             assert entry.outcome is Outcome.ACCEPTED, f"{stage}: {entry.reason}"
             # Its signer is silent for the rest of the turn, so there is nothing else that it could send.
             await network.until_turn(turn + 1)
-            assert await network.rpc.nonce(network.members[DIES].place.address) == sent + 1
-            rounds = [each for each in await network.rounds() if network.turn(each.observed_at) == turn]
-            assert [each.observed_at for each in rounds] == [left.observed_at]
             await network.stop(DIES)
+            found = [each for each in await network.rounds() if network.turn(each.observed_at) >= turn]
+            assert [each.observed_at for each in found if network.turn(each.observed_at) == turn] == [left.observed_at]
+            assert await network.rpc.nonce(network.members[DIES].place.address) == sent + len(found)
         await network.stop_all()
         assert_rounds_follow_each_other_once(network, await network.rounds())
