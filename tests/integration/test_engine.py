@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import distribution
 from itertools import product
@@ -175,3 +177,11 @@ def test_a_child_that_is_killed_leaves_no_witness(tmp_path: Path, end: str) -> N
         assert not folder.exists()
     engine.close()
     assert [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".staging.lock"] == []
+
+
+def test_a_proving_process_loads_what_it_needs() -> None:
+    """Hundreds of them are started in a day of tests, and each keeps in memory what it has loaded."""
+    heavy = {"asyncio", "numpy", "onnx", "ssl"}
+    code = f"import sys\nfrom oracle.proving.engine import calls\nprint(sorted({heavy!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -39,7 +39,7 @@ MAY_IMPORT_LATE = {
     "oracle/feeds/journal/revisions.py": "alembic is slow to import and rarely needed",
     "oracle/proving/artifact/architecture.py": "an artifact is loaded without onnx: only who makes keys reads graphs",
     "oracle/proving/artifact/circuit.py": "an artifact is loaded without onnx: only a build reads graphs",
-    "oracle/proving/engine/calls.py": "there is no `resource` on Windows",
+    "oracle/proving/engine/calls.py": "there is no `resource` on Windows; asyncio doubles a proving process's start",
     "oracle/proving/engine/worker.py": "ezkl is loaded once standard output is redirected",
     "oracle/proving/imported.py": "an artifact is described without numpy and onnx",
     "oracle/sources/http/config.py": "jsonpath is slow to import, and most sources need none",

@@ -6,7 +6,6 @@ imports are few on purpose: each proving process keeps in memory whatever this m
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -100,6 +99,9 @@ def create_verifier(vk: str, settings: str, srs: str, source: str) -> None:
     hardened source ourselves and need only the source from ezkl. So ezkl gets a home of its own, in which the compiler
     that it finds refuses at once. Call this once per process: ezkl remembers where it found the compiler.
     """
+    # Loading asyncio takes as long as all other imports of this module, and most processes write no verifier.
+    import asyncio
+
     with tempfile.TemporaryDirectory(prefix="oracle-engine-") as folder:
         compiler = Path(folder, ".svm", "0.8.20", "solc-0.8.20")
         compiler.parent.mkdir(parents=True)
