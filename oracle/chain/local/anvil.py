@@ -34,6 +34,9 @@ _MAX_ANSWER = 1 << 30  # the steps of a traced transaction are many
 _SETTLED_S = 2.0
 """The longest that transactions which were mined stay in the pool, seconds."""
 
+_SETTLED_LATE_S = 20.0
+"""The same on a busy machine; none waits for its block there if blocks are mined at once."""
+
 
 class AnvilConfig(BaseModel):
     """The content of anvil.toml. The contract size limit (EIP-170) is always on: a real chain has it too."""
@@ -281,8 +284,11 @@ class Anvil:
         Raises:
             ChainUnavailable: There is no such state, or no answer.
         """
-        until = time.monotonic() + _SETTLED_S
-        while self.rpc("txpool_status")["pending"] != "0x0" and time.monotonic() < until:
+        begun = time.monotonic()
+        while self.rpc("txpool_status")["pending"] != "0x0":
+            waited = time.monotonic() - begun
+            if waited > _SETTLED_S and (waited > _SETTLED_LATE_S or not self.rpc("anvil_getAutomine")):
+                break
             time.sleep(0.01)
         if not self.rpc("evm_revert", snapshot):
             raise ChainUnavailable(f"the chain has no snapshot {snapshot}")
