@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -282,6 +284,27 @@ def test_it_is_set_back_once_its_pool_is_empty() -> None:
     assert asked == ["txpool_status"] * 3 + ["evm_revert"]
     with pytest.raises(ChainUnavailable, match="snapshot 0x2"):
         Late().revert("0x2")
+
+
+@pytest.mark.parametrize(("mines_at_once", "looks"), [(True, 9), (False, 3)])
+def test_a_busy_node_has_longer_to_empty_its_pool(
+    monkeypatch: pytest.MonkeyPatch, mines_at_once: bool, looks: int
+) -> None:
+    """If blocks are not mined at once, what is in the pool stays there."""
+    asked: list[str] = []
+
+    class Busy(Anvil):
+        def rpc(self, method: str, *params: Any, timeout: float = 10.0) -> Any:
+            asked.append(method)
+            is_in_pool = asked.count("txpool_status") < 9
+            answers = {"txpool_status": {"pending": hex(is_in_pool)}, "anvil_getAutomine": mines_at_once}
+            return answers.get(method, True)
+
+    clock = itertools.count()
+    fake = SimpleNamespace(monotonic=lambda: float(next(clock)), sleep=lambda seconds: None)
+    monkeypatch.setattr("oracle.chain.local.anvil.time", fake)
+    Busy().revert("0x1")
+    assert asked.count("txpool_status") == looks and asked[-1] == "evm_revert"
 
 
 def test_it_is_set_back_to_a_snapshot(anvil: StartAnvil) -> None:
