@@ -15,7 +15,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-python test-contracts test-web check-web explorer test-durations test-ray chaos soak network test-deep coverage snapshots check docs references slither container symbolic mutants sbom reproducible fmt bench bench-models detector-report lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-web check-web explorer npm test-durations test-ray chaos soak network test-deep coverage snapshots check docs references slither container symbolic mutants sbom reproducible fmt bench bench-models detector-report lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -37,6 +37,8 @@ test: setup ## run the Python and Solidity tests, except those that need a Ray c
 PYTEST = $(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not ray and not chaos_long and not deep"
 
 test-python: setup ## run the Python tests (ARGS="-k gate")
+	@# Tests of the npm packages need another compiler, and TypeScript's.
+	@$(PYTHON) scripts/bootstrap.py --web
 	$(PYTEST) $(ARGS)
 
 test-durations: setup ## run the Python tests, and write the ten slowest into tests/README.md
@@ -58,6 +60,10 @@ test-web: setup ## test the npm packages, and the explorer in a real browser
 
 explorer: setup ## build the explorer's pages, which `oracle explore` serves
 	@$(WEB) build
+
+npm: setup ## pack what is published on npm into build/npm
+	@$(PYTHON) scripts/bootstrap.py --web
+	@$(BIN)/python -m scripts.npm_pack build/npm
 
 check-web: setup ## check lint and types of the npm packages and of the explorer; part of `make check`
 	@$(WEB) check

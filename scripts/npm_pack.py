@@ -20,7 +20,6 @@ from pathlib import Path
 
 from scripts.bootstrap import ROOT, Bootstrap, SetupError
 
-SCOPE = "@verifiable-oracle"
 PACKAGES = ("contracts", "client")
 
 INTERFACES = Path("contracts", "src", "interfaces")
@@ -54,8 +53,8 @@ def put_together(package: str, folder: Path, root: Path = ROOT) -> None:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def pack(folder: Path, root: Path = ROOT) -> list[Path]:
-    """Write both packages to `folder` as `npm pack` does, and return the paths of the tarballs, in order of `PACKAGES`.
+def pack(folder: Path, packages: Sequence[str] = PACKAGES, root: Path = ROOT) -> list[Path]:
+    """Write packages to `folder` as `npm pack` does, and return the paths of the tarballs.
 
     Raises:
         SetupError: There is no Node.js, or npm refuses.
@@ -63,7 +62,7 @@ def pack(folder: Path, root: Path = ROOT) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     packed = []
     with tempfile.TemporaryDirectory(prefix="npm-pack-") as temporary:
-        for package in PACKAGES:
+        for package in packages:
             staged = Path(temporary) / package
             put_together(package, staged, root)
             command = ["pack", "--silent", "--ignore-scripts", "--pack-destination", str(folder.resolve())]
@@ -90,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _contracts(source: Path, folder: Path, root: Path) -> None:
-    for name in ("abi.js", "abi.d.ts"):
+    for name in ("abi.js", "abi.d.ts", "deployments.json"):
         shutil.copyfile(source / name, folder / name)
     shutil.copytree(source / "abi", folder / "abi")
     shutil.copytree(root / INTERFACES, folder / "interfaces")

@@ -1,6 +1,6 @@
 """Check and build a release: `python -m scripts.release check v0.2.0`, `python -m scripts.release build dist`.
 
-`check` compares the tag with the version of the package, of package.json and of CITATION.cff, and with the newest
+`check` compares the tag with the version of the package, of each package.json and of CITATION.cff, and with the newest
 section of CHANGELOG.md. `build` writes the wheel and the source distribution; the same commit gives the same bytes, and
 their SHA-256 are printed.
 """
@@ -21,15 +21,40 @@ from oracle import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 
+NODE_PACKAGES = (
+    "package.json",
+    "npm/package.json",
+    "npm/contracts/package.json",
+    "npm/client/package.json",
+    "explorer/package.json",
+    "examples/lending/package.json",
+    "examples/perpetual/package.json",
+    "examples/allow-list/package.json",
+    "examples/page/package.json",
+)
+OWN_SCOPE = "@verifiable-oracle/"
+LOCAL_CLIENT = "file:../npm/client"
+"""The explorer takes the client from the tree."""
+
+CLIENT_VERSION = "npm/client/src/index.ts"
+
 
 def problems(tag: str, root: Path = ROOT) -> list[str]:
     """Return the problems that keep `tag` from being released, one sentence each; empty if there are none."""
     found = []
     if tag != f"v{__version__}":
         found.append(f"the tag is {tag}, but oracle/core/version.py says {__version__}: tag v{__version__}")
-    packaged = json.loads((root / "package.json").read_text(encoding="utf-8"))["version"]
-    if packaged != __version__:
-        found.append(f"package.json says {packaged}: set its version to {__version__}")
+    for name in NODE_PACKAGES:
+        package = json.loads((root / name).read_text(encoding="utf-8"))
+        wanted = {"version": package["version"]} | {
+            each: version for each, version in package.get("dependencies", {}).items() if each.startswith(OWN_SCOPE)
+        }
+        for what, version in wanted.items():
+            if version not in (__version__, LOCAL_CLIENT):
+                found.append(f"{name} says {what} {version}: set it to {__version__}")
+    client = (root / CLIENT_VERSION).read_text(encoding="utf-8")
+    if f'"{__version__}"' not in client:
+        found.append(f"{CLIENT_VERSION} has another VERSION: set it to {__version__}")
     cited = re.search(r"^version: (\S+)$", (root / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
     if cited is None or cited[1] != __version__:
         found.append(f"CITATION.cff says {cited[1] if cited else 'no version'}: set its version to {__version__}")

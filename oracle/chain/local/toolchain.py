@@ -247,6 +247,7 @@ def _npm_places(name: str, version: str) -> Iterator[tuple[Path, Origin]]:
     root = _own_project()
     if root is not None:
         yield root / "node_modules", "npm"
+        yield root / "npm" / "node_modules", "npm"
     folder = installed_dir(name, version)
     require_own(folder)
     yield folder / "node_modules", "cache"
