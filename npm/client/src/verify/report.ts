@@ -428,7 +428,7 @@ export class ReportCheck {
     };
   }
 
-  /** Return the times of the blocks of the held reports before a report for the same round. */
+  /** Check the held reports before a report for the same round, and return the times of their blocks. */
   private async seenAt(
     chain: PinnedChain,
     history: FeedHistory,
@@ -436,6 +436,7 @@ export class ReportCheck {
     observedAt: number,
   ): Promise<ReadonlyMap<bigint, number>> {
     const earlier = history.holdsFor(roundId).filter((each) => each.observedAt < observedAt);
+    await Promise.all(earlier.map((each) => this.verifier.checkEvent(history.feed, each)));
     const times = new Map<bigint, number>();
     for (const { log } of earlier) {
       const block = await chain.block(log.block);
@@ -456,7 +457,7 @@ export class ReportCheck {
     if (own === undefined) throw new Unproven("the feed is not judged by the report");
     this.note({ features: own.names.map((name, at) => ({ name, value: own.values[at] ?? 0 })) });
     return {
-      detail: `${plural(own.names.length, "feature")} of each of ${plural(windows.length, "feed")}, derived again from rounds, holds and the signed answers.`,
+      detail: `${plural(own.names.length, "feature")} of ${windows.length === 1 ? "the feed" : `each of ${String(windows.length)} feeds`}, derived again from rounds, holds and the signed answers.`,
       value: windows,
     };
   }

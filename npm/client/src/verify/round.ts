@@ -5,10 +5,10 @@ import { readFeed } from "../read/feeds.js";
 import { readCommittee, readModel } from "../read/models.js";
 import { readWords } from "../read/words.js";
 import type { Committee, Feed, Model } from "../read/types.js";
-import type { Submission } from "./calldata.js";
+import { agrees, type Submission } from "./calldata.js";
 import { PinnedChain } from "./chain.js";
 import { CheckError, Unproven } from "./errors.js";
-import { reportEvent, topicsOf } from "./events.js";
+import { type ReportEvent, reportEvent, topicsOf } from "./events.js";
 import { epochOf, type Epoch, FeedHistory } from "./history.js";
 import { ReportCheck } from "./report.js";
 import { signersOf, domainSeparator } from "./signatures.js";
@@ -115,18 +115,48 @@ export class HubVerifier {
     throw reasons[0];
   }
 
+  /**
+   * Check that an event on a report tells what reporters signed and what was submitted. Its proof is not verified.
+   *
+   * @throws Unproven or Unknown if it does not.
+   */
+  async checkEvent(feed: Feed, event: ReportEvent): Promise<void> {
+    const chain = await this.chain();
+    const { candidates } = await submissionsOf(chain, event.log.transaction, event);
+    const agreeing = candidates.filter((each) => agrees(each, event));
+    const which = `the report of ${feed.terms.description} in transaction ${event.log.transaction}`;
+    if (agreeing.length === 0) throw new Unproven(`the event of ${which} was altered: another one was submitted`, chain.names);
+    const reasons: unknown[] = [];
+    for (const submission of agreeing) {
+      try {
+        const epoch = await this.signed(chain, submission);
+        if (derivedAnswer(submission, feed, epoch).answer === event.answer) return;
+        reasons.push(new Unproven(`the answer of ${which} is not the median`));
+      } catch (error) {
+        if (!(error instanceof Unproven)) throw error;
+        reasons.push(error);
+      }
+    }
+    throw reasons[0];
+  }
+
   /** The first block with logs of the hub. */
   get from(): bigint {
     return this.options.fromBlock ?? 0n;
   }
 
   private async signedPeers(chain: PinnedChain, feed: Feed, submission: Submission): Promise<readonly bigint[]> {
-    const epoch = await this.epoch(submission.committee, submission.epoch);
-    const domain = domainSeparator("ZkOracle", "2", chain.chainId, chain.hub);
-    checkSigners(await signersOf(domain, submission), epoch);
+    const epoch = await this.signed(chain, submission);
     return Promise.all(
       feed.terms.peers.map(async (peer) => derivedAnswer(submission, await this.feed(peer), epoch).answer),
     );
+  }
+
+  private async signed(chain: PinnedChain, submission: Submission): Promise<Epoch> {
+    const epoch = await this.epoch(submission.committee, submission.epoch);
+    const domain = domainSeparator("ZkOracle", "2", chain.chainId, chain.hub);
+    checkSigners(await signersOf(domain, submission), epoch);
+    return epoch;
   }
 }
 

@@ -1,0 +1,72 @@
+/** Checks of real claim files: what is right holds, and every alteration is caught. */
+import { readFileSync } from "node:fs";
+
+import { expect, test } from "vitest";
+
+import { CheckError } from "../../src/verify/errors.js";
+import { verifyInferenceProof } from "../../src/verify/index.js";
+import type { ClaimCheck, ClaimStepId } from "../../src/verify/types.js";
+import { honest, type Lie, lying, publicFiles, scene } from "./scene.js";
+
+const FILES = publicFiles();
+const GOOD = readFileSync(scene.claims.good, "utf8");
+const registry = { address: scene.claimRegistry, endpoints: [honest("honest")] };
+
+function failing(check: ClaimCheck): ClaimStepId[] {
+  return check.steps.filter(({ state }) => state === "fails").map(({ id }) => id);
+}
+
+function edited(alter: (text: string) => string): string {
+  const text = alter(GOOD);
+  if (text === GOOD) throw new Error("nothing was edited");
+  return text;
+}
+
+test("a claim holds, with a registry and without", async () => {
+  const told: string[] = [];
+  const check = await verifyInferenceProof(GOOD, { registry, publicFiles: FILES, onStep: ({ id }) => told.push(id) });
+  expect([check.verdict, failing(check)]).toEqual(["holds", []]);
+  expect(told).toEqual(["file", "endpoints", "model", "attestation", "statement", "verifier", "proof", "setup", "key", "registry"]);
+  expect(check.facts?.issuer).not.toBeNull();
+  expect(check.facts?.bounds).toHaveLength(1);
+  expect(check.warnings.join()).toContain("INSECURE");
+  const alone = await verifyInferenceProof(GOOD, { publicFiles: FILES });
+  expect([alone.verdict, alone.facts?.issuer, alone.remains.length]).toEqual(["holds", null, 2]);
+});
+
+const EDITS: [what: string, text: () => string, fails: ClaimStepId][] = [
+  ["a byte of its proof", () => readFileSync(scene.claims.altered, "utf8"), "proof"],
+  ["its bounds", () => readFileSync(scene.claims.otherBounds, "utf8"), "proof"],
+  ["its end", () => edited((text) => text.replace(/"expires_at": 1099511627775,/, '"expires_at": 1099511627774,')), "proof"],
+  ["its subject", () => edited((text) => text.replace(/"subject": "0x3/, '"subject": "0x4')), "attestation"],
+  ["its model's id", () => edited((text) => text.replace(/("model_id": "0x)[0-9a-f]/, "$1f")), "model"],
+  ["the hash of its weights", () => edited((text) => text.replace(/("model_hash": "0x0)[0-9a-f]/, "$1f")), "model"],
+  ["its commitment", () => edited((text) => text.replace(/("commitment": "0x0)[0-9a-f]/, "$1f")), "attestation"],
+  ["its unit", () => edited((text) => text.replace(/"unit": \d+/, '"unit": 2097152')), "key"],
+  ["its issuer's signature", () => edited((text) => text.replace(/("signature": "0x)[0-9a-f]{4}/, "$1abcd")), "attestation"],
+  ["its form", () => edited((text) => text.replace("claim-v2", "claim-v1")), "file"],
+  ["a bound to one that rounds", () => edited((text) => text.replace(/"lo": \d+/, '"lo": 1e3')), "file"],
+  ["half of it", () => GOOD.slice(0, GOOD.length / 2), "file"],
+];
+
+test.each(EDITS)("a claim with another %s is refused", async (_what, text, fails) => {
+  const check = await verifyInferenceProof(text(), { registry, publicFiles: FILES });
+  expect([check.verdict, failing(check)[0]]).toEqual(["fails", fails]);
+});
+
+test("a claim that has expired is refused", async () => {
+  const check = await verifyInferenceProof(GOOD, { registry, now: 2 ** 40 });
+  expect([check.verdict, failing(check)]).toEqual(["fails", ["statement"]]);
+});
+
+test("an endpoint that puts other code in the verifier's place is caught by the model's id", async () => {
+  const lie: Lie = (method, _params, answer) => (method === "eth_getCode" ? "0x60015f5260205ff3" : answer);
+  const check = await verifyInferenceProof(GOOD, { registry: { ...registry, endpoints: [lying("liar", lie)] } });
+  expect([check.verdict, failing(check)]).toEqual(["fails", ["model"]]);
+});
+
+test("without registry and public files there is nothing to check with", async () => {
+  expect(() => verifyInferenceProof(GOOD)).toThrow(CheckError);
+  const check = await verifyInferenceProof(GOOD, { publicFiles: FILES.filter(({ name }) => !name.startsWith("claim")) });
+  expect([check.verdict, failing(check)]).toEqual(["fails", ["model"]]);
+});
