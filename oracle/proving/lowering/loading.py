@@ -8,6 +8,7 @@ its weights.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -25,6 +26,9 @@ LARGEST_CONSTANT = 1 << 26
 
 MOST_NODES = 1 << 17
 """The most nodes of a model, its functions written out."""
+
+_TERM = rb"[A-Za-z ]*(?:\.\.\.[A-Za-z ]*)?"
+_EQUATION = re.compile(rb"%b(?:,%b)*(?:->%b)?" % (_TERM, _TERM, _TERM))
 
 MOST_NESTED = 64
 """The most levels of functions and graphs in each other."""
@@ -84,6 +88,7 @@ def read_model(data: bytes, name: str = "the model") -> onnx.ModelProto:
         onnx.checker.check_model(model)
         if model.functions:
             model = inliner.inline_local_functions(model)
+        _require_equations(model.graph)
         _make_dense(model.graph)
     except (onnx.checker.ValidationError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
         words = " ".join(str(error).split())[:300]
@@ -118,6 +123,20 @@ def _require_few_nodes(model: onnx.ModelProto) -> None:
         return total
 
     counted(model.graph.node, 0)
+
+
+def _require_equations(graph: onnx.GraphProto) -> None:
+    """Make sure that onnx can read the equation of each Einsum: at four dots in a row, its inference never ends.
+
+    Raises:
+        ValueError: One of them is none.
+    """
+    for node in graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Einsum" and attribute.name == "equation" and not _EQUATION.fullmatch(attribute.s):
+                raise ValueError(f"node {node.name or node.output[0]} (Einsum): its equation is none")
+            for inner in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
+                _require_equations(inner)
 
 
 def _parsed(data: bytes, name: str) -> onnx.ModelProto:

@@ -192,6 +192,27 @@ def test_a_file_that_asks_for_too_much_is_refused_before_anything_is_allocated(n
 
 
 @pytest.mark.parametrize(
+    "equation", ["....", "i...." * 2_000, "......", "...i...,i", "i" * 1_000_000 + ".", "i->j->k", "é"]
+)
+def test_an_equation_that_onnx_never_ends_to_read_is_refused(equation: str) -> None:
+    """Its inference loops for ever at the fourth dot, and a name of a function's attribute may hide the equation."""
+    began = time.process_time()
+    with pytest.raises(ModelError, match=r"\(Einsum\): its equation is none"):
+        read_model(model([node("Einsum", ["x"], ["y"], equation=equation)]))
+    inner = node("Einsum", ["a"], ["b"])
+    inner.attribute.append(onnx.AttributeProto(name="equation", ref_attr_name="how", type=onnx.AttributeProto.STRING))
+    own = helper.make_function("own", "f", ["a"], ["b"], [inner], [helper.make_opsetid("", 18)], ["how"])
+    with pytest.raises(ModelError, match=r"\(Einsum\): its equation is none"):
+        read_model(model([node("f", ["x"], ["y"], domain="own", how=equation)], functions=[own]))
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("equation", ["ij,jk->ik", "...ij, ...jk -> ...ik", "ii", "i,j", "...", ""])
+def test_equations_are_read(equation: str) -> None:
+    assert read_model(model([node("Einsum", ["x"], ["y"], equation=equation)]))
+
+
+@pytest.mark.parametrize(
     ("given", "reason"),
     [
         (
