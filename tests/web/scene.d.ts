@@ -55,6 +55,8 @@ export interface SceneRound {
   feedId: `0x${string}`;
   roundId: number;
   transaction: `0x${string}`;
+  /** The place of its event in the block. */
+  logIndex: number;
   kind: "accepted" | "held";
   /** Unix seconds. */
   observedAt: number;

@@ -97,6 +97,7 @@ class Scene:
                 "feedId": to_hex(self.rig.feed_id(feed)),
                 "roundId": found[-1].round_id,
                 "transaction": receipt["transactionHash"],
+                "logIndex": found[-1].log_index,
                 "kind": "accepted" if isinstance(found[-1], RoundAccepted) else "held",
                 "observedAt": found[-1].observed_at,
                 "answer": str(found[-1].answer),

@@ -1,8 +1,9 @@
 import type { VNode } from "preact";
 
-import { countText } from "../ui/format.js";
+import { ageText, countText } from "../ui/format.js";
 import { DarkIcon, LightIcon, MarkIcon, SystemIcon } from "../ui/icons.js";
 import { Hash, Link } from "../ui/parts.js";
+import { now } from "./clock.js";
 import { connection, head, isOffline } from "./connection.js";
 import { Page } from "./page.js";
 import { route } from "./router.js";
@@ -47,10 +48,26 @@ export function Frame(): VNode {
         </div>
       </header>
       <main id="main" class="column" tabIndex={-1}>
+        <LagNote />
         <Page />
       </main>
       <Foot />
     </div>
+  );
+}
+
+/** The newest block's age, seconds, from which somebody should know of it. */
+const OLD_S = 900;
+
+/** Says that the endpoint is behind, or that the chain stands still. */
+function LagNote(): VNode | null {
+  const found = connection.value;
+  const block = head.value;
+  if (found.state !== "connected" || block === null || now.value - block.time < OLD_S) return null;
+  return (
+    <p class="lag" role="note">
+      The newest block of {found.hub.endpoint.name} is {ageText(now.value - block.time)} old: it is behind, or the chain stands still.
+    </p>
   );
 }
 
@@ -80,9 +97,11 @@ function EndpointLink(): VNode {
           : (["plain", "choose an endpoint", ""] as const);
   const block = found.state === "connected" ? head.value : null;
   return (
-    <Link to={{ page: "settings" }} class="endpoint" label={`Settings. Endpoint: ${name} ${state}`}>
+    <Link to={{ page: "settings" }} class="endpoint">
       <span class={`dot dot-${tone}`} />
+      <span class="hidden">Settings. Endpoint: </span>
       <span class="endpoint-name">{name}</span>
+      <span class="hidden"> {state} </span>
       {block !== null && <span class="endpoint-block">#{countText(block.number)}</span>}
     </Link>
   );

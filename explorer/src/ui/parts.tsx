@@ -80,9 +80,10 @@ export function Hash(props: { readonly value: string; readonly name: string; rea
       }, 1_200);
     });
   };
+  const shown = isCopied ? "copied" : props.isWhole === true ? props.value : shortHex(props.value);
   return (
-    <button type="button" class="copy" onClick={copy} title={`${props.value} – press to copy`} aria-label={`Copy ${props.name} ${props.value}`}>
-      {isCopied ? "copied" : props.isWhole === true ? props.value : shortHex(props.value)}
+    <button type="button" class="copy" onClick={copy} title={`${props.value} – press to copy`} aria-label={`${shown}: copy ${props.name}`}>
+      {shown}
     </button>
   );
 }

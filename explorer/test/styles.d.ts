@@ -1,0 +1,2 @@
+/** Pages import their styles; the bundler takes them. */
+declare module "*.css";
