@@ -26,11 +26,15 @@ setup: ## create .venv and node_modules from the lock files; does nothing until 
 demo: setup ## play recorded market data through model, prover and a local chain (ARGS="--ticks 400 --seed 7")
 	@$(BIN)/oracle demo $(ARGS)
 
-test: setup ## run the Python and Solidity tests, except those that need a Ray cluster and most of the faults
+test: setup ## run the Python, Solidity and web tests, except those that need a Ray cluster and most of the faults
 	@# The build comes first: a Python test compares forge's output with the packaged contracts. It uses all cores.
 	@$(FORGE) build
+	@# Tests of the npm packages are among the Python ones.
+	@$(PYTHON) scripts/bootstrap.py --web
 	@# Both run side by side: the longest Solidity test has one thread, and the Python workers end one after the other.
 	@$(MAKE) --no-print-directory -j2 test-python test-contracts
+	@# The pages come last, alone: a browser, a chain and checks of proofs fill two cores, and circuits are in the cache by now.
+	@$(MAKE) --no-print-directory test-web
 
 # Three workers suit two cores: one of them mostly waits, for networks of reporters. See tests/distribution.py, also for the
 # order. xdist would begin with the files of the most tests, which are short.

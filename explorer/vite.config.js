@@ -6,11 +6,18 @@ import { defineConfig } from "vitest/config";
 const client = fileURLToPath(new URL("../npm/client/src/index.ts", import.meta.url));
 const scene = fileURLToPath(new URL("../tests/web/setup.mjs", import.meta.url));
 
+// No hashes: they depend on where the build is made, and what is published has to be the same bytes wherever that is.
+const NAMES = {
+  entryFileNames: "assets/[name].js",
+  chunkFileNames: "assets/[name].js",
+  assetFileNames: "assets/[name][extname]",
+};
+
 export default defineConfig({
   base: "./",
   resolve: { alias: { "@verifiable-oracle/client": client } },
-  build: { outDir: "dist", target: "es2022" },
-  worker: { format: "es" },
+  build: { outDir: "dist", target: "es2022", rolldownOptions: { output: NAMES } },
+  worker: { format: "es", rolldownOptions: { output: NAMES } },
   test: {
     projects: [
       { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/browser/**"] } },

@@ -1,8 +1,8 @@
 """Check and build a release: `python -m scripts.release check v0.2.0`, `python -m scripts.release build dist`.
 
 `check` compares the tag with the version of the package, of each package.json and of CITATION.cff, and with the newest
-section of CHANGELOG.md. `build` writes the wheel and the source distribution; the same commit gives the same bytes, and
-their SHA-256 are printed.
+section of CHANGELOG.md. `build` writes the wheel and the source distribution, both with the explorer's pages; the same
+commit gives the same bytes, and their SHA-256 are printed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oracle import __version__
+from scripts.bootstrap import Bootstrap, SetupError
+from scripts.web import run_task
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,9 +48,9 @@ def problems(tag: str, root: Path = ROOT) -> list[str]:
         found.append(f"the tag is {tag}, but oracle/core/version.py says {__version__}: tag v{__version__}")
     for name in NODE_PACKAGES:
         package = json.loads((root / name).read_text(encoding="utf-8"))
-        wanted = {"version": package["version"]} | {
-            each: version for each, version in package.get("dependencies", {}).items() if each.startswith(OWN_SCOPE)
-        }
+        needs = package.get("dependencies", {})
+        wanted = {"version": package["version"]} if "version" in package else {}
+        wanted |= {each: version for each, version in needs.items() if each.startswith(OWN_SCOPE)}
         for what, version in wanted.items():
             if version not in (__version__, LOCAL_CLIENT):
                 found.append(f"{name} says {what} {version}: set it to {__version__}")
@@ -75,7 +77,16 @@ def commit_time(root: Path = ROOT) -> int:
 
 
 def build(folder: Path, root: Path = ROOT) -> list[Path]:
-    """Write the wheel and the source distribution of the last commit to `folder`, and return their paths."""
+    """Write the wheel and the source distribution of the last commit to `folder`, and return their paths.
+
+    The explorer's pages, which both have, are built first, from the npm packages of the lock file.
+
+    Raises:
+        SetupError: There is no Node.js, or the pages can't be built.
+    """
+    Bootstrap(root).web()
+    if run_task("build", root):
+        raise SetupError("the explorer's pages can't be built, and a release has them: see above")
     env = {**os.environ, "SOURCE_DATE_EPOCH": str(commit_time(root))}
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-d", str(folder.resolve())], cwd=root, env=env, check=True

@@ -4,9 +4,10 @@
     python -m scripts.reproducible --out FILE    # also write the hashes, for whoever wants to make the same
 
 The two clones differ in everything that must not matter: path, umask, time zone, language, hash seed, home. The wheel
-and the source distribution are compared; the contracts, also with those that are packaged; and a circuit, made from
-model and SRS, with its verifier made again from key, settings and SRS. A circuit's proving key and its example proof
-are left out: the key follows from the rest, and the proof is random. Packages and tools are those of the lock files.
+and the source distribution are compared, with the explorer's pages in them; the contracts, also with those that are
+packaged; and a circuit, made from model and SRS, with its verifier made again from key, settings and SRS. A circuit's
+proving key and its example proof are left out: the key follows from the rest, and the proof is random. Packages and
+tools are those of the lock files.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts import release
+from scripts.bootstrap import WEB_PROJECTS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,11 +41,13 @@ class Stranger:
         self.folder, self.umask, self.environment = folder, umask, environment
 
     def clone(self, root: Path, commit: str) -> None:
-        """Clone a commit. The npm packages are this tree's: they are those of the lock file, too."""
+        """Clone a commit. The npm packages are this tree's: they are those of the lock files, too."""
         self._run("git", "clone", "--quiet", "--no-hardlinks", "--no-checkout", str(root), str(self.folder), cwd=root)
         self._run("git", "checkout", "--quiet", "--detach", commit, cwd=self.folder)
-        if (root / "node_modules").is_dir():
-            (self.folder / "node_modules").symlink_to(root / "node_modules", target_is_directory=True)
+        for project in (".", *WEB_PROJECTS):
+            packages = root / project / "node_modules"
+            if packages.is_dir():
+                (self.folder / project / "node_modules").symlink_to(packages, target_is_directory=True)
 
     def make(self, srs: Path) -> dict[str, str]:
         """Make everything, by the clone's own code, and return the hashes by name."""

@@ -6,6 +6,7 @@ readers is which of its files they fetch.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import PurePosixPath
@@ -38,9 +39,6 @@ _HEADERS = {
 _LOOPBACK = ("http://127.0.0.1:*", "http://localhost:*")
 """Endpoints without TLS that a page may ask, besides those that are named."""
 
-HASHED = "assets/"
-"""The folder of files whose names have the hash of their content."""
-
 
 def serve_explorer(
     listen: tuple[str, int], files: Mapping[str, bytes], endpoints: Sequence[str] = ()
@@ -56,6 +54,7 @@ def serve_explorer(
         ConfigError: The address can't be bound.
     """
     headers = {**_HEADERS, "Content-Security-Policy": policy(endpoints)}
+    tags = {path: hashlib.sha256(body).hexdigest()[:32] for path, body in files.items()}
 
     async def answer(request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"] or "index.html"
@@ -63,9 +62,12 @@ def serve_explorer(
         if body is None:
             text = f"there is no file {path!r} here\n"
             return web.Response(status=404, text=text, headers={**headers, "Cache-Control": "no-store"})
-        kept = "public, max-age=31536000, immutable" if path.startswith(HASHED) else "no-cache"
+        # A browser asks each time: names stay when contents change.
+        kept = {**headers, "Cache-Control": "no-cache", "ETag": f'"{tags[path]}"'}
+        if any(each.value == tags[path] for each in request.if_none_match or ()):
+            return web.Response(status=304, headers=kept)
         kind = _TYPES.get(PurePosixPath(path).suffix, "application/octet-stream")
-        return web.Response(body=body, headers={**headers, "Content-Type": kind, "Cache-Control": kept})
+        return web.Response(body=body, headers={**kept, "Content-Type": kind})
 
     application = web.Application(client_max_size=1_024)
     application.router.add_get("/{path:.*}", answer)

@@ -38,9 +38,10 @@ async def test_pages_run_nothing_but_their_own_files(pages: Path) -> None:
             "'self'", "https:", "http://127.0.0.1:*", "http://localhost:*", "http://node.lan:8545",
         ]  # fmt: skip
         async with client.get(f"{url}assets/index-abc.js") as script:
-            assert (script.content_type, script.headers["Cache-Control"]) == (
-                "text/javascript", "public, max-age=31536000, immutable"
-            )  # fmt: skip
+            assert (script.content_type, script.headers["Cache-Control"]) == ("text/javascript", "no-cache")
+            known = script.headers["ETag"]
+        async with client.get(f"{url}assets/index-abc.js", headers={"If-None-Match": known}) as again:
+            assert (again.status, await again.read()) == (304, b"")
         async with client.get(f"{url}config.json") as config:
             assert (await config.json())["endpoints"] == list(shown.endpoints)
 
