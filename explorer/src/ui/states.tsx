@@ -36,10 +36,10 @@ export const REASONS: Readonly<Record<HoldReason, string>> = {
 };
 
 /** Words for the end of a hold. */
-export const ENDS: Readonly<Record<Hold["end"], { readonly word: string; readonly tone: Tone }>> = {
-  accepted: { word: "rejected: a normal answer followed", tone: "plain" },
-  confirmed: { word: "confirmed by later reports", tone: "jump" },
-  open: { word: "goes on", tone: "held" },
+export const ENDS: Readonly<Record<Hold["end"], { readonly word: string; readonly tone: Tone; readonly meaning: string }>> = {
+  accepted: { word: "not confirmed", tone: "plain", meaning: "The model accepted a later report, and the hold ended." },
+  confirmed: { word: "confirmed", tone: "jump", meaning: "Reports over time confirmed it, and it became a round." },
+  open: { word: "goes on", tone: "held", meaning: "The hold has not ended." },
 };
 
 /** The set-up of a model's circuits, as a pill. An insecure one is red. */

@@ -75,10 +75,14 @@ function Row(props: { readonly feed: Feed; readonly hold: Hold }): VNode | null 
       <td class="number strong">
         <Answer value={first.answer} decimals={feed.terms.decimals} />
       </td>
-      <td>{REASONS[first.reason]}</td>
+      <td class="nowrap" title={`Held because ${REASONS[first.reason]}`}>
+        {first.reason}
+      </td>
       <td class="number">{countText(hold.reports.length)}</td>
-      <td>
-        <Pill tone={end.tone}>{end.word}</Pill>
+      <td class="nowrap">
+        <Pill tone={end.tone} title={end.meaning}>
+          {end.word}
+        </Pill>
         {hold.round !== null && (
           <Link to={{ page: "round", feedId: feed.id, roundId: hold.roundId }} class="small">
             {" "}

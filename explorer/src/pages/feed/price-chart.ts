@@ -9,6 +9,7 @@ import {
   LineStyle,
   LineType,
   TickMarkType,
+  type AutoscaleInfo,
   type IChartApi,
   type IPriceLine,
   type ISeriesApi,
@@ -55,6 +56,9 @@ export interface ChartEvents {
   readonly onPress: (pointed: Pointed) => void;
 }
 
+/** A chart goes on to glide for so long after a hand has left it. */
+const GLIDE_MS = 1_000;
+
 /** A chart of a feed's answers over time: the only place that knows the library that draws. */
 export class PriceChart {
   private readonly chart: IChartApi;
@@ -66,7 +70,10 @@ export class PriceChart {
   private drawing: Drawing | null = null;
   private columns: readonly (Round | null)[] = [];
   private reach: { readonly low: number; readonly high: number } | null = null;
-  private isApplying = false;
+  /** Held values that are drawn where they are, with their columns. */
+  private near: readonly { readonly column: number; readonly value: number }[] = [];
+  /** The time of the last sign of a person's hand, milliseconds. Only then a new range is a wish. */
+  private touchedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly element: HTMLElement,
@@ -95,10 +102,16 @@ export class PriceChart {
       lineWidth: 2,
       priceFormat,
       priceLineStyle: LineStyle.Dotted,
-      autoscaleInfoProvider: (original: () => ReturnType<typeof Object> | null) => this.scale(original()),
+      autoscaleInfoProvider: (original: () => AutoscaleInfo | null) => this.scale(original()),
     });
     this.marks = createSeriesMarkers(this.line, []);
     this.chart.timeScale().subscribeVisibleLogicalRangeChange(this.moved);
+    for (const kind of ["wheel", "pointerdown", "touchstart", "touchmove"] as const) {
+      element.addEventListener(kind, this.touched, { passive: true });
+    }
+    element.addEventListener("pointermove", (event) => {
+      if (event.buttons !== 0) this.touched();
+    });
     this.chart.subscribeCrosshairMove((at) => {
       events.onPoint(at.logical === undefined || at.point === undefined ? null : this.pointed(at.logical));
     });
@@ -114,7 +127,6 @@ export class PriceChart {
     this.drawing = drawing;
     this.columns = columnsOf(rounds, grid);
     const at = (i: number): UTCTimestamp => (grid.from + i * grid.step) as UTCTimestamp;
-    this.isApplying = true;
     this.line.setData(
       this.columns.map((round, i) => (round === null ? { time: at(i) } : { time: at(i), value: this.number(round.answer) })),
     );
@@ -123,18 +135,14 @@ export class PriceChart {
     this.high.setData(this.columns.map((round, i) => this.point(at(i), bandOf(round)?.high)));
     this.show(span);
     this.mark();
-    this.isApplying = false;
   }
 
   /** Show a span, without telling it. */
   show(span: Span): void {
     const grid = this.drawing?.grid;
     if (grid === undefined) return;
-    const wasApplying = this.isApplying;
-    this.isApplying = true;
     const logical = (time: number): number => (time - grid.from) / grid.step;
     this.chart.timeScale().setVisibleLogicalRange({ from: logical(span.from), to: logical(span.to) });
-    this.isApplying = wasApplying;
   }
 
   /** Take the colours of the page's theme. */
@@ -161,9 +169,13 @@ export class PriceChart {
     this.chart.remove();
   }
 
+  private readonly touched = (): void => {
+    this.touchedAt = performance.now();
+  };
+
   private readonly moved = (range: LogicalRange | null): void => {
     const grid = this.drawing?.grid;
-    if (range === null || grid === undefined || this.isApplying) return;
+    if (range === null || grid === undefined || performance.now() - this.touchedAt > GLIDE_MS) return;
     this.events.onSpan({ from: grid.from + range.from * grid.step, to: grid.from + range.to * grid.step });
   };
 
@@ -177,12 +189,18 @@ export class PriceChart {
     const end = grid.from + grid.columns * grid.step;
     const time = (at: number): UTCTimestamp => (grid.from + columnAt(grid, at) * grid.step) as UTCTimestamp;
     const shown = drawing.holds.filter((hold) => firstOf(hold).observedAt >= grid.from && firstOf(hold).observedAt < end);
-    this.reach = reachOf(this.columns.map((round) => (round === null ? null : this.number(round.answer))), shown.map((hold) => this.number(firstOf(hold).answer)));
+    this.reach = reachOf(
+      this.columns.map((round) => (round === null ? null : this.number(round.answer))),
+      shown.map((hold) => this.number(firstOf(hold).answer)),
+    );
+    const { reach } = this;
+    this.near = shown
+      .map((hold) => ({ column: columnAt(grid, firstOf(hold).observedAt), value: this.number(firstOf(hold).answer) }))
+      .filter(({ value }) => reach !== null && value >= reach.low && value <= reach.high);
     const marks: SeriesMarker<Time>[] = shown.map((hold) => {
       const report = firstOf(hold);
       const color = colour(hold.end === "confirmed" ? "--jump" : "--held");
       const price = this.number(report.answer);
-      const { reach } = this;
       const base = { time: time(report.observedAt), color, id: `hold ${String(hold.roundId)}` };
       if (reach !== null && price > reach.high) {
         return { ...base, position: "aboveBar", shape: "arrowUp", text: answerText(report.answer, this.decimals) };
@@ -207,12 +225,13 @@ export class PriceChart {
         : null;
   }
 
-  /** Make room for held values that are not far away. */
-  private scale<T>(found: T): T {
-    const { reach } = this;
-    if (reach === null || !hasRange(found)) return found;
+  /** Make room for the held values that are in sight. */
+  private scale(found: AutoscaleInfo | null): AutoscaleInfo | null {
+    const range = this.chart.timeScale().getVisibleLogicalRange();
+    if (found?.priceRange == null || range === null) return found;
+    const values = this.near.filter(({ column }) => column >= range.from && column <= range.to).map(({ value }) => value);
     const { minValue, maxValue } = found.priceRange;
-    return { ...found, priceRange: { minValue: Math.min(minValue, reach.low), maxValue: Math.max(maxValue, reach.high) } };
+    return { ...found, priceRange: { minValue: Math.min(minValue, ...values), maxValue: Math.max(maxValue, ...values) } };
   }
 
   private pointed(logical: number): Pointed {
@@ -261,10 +280,6 @@ function firstOf(hold: Hold): Hold["reports"][number] {
   const [first] = hold.reports;
   if (first === undefined) throw new Error("a hold has at least one report");
   return first;
-}
-
-function hasRange<T>(found: T): found is T & { readonly priceRange: { readonly minValue: number; readonly maxValue: number } } {
-  return typeof found === "object" && found !== null && "priceRange" in found && found.priceRange !== null;
 }
 
 function timeText(time: number): string {

@@ -126,7 +126,7 @@ function Shown(props: { readonly hub: Hub; readonly told: Told; readonly setup: 
           {round !== null && (
             <>
               <Fact name="Signed by" under={`spread ${sigmaText(round.spread)}`}>
-                {countText(round.count)} reporters
+                {countText(round.count)} {round.count === 1 ? "reporter" : "reporters"}
               </Fact>
               <Fact name="In a block" under={<When time={round.publishedAt} />}>
                 {ageText(round.publishedAt - round.observedAt)} later
