@@ -1,9 +1,11 @@
-"""Draw the moving picture of the demonstration, from what a real run prints.
+"""Draw the moving pictures of the demonstration and of the explorer, from the real things.
 
     python -m scripts.moving_pictures demo docs/pictures/demo.webp              # plays `oracle demo` first
     python -m scripts.moving_pictures demo docs/pictures/demo.webp --log FILE   # of a run whose output is there
+    python -m scripts.moving_pictures explorer docs/pictures/explorer.webp      # after `make explorer`
 
-The lines are the demonstration's own, and each point of the chart is one of them.
+The demonstration's lines are its own, and each point of the chart is one of them. The explorer's frames are pages in a
+browser, on a chain with a history, while a round is checked.
 """
 
 from __future__ import annotations
@@ -11,13 +13,17 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import io
+import json
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
 
 LINE = re.compile(r"(\w+)  (\d{4}-\d\d-\d\d)  (-?[\d.]+) +(written|HELD)(.*?)  +[\d.]+ s  [\d,]+$")
 """A report's line: feed, day, value, what became of it, and why."""
@@ -151,13 +157,70 @@ def _frames(
         yield file.getvalue()
 
 
+def draw_explorer(path: Path) -> None:
+    """Write the moving picture of the explorer: the feeds, one of them, and a check of one of its rounds.
+
+    Args:
+        path: The picture, in the format WebP.
+
+    Raises:
+        ChildProcessError: The scene or the explorer did not start, or the browser met a page that is not as expected.
+    """
+    scene_command = [sys.executable, "-m", "tests.web.scene"]
+    with (
+        subprocess.Popen(scene_command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as scene,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        try:
+            told = json.loads(_first_line(scene))
+            shown = [told["hub"], "--rpc", told["rpcUrl"], "--artifacts", told["publicFiles"]]
+            command = [sys.executable, "-m", "oracle", "explore", *shown, "--listen", "127.0.0.1:0"]
+            with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as explorer:
+                try:
+                    url = re.search(r"http:\S+", _first_line(explorer))
+                    if url is None:
+                        raise ChildProcessError("the explorer did not say its address")
+                    checked = told["rounds"]["accepted"]
+                    arguments = [url[0], checked["feedId"], str(checked["roundId"]), folder]
+                    taken = subprocess.run(["node", "scripts/explorer_frames.mjs", *arguments], cwd=ROOT, check=False)
+                    if taken.returncode:
+                        raise ChildProcessError("the browser did not find the pages as they should be; see above")
+                finally:
+                    explorer.terminate()
+        finally:
+            scene.stdin.close()  # type: ignore[union-attr]  # the scene ends with it
+        join_frames(Path(folder), path)
+
+
+def join_frames(folder: Path, path: Path) -> None:
+    """Write a moving picture of the files NUMBER-MILLISECONDS.png of a folder, in their order."""
+    from PIL import Image
+
+    files = sorted(folder.glob("*.png"))
+    frames = [Image.open(each).convert("RGB") for each in files]
+    durations = [int(each.stem.split("-")[1]) for each in files]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0, quality=70, method=4)
+
+
+def _first_line(process: subprocess.Popen[str]) -> str:
+    """Return the first line that a process prints. Raises: ChildProcessError."""
+    line = process.stdout.readline() if process.stdout is not None else ""
+    if not line:
+        raise ChildProcessError(f"{process.args} ended before it was ready; see above")
+    return line
+
+
 def main() -> int:
     """Draw the picture that the arguments name; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["demo"])
+    parser.add_argument("what", choices=["demo", "explorer"])
     parser.add_argument("out", type=Path)
     parser.add_argument("--log", type=Path, help="the output of a run; without it, one is made")
     options = parser.parse_args()
+    if options.what == "explorer":
+        draw_explorer(options.out)
+        return 0
     if options.log is not None:
         output = options.log.read_text(encoding="utf-8")
     else:

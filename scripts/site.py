@@ -18,6 +18,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 from scripts.bootstrap import ROOT, Bootstrap
+from scripts.site_hooks import ROOT_PAGES
 
 SITE = ROOT / "build" / "site"
 COUNTED = ("h1", "h2", "h3", "h4", "li", "ol", "pre", "table", "td", "tr", "ul")
@@ -98,10 +99,9 @@ def from_elsewhere(html: str) -> list[str]:
 def check(root: Path = ROOT, site: Path = SITE) -> list[str]:
     """Return what is wrong with the built site, a line each."""
     said = []
-    for path in sorted((root / "docs").rglob("*.md")):
-        page = path.relative_to(root / "docs").with_suffix(".html")
-        if page.name == "README.html":
-            page = page.with_name("index.html")
+    sources = {path: path.relative_to(root / "docs") for path in sorted((root / "docs").rglob("*.md"))}
+    for path, name in (sources | {root / source: Path(name) for source, name in ROOT_PAGES.items()}).items():
+        page = name.with_name("index.html") if name.name == "README.md" else name.with_suffix(".html")
         html = (site / page).read_text(encoding="utf-8")
         said += [f"{page}: {each}" for each in differences(path.read_text(encoding="utf-8"), html)]
     for path in sorted(site.rglob("*.html")):

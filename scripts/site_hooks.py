@@ -1,7 +1,7 @@
 """Hooks of the documentation site: MkDocs calls them while it builds (mkdocs.yml, `make docs`).
 
 The pages of docs/ are written for readers of the repository. On the site, files outside of docs/ that a page links to
-are copied beside the pages, three pages of the root are pages of the site, and Mermaid comes from npm's lock file.
+are copied beside the pages, some pages outside of it are pages of the site, and Mermaid comes from npm's lock file.
 """
 
 from __future__ import annotations
@@ -13,8 +13,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
-ROOT_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "SECURITY.md": "security.md"}
-"""Pages at the root of the repository, and their names on the site."""
+ROOT_PAGES = {
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
+    "npm/client/README.md": "npm-client.md",
+    "npm/contracts/README.md": "npm-contracts.md",
+}
+"""Pages outside of docs/, and their names on the site."""
 
 SCRIPTS = {
     "assets/mermaid.js": "npm/node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js",

@@ -75,3 +75,10 @@ def test_the_moving_picture_has_what_the_run_has_printed(tmp_path: Path, monkeyp
     moving_pictures.draw_demo(OUTPUT, tmp_path / "demo.webp")
     with Image.open(tmp_path / "demo.webp") as picture:
         assert (picture.size, getattr(picture, "n_frames", 1)) == (moving_pictures.SIZE, 2)
+
+
+def test_the_page_of_the_explorer_has_the_steps_of_a_check(project_root: Path) -> None:
+    source = (project_root / "npm/client/src/verify/report.ts").read_text(encoding="utf-8")
+    titles = source.split("const TITLES", 1)[1].split("};", 1)[0]
+    page = (project_root / "docs/explorer.md").read_text(encoding="utf-8").split("| step |", 1)[1]
+    assert re.findall(r'^  \w+: "(.*)",$', titles, re.MULTILINE) == re.findall(r"^\| ([A-Z].*?) \|", page, re.MULTILINE)

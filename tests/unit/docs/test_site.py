@@ -29,6 +29,8 @@ from scripts.site_hooks import for_site
         ("contributing.md", "tests/README.md", "files/tests/README.md.txt"),
         ("configuration.md", "../config.example.toml", "files/config.example.toml.txt"),
         ("claims.md", "../examples/claims.ipynb", "files/examples/claims.ipynb"),
+        ("npm-client.md", "../../docs/claims.md", "claims.md"),
+        ("tutorials/read-a-feed.md", "../../npm/client/README.md", "../npm-client.md"),
         ("index.md", "https://example.org/a", "https://example.org/a"),
         ("index.md", "#here", "#here"),
     ],
