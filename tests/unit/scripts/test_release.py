@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,19 @@ def test_another_tag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    for name in (*release.NODE_PACKAGES, release.CLIENT_VERSION):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    for name in release.NODE_PACKAGES:
+        (tmp_path / name).write_text(json.dumps({"version": __version__}))
     (tmp_path / "package.json").write_text('{"version": "9.9.8"}')
+    own = {"@verifiable-oracle/contracts": "9.9.6", "viem": "1.0.0"}
+    (tmp_path / "npm/client/package.json").write_text(json.dumps({"version": __version__, "dependencies": own}))
+    (tmp_path / release.CLIENT_VERSION).write_text('export const VERSION = "9.9.5";\n')
     (tmp_path / "CITATION.cff").write_text("version: 9.9.7\n")
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n")
     found = release.problems("v9.9.9", tmp_path)
-    assert len(found) == 4
-    assert "package.json says 9.9.8" in found[1] and "CITATION.cff says 9.9.7" in found[2]
-    assert "CHANGELOG.md is nothing" in found[3]
+    assert len(found) == 6
+    assert "package.json says version 9.9.8" in found[1] and "CITATION.cff says 9.9.7" in found[4]
+    assert "npm/client/package.json says @verifiable-oracle/contracts 9.9.6" in found[2]
+    assert "npm/client/src/index.ts has another VERSION" in found[3]
+    assert "CHANGELOG.md is nothing" in found[5]
