@@ -207,7 +207,7 @@ def _first_line(process: subprocess.Popen[str]) -> str:
     """Return the first line that a process prints. Raises: ChildProcessError."""
     line = process.stdout.readline() if process.stdout is not None else ""
     if not line:
-        raise ChildProcessError(f"{process.args} ended before it was ready; see above")
+        raise ChildProcessError(f"{process.args!r} ended before it was ready; see above")
     return line
 
 

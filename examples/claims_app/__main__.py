@@ -7,7 +7,7 @@ from examples.claims_app.local import opened
 
 async def _main() -> None:
     async with opened(port=8000) as page:
-        print(f"open {page.url}, and enter what docs/claims.md has, for example")
+        print(f"open {page.url}, and enter what docs/tutorials/make-a-claim.md has, for example")
         await asyncio.Event().wait()
 
 
