@@ -61,7 +61,7 @@ _PARTS = ("Functions", "Types", "Events", "Errors")
 
 @dataclass(frozen=True)
 class NatSpec:
-    """What a comment says.
+    """The content of a comment.
 
     Attributes:
         title: Its title.

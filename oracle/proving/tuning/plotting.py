@@ -22,7 +22,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 95, 620, 45, 430
 """The frame of the points."""
 
 _BESIDE = 650
-"""Where the legend and the descriptions begin."""
+"""The left edge of the legend and of the descriptions."""
 
 _TOO_CLOSE = 28
 """Units between two points, in both directions, below which their numbers could lie on each other."""
