@@ -23,7 +23,8 @@ help: ## list the targets
 setup: ## create .venv and node_modules from the lock files; does nothing until a pin changes
 	@$(PYTHON) scripts/bootstrap.py
 
-demo: setup ## play recorded market data through model, prover and a local chain (ARGS="--ticks 400 --seed 7")
+demo: setup ## play recorded market data through model, prover and a local chain (ARGS="--ticks 400 --explore")
+	@case " $(ARGS) " in *" --explore "*) $(MAKE) --no-print-directory explorer ;; esac
 	@$(BIN)/oracle demo $(ARGS)
 
 test: setup ## run the Python, Solidity and web tests, except those that need a Ray cluster and most of the faults
@@ -92,7 +93,7 @@ test-deep: setup coverage test-ray chaos ## run ten times the fuzzing and invari
 
 coverage: setup ## measure how much of contracts/src forge's tests reach; fails below 98 % of lines or 95 % of branches
 	@mkdir -p build/forge/coverage
-	FOUNDRY_PROFILE=coverage $(FORGE) coverage --ir-minimum --exclude-tests --no-match-coverage 'examples|node_modules' \
+	FOUNDRY_PROFILE=coverage $(FORGE) coverage --ir-minimum --exclude-tests --no-match-coverage 'examples|mocks|node_modules' \
 		--no-match-path 'contracts/test/{Gas,Invariants}.t.sol' --no-match-test test_codeFitsTheChainsLimit \
 		--report lcov --report-file build/forge/coverage/lcov.info
 	$(BIN)/python -m scripts.coverage build/forge/coverage/lcov.info --lines 98 --branches 95

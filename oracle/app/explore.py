@@ -22,7 +22,15 @@ from oracle.detectors.cards.onchain import contract_address
 from oracle.proving.artifact import AUDIT_FILES, MANIFEST
 from oracle.web.explorer import serve_explorer
 
-__all__ = ["PAGES", "Explored", "explore_until_stopped", "explored", "explorer_files", "explorer_served"]
+__all__ = [
+    "PAGES",
+    "Explored",
+    "explore_until_stopped",
+    "explored",
+    "explorer_files",
+    "explorer_served",
+    "require_pages",
+]
 
 PAGES = Path(__file__).resolve().parents[1] / "web" / "pages"
 """The built pages. `make explorer` puts them here, and so does a release."""
@@ -91,18 +99,28 @@ def explored(given: Explored, config: Config | None, listen: str) -> Explored:
     return Explored(hub, endpoints, artifacts, registry, cards, from_block)
 
 
-def explorer_files(shown: Explored, pages: Path = PAGES) -> Mapping[str, bytes]:
+def require_pages(pages: Path | None = None) -> None:
+    """Raise if the explorer's pages are not built.
+
+    Raises:
+        ConfigError: They are not.
+    """
+    if not ((pages or PAGES) / "index.html").is_file():
+        raise ConfigError(
+            "the explorer's pages are not built: in a clone, type `make explorer`; a wheel of a release has them, so "
+            "install one (`pip install verifiable-oracle`)"
+        )
+
+
+def explorer_files(shown: Explored, pages: Path | None = None) -> Mapping[str, bytes]:
     """Return all that is served, by path: the pages, config.json, and the public files of artifacts.
 
     Raises:
         ConfigError: The pages are not built, or there is no folder of artifacts.
         DataError: A file can't be read.
     """
-    if not (pages / "index.html").is_file():
-        raise ConfigError(
-            "the explorer's pages are not built: in a clone, type `make explorer`; a wheel of a release has them, so "
-            "install one (`pip install verifiable-oracle`)"
-        )
+    pages = pages or PAGES
+    require_pages(pages)
     try:
         files = {path.relative_to(pages).as_posix(): path.read_bytes() for path in _files(pages)}
         public = {} if shown.artifacts is None else _public_files(shown.artifacts)
@@ -114,7 +132,7 @@ def explorer_files(shown: Explored, pages: Path = PAGES) -> Mapping[str, bytes]:
 
 
 @contextlib.asynccontextmanager
-async def explorer_served(shown: Explored, listen: tuple[str, int], pages: Path = PAGES) -> AsyncIterator[str]:
+async def explorer_served(shown: Explored, listen: tuple[str, int], pages: Path | None = None) -> AsyncIterator[str]:
     """Serve the explorer while the context is open; the context's value is its URL.
 
     Raises:

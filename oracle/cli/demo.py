@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -12,8 +12,10 @@ from click.core import ParameterSource
 from oracle.cli.options import FOLDER, json_option, public_model_option
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
+if TYPE_CHECKING:
+    from oracle.demo.summary import Performance
 
-_OF_ONE = ("ticks", "public_model", "replay_only", "seeds", "workers")
+_OF_ONE = ("ticks", "public_model", "replay_only", "seeds", "workers", "explore")
 """Options of the demonstration of one oracle."""
 
 _OF_NETWORK = ("faulty", "rounds", "turn")
@@ -30,6 +32,7 @@ _OF_NETWORK = ("faulty", "rounds", "turn")
     "--seeds", type=click.IntRange(1, 1_000), default=20, show_default=True, help="Seeds of --replay-only, from 1 on."
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Proving processes (default: one per core).")
+@click.option("--explore", is_flag=True, help="At the end, serve the explorer for the played chain, until Ctrl-C.")
 @click.option("--reporters", type=int, help="Play a network of so many members, each a process of its own.")
 @click.option("--faulty", type=int, default=1, show_default=True, help="With --reporters: how many lie, or are silent.")
 @click.option("--rounds", type=int, help="With --reporters: turns to play (default: as many as show all faults).")
@@ -81,17 +84,22 @@ def _play_one(
     from oracle.demo.rehearsal import rehearse_trained
     from oracle.demo.run import run
 
+    if replay_only and options["explore"]:
+        raise click.UsageError("--replay-only has no chain that --explore could show: leave out one of them")
     given = DemoOptions(**options)
     console = Console(stderr=as_json)
     if replay_only:
         found = rehearse_trained(given, range(1, seeds + 1))
         print_rehearsal(console, found, as_json=as_json)
         return
-    played = asyncio.run(run(given, console))
-    if as_json:
-        print_json(played.summary)
-    else:
-        print_demo(console, played.summary, given.out)
+
+    def told(played: Performance) -> None:
+        if as_json:
+            print_json(played.summary)
+        else:
+            print_demo(console, played.summary, given.out)
+
+    played = asyncio.run(run(given, console, told))
     sys.exit(0 if played.ok else 1)
 
 

@@ -37,6 +37,7 @@ class DemoOptions:
         start: First recorded day of the first act, ISO.
         public_model: Publish the model: its weights are in the verifying key, and proofs publish scores.
         workers: Number of proving processes; None: one per core.
+        explore: Let the chain run on at the end, and serve the explorer for it until somebody interrupts.
         out: Folder for the summary, the plot and the daemon's files.
     """
 
@@ -45,6 +46,7 @@ class DemoOptions:
     start: str = "2008-07-01"
     public_model: bool = False
     workers: int | None = None
+    explore: bool = False
     out: Path = Path("build/demo")
 
 

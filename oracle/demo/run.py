@@ -8,14 +8,17 @@ import datetime as dt
 import json
 import shutil
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
 from oracle.app.audit import audit
 from oracle.app.deploy import deploy
+from oracle.app.explore import Explored, explore_until_stopped, require_pages
 from oracle.app.progress import finished_steps
 from oracle.app.running import RunningOracle, open_oracle
+from oracle.chain.deploy import Deployment
 from oracle.chain.hub import RoundEvent
 from oracle.chain.local import installing
 from oracle.chain.local.anvil import Anvil, load_anvil_config
@@ -30,20 +33,31 @@ from oracle.demo.options import BLOCK_DELAY, DECIMALS, HEARTBEAT, DemoOptions, c
 from oracle.demo.plot import plot
 from oracle.demo.summary import Performance, disagreements, summarise
 from oracle.detectors.interface import Disclosure
+from oracle.proving.artifact import load as load_artifact
+from oracle.proving.artifact import publish
+
+EXPLORER = "127.0.0.1:0"
+"""The address of the explorer: any free port of this machine."""
 
 
-async def run(options: DemoOptions, console: Console) -> Performance:
-    """Play, read back, audit, and write summary and plot.
+async def run(
+    options: DemoOptions, console: Console, told: Callable[[Performance], None] = lambda played: None
+) -> Performance:
+    """Play, read back, audit, write summary and plot, and serve the explorer if that is wanted.
 
     Args:
         options: What to play; `out` is emptied first.
         console: Shows what happens.
+        told: Called with the result, before the explorer is served.
 
     Raises:
         DataError: The start is not a date, or the series have too few days after it.
         ToolMissing: A program is missing that runs the chain or compiles the verifier.
+        ConfigError: The explorer is wanted, and its pages are not built.
     """
     installing.require("anvil", VERIFIER_SOLC)
+    if options.explore:
+        require_pages()
     out = options.out
     played_acts = acts(options)
     shutil.rmtree(out, ignore_errors=True)
@@ -80,18 +94,22 @@ async def run(options: DemoOptions, console: Console) -> Performance:
             latencies = [entry.latency for entry in entries if entry.latency is not None]
             open_ = [key for stage in parts.journal.unfinished() for key in stage.keys]
         report = await audit(deployment.hub, chain.rpc_url, config.prover.artifacts, deployment.block)
-    differing = disagreements(events, entries, open_)
-    names = {feed.feed_id: name for name, feed in deployment.feeds.items()}
-    summary = summarise(events, names, played_acts, latencies, list(gas.values()), report)
-    summary |= {
-        "chain_agrees_with_journal": not differing,
-        "disagreements": differing,
-        "seed": options.seed,
-        "model": {"visibility": config.prover.privacy.visibility, "disclosure": config.prover.privacy.disclosure},
-    }
-    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    plot(events, names, played_acts, out / "demo.png")
-    return Performance(summary, not differing and report.ok)
+        differing = disagreements(events, entries, open_)
+        names = {feed.feed_id: name for name, feed in deployment.feeds.items()}
+        summary = summarise(events, names, played_acts, latencies, list(gas.values()), report)
+        summary |= {
+            "chain_agrees_with_journal": not differing,
+            "disagreements": differing,
+            "seed": options.seed,
+            "model": {"visibility": config.prover.privacy.visibility, "disclosure": config.prover.privacy.disclosure},
+        }
+        (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        plot(events, names, played_acts, out / "demo.png")
+        played = Performance(summary, not differing and report.ok)
+        told(played)
+        if options.explore:
+            await _explore(options, chain, deployment, console)
+        return played
 
 
 def stranger(config: Config) -> Sequence[str]:
@@ -140,6 +158,23 @@ async def _play(parts: RunningOracle, chain: Anvil, act: Act, board: LiveBoard) 
         await parts.desk.until_idle([name for name, _ in played])
         for error in parts.desk.ended.values():
             raise error
+
+
+async def _explore(options: DemoOptions, chain: Anvil, deployment: Deployment, console: Console) -> None:
+    """Serve the explorer for the played chain, with the public files of its circuits, until somebody interrupts."""
+    public = options.out / "public"
+    for folder in {Path(each) for model in deployment.models.values() for each in model.artifacts.values()}:
+        publish(load_artifact(folder, prover=False), public / folder.name)
+    shown = Explored(deployment.hub, (chain.rpc_url,), public, from_block=deployment.block)
+
+    def tell(url: str) -> None:
+        console.print(
+            f"[bold]The explorer is at {url}[/] – open it, and let it check the rounds; Ctrl-C ends it.",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    await explore_until_stopped(shown, EXPLORER, tell)
 
 
 async def _gas(parts: RunningOracle, event: RoundEvent) -> int:

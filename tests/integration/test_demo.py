@@ -18,6 +18,30 @@ acts.WARM_UP, acts.FAULT_RATE = 2, 0.5
 """
 """Lets a short demonstration have faults, early and often."""
 
+EXPLORED_ONCE = """
+import json, pathlib
+from oracle.app import explore
+from oracle.demo import run
+
+explore.PAGES = pathlib.Path("pages")
+explore.PAGES.mkdir()
+(explore.PAGES / "index.html").write_text("pages")
+
+async def explored(shown, listen, tell):
+    async with explore.explorer_served(shown, ("127.0.0.1", 0)) as url:
+        import aiohttp
+        async with aiohttp.ClientSession() as client, client.get(f"{url}config.json") as config:
+            told = await config.json()
+        async with aiohttp.ClientSession() as client:
+            ask = {"jsonrpc": "2.0", "id": 1, "method": "eth_getCode", "params": [told["hub"], "latest"]}
+            async with client.post(told["endpoints"][0], json=ask) as answer:
+                told["code"] = (await answer.json())["result"]
+        pathlib.Path("explored.json").write_text(json.dumps(told))
+
+run.explore_until_stopped = explored
+"""
+"""Looks at the explorer of a demonstration once, in place of waiting for an interrupt."""
+
 
 @pytest.mark.slow
 def test_a_short_run_is_written_held_read_back_and_audited(
@@ -28,7 +52,8 @@ def test_a_short_run_is_written_held_read_back_and_audited(
     What is read back from the chain is what the replay without proofs foresees.
     """
     user = User(tmp_path_factory.mktemp("user"), has_tools=True)
-    done = user.run("demo", "--ticks", "12", "--seed", "7", "--json", timeout=280, code=FAULTS_AT_ONCE)
+    code = FAULTS_AT_ONCE + EXPLORED_ONCE
+    done = user.run("demo", "--ticks", "12", "--seed", "7", "--json", "--explore", timeout=280, code=code)
     summary, log = json.loads(done.stdout), done.stderr
     # To this model a value that repeats the last answer is no anomaly. The other faults are, and no clean report is.
     assert summary["faults"] == {
@@ -72,6 +97,11 @@ def test_a_short_run_is_written_held_read_back_and_audited(
     assert summary["submissions"] == 24
     assert 450_000 < summary["gas_per_submission"] < 700_000
     assert summary["gas_per_submission"] * 24 == pytest.approx(summary["gas_per_observation"] * 48, abs=48)
+    # The chain still runs when the explorer is served, and the public files of the circuit are there.
+    explored = json.loads((user.folder / "explored.json").read_text())
+    assert len(explored["code"]) > 10_000 and explored["fromBlock"] > 0
+    (public,) = explored["publicFiles"]
+    assert {"manifest.json", "vk.key", "Verifier.sol"} < public["files"].keys() and "pk.key" not in public["files"]
     out = user.folder / "build" / "demo"
     assert json.loads((out / "summary.json").read_text()) == summary
     assert str(ROOT) not in (out / "oracle.toml").read_text().replace(str(CACHE), ""), "nothing is the clone's"
