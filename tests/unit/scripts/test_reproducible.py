@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from scripts import reproducible
+from scripts.web import PAGES
 
 STAMP = "1700000000"
 
@@ -20,7 +22,7 @@ STAMP = "1700000000"
 def test_the_wheel_is_the_same_bytes_wherever_it_is_made(project_root: Path, tmp_path: Path) -> None:
     """The folders differ in path, modes, times and the order in which files were made; the surroundings in the rest."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "oracle", "packaging", "pyproject.toml", "README.md", "LICENSE"],
+        ["git", "ls-files", "-z", "oracle", "packaging", "pyproject.toml", "README.md", "LICENSE", ".gitignore"],
         cwd=project_root,
         capture_output=True,
         text=True,
@@ -35,6 +37,9 @@ def test_the_wheel_is_the_same_bytes_wherever_it_is_made(project_root: Path, tmp
             shutil.copyfile(project_root / name, path)
             path.chmod(0o666 & ~each.umask)
             os.utime(path, (1_600_000_000 + number, 1_600_000_000 + number))
+        # As `make explorer` leaves them: Git ignores them, and the wheel has them.
+        (each.folder / PAGES).mkdir()
+        (each.folder / PAGES / "index.html").write_text("pages")
         subprocess.run(
             [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "dist"],
             cwd=each.folder,
@@ -44,6 +49,7 @@ def test_the_wheel_is_the_same_bytes_wherever_it_is_made(project_root: Path, tmp
             capture_output=True,
         )
         (wheel,) = (each.folder / "dist").iterdir()
+        assert zipfile.ZipFile(wheel).read(f"{PAGES}/index.html") == b"pages"
         made.append((wheel.name, hashlib.sha256(wheel.read_bytes()).hexdigest()))
     assert made[0] == made[1]
 
