@@ -113,7 +113,9 @@ HELP: dict[Enum, str] = {
     Counter.UPDATES_REFUSED: "Requests for a kept report that were refused: no token, too many, or no such feed.",
     Counter.UPDATES_PULLED: "Kept reports that somebody has brought to the chain.",
     Counter.SUPERSEDED: "Observations that a newer report overtook.",
-    Counter.OVERTAKEN: "Observations that ended before they were proven, as a newer one was due. They count as superseded, too.",
+    Counter.OVERTAKEN: (
+        "Observations that ended before they were proven, as a newer one was due. They count as superseded, too."
+    ),
     Counter.FAILED: "Observations that ended with an error.",
     Counter.SOURCE_FAILURES: "Times that a source gave no value.",
     Counter.OUTLIERS: "Readings that were too far from the others and were left out.",
@@ -131,7 +133,9 @@ HELP: dict[Enum, str] = {
     Distribution.LATENCY_SECONDS: "Seconds from an observation to its confirmation.",
     Distribution.STEP_SECONDS: "Seconds that reports spent on a step between being due and being confirmed, by step.",
     Distribution.GAS: "Gas of an observation: of its transaction, or its share of one with several.",
-    Distribution.SHADOW_GAS: "Gas of a shadow report: of its transaction, or its share of one with several. No other figure has it.",
+    Distribution.SHADOW_GAS: (
+        "Gas of a shadow report: of its transaction, or its share of one with several. No other figure has it."
+    ),
     Distribution.SHADOW_WAIT_SECONDS: "Seconds that a proven report has waited for its shadow to go ahead.",
     Gauge.READY: "1 if a report of every feed could be made now, as /readyz reports it.",
     Gauge.ROUND: "Latest round on the chain.",

@@ -95,7 +95,9 @@ def test_a_claim_that_holds(client: ZkmlClient, claim: ClaimProof, tmp_path: Pat
 def test_the_page_as_written(project_root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the folder of circuits differs: it is the tests' own, and is kept."""
     blocks = re.findall(
-        r"^```python\n(.*?)^```", (project_root / "docs/tutorials/make-a-claim.md").read_text(), re.MULTILINE | re.DOTALL
+        r"^```python\n(.*?)^```",
+        (project_root / "docs/tutorials/make-a-claim.md").read_text(),
+        re.MULTILINE | re.DOTALL,
     )
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
