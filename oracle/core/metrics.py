@@ -169,7 +169,9 @@ HELP: dict[Enum, str] = {
     Gauge.MEMBER_LAST_SEEN: "When the member was heard last, unix seconds.",
     Gauge.TRANSMITTER_BROUGHT: "Share of the turns that it used of which a report came onto the chain.",
     Gauge.TRANSMITTER_SKEW: "-1 to 1: above 0 if the answers that it brought were higher than all that were heard.",
-    Gauge.TRANSMITTER_LEFT_OUT: "Times in the latest 100 turns that it left out a member whose answers were heard in time.",
+    Gauge.TRANSMITTER_LEFT_OUT: (
+        "Times in the latest 100 turns that it left out a member whose answers were heard in time."
+    ),
 }
 
 _BUCKETS: dict[Distribution, tuple[float, ...]] = {
