@@ -29,6 +29,17 @@ export async function loadPublicFiles(folders: readonly PublicFolder[], only?: R
   return [...served.filter((each) => each !== null), ...pickedFiles.value];
 }
 
+/** Return the model file of a public model that the site serves; null if it serves none. Nobody has checked it. */
+export async function modelFile(folders: readonly PublicFolder[], artifact: Hex): Promise<Uint8Array | null> {
+  for (const { files } of folders) {
+    const [manifest, model] = [files[MANIFEST], files["model.onnx"]];
+    if (manifest === undefined || model === undefined) continue;
+    const content = await bytesAt(manifest);
+    if (content !== null && artifactHash(content) === artifact) return bytesAt(model);
+  }
+  return null;
+}
+
 /** Return the public files among files that somebody has picked or dropped, one entry a folder. */
 export async function readPicked(files: Iterable<File>): Promise<PublicFiles[]> {
   const folders = new Map<string, Map<string, File>>();

@@ -9,11 +9,12 @@ import { hrefOf } from "../../app/routes.js";
 import { Choice, ErrorNote } from "../../ui/parts.js";
 import { ENDS, REASONS } from "../../ui/states.js";
 import type { BandModel } from "./band.js";
-import { PriceChart, type Pointed } from "./price-chart.js";
+import { PriceChart, type Band, type Pointed } from "./price-chart.js";
 import type { RoundsStore } from "./rounds-store.js";
 import { firstRange, gridFor, isOutgrown, rangesFor, spanOf, type Grid, type RangeName, type Span } from "./window.js";
 
 const SETTLE_MS = 120;
+const NO_BANDS: ReadonlyMap<number, Band> = new Map();
 
 interface View {
   readonly span: Span;
@@ -54,7 +55,7 @@ export function Chart(props: {
     try {
       const covered = await store.cover({ from: next.from, to: next.from + next.columns * next.step });
       if (turn !== isCurrent.current || chart.current === null) return;
-      const bands = covered.stride === 1 && inputs.current.band !== null ? inputs.current.band.of(covered.rounds) : new Map();
+      const bands = covered.stride === 1 && inputs.current.band !== null ? inputs.current.band.of(covered.rounds) : NO_BANDS;
       const shown = view.current.span;
       view.current = { span: shown, grid: next, range: name };
       chart.current.draw(
