@@ -217,6 +217,22 @@ def test_code_that_is_too_large_optimised_for_speed_is_optimised_for_size() -> N
     assert len(verifier.compile_verifier("", solc).runtime) == verifier.MAX_RUNTIME_BYTES
 
 
+def test_code_that_never_fitted_when_optimised_for_speed_is_compiled_once() -> None:
+    asked: list[int] = []
+
+    def solc(request: dict[str, Any]) -> dict[str, Any]:
+        asked.append(request["settings"]["optimizer"]["runs"])
+        return compiled(b"\x01")
+
+    statements = "    let a := 1\n"
+    for count, runs in ((495, 1_000_000), (569, 1_000_000), (570, 200), (579, 200)):
+        verifier.compile_verifier(statements * count, solc)
+        # Comments change nothing: whoever makes the code again has another header.
+        verifier.compile_verifier("// let a\n/* let */ \n" * 600 + statements * count, solc)
+        assert asked == [runs, runs]
+        asked.clear()
+
+
 def test_compiler_errors_are_told() -> None:
     error = {"severity": "error", "formattedMessage": "ParserError: expected ;"}
     with pytest.raises(CompileError, match="expected ;"):
