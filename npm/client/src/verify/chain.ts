@@ -4,9 +4,10 @@ import { type Address, concatHex, type Hex, hexToBytes, keccak256, numberToHex, 
 import type { Endpoint } from "../read/endpoint.js";
 import { EndpointError } from "../read/errors.js";
 import { httpEndpoint } from "../read/http.js";
-import { asBytes, asNumber, asQuantity, asRecord } from "./bytes.js";
+import { type BlockHead, blockHead, canonical, compare, content, headOf, nonsense, rawLog, type RawLog } from "./answers.js";
+import { asBytes, asNumber, asRecord } from "./bytes.js";
 import { CheckError, Unknown, Unproven } from "./errors.js";
-import { headerHash, type ProvenAccount, provenAccount, provenWord } from "./trie.js";
+import { type ProvenAccount, provenAccount, provenWord } from "./trie.js";
 
 /** The selector of `extsload(bytes32[])`. */
 const EXTSLOAD = "0xdbd035ff";
@@ -14,26 +15,6 @@ const EXTSLOAD = "0xdbd035ff";
 const SLOTS_PER_PROOF = 64;
 /** Blocks of which logs are asked for at once, at least, before an endpoint is given up. */
 const LEAST_BLOCKS = 1n;
-
-/** A block, as far as it is looked at. */
-export interface BlockHead {
-  readonly number: bigint;
-  readonly hash: Hex;
-  readonly time: number;
-  /** Root of the state, if the hash is shown to be that of this header; else null. */
-  readonly stateRoot: Hex | null;
-}
-
-/** A log, checked for form. */
-export interface RawLog {
-  readonly address: Hex;
-  readonly topics: readonly Hex[];
-  readonly data: Hex;
-  readonly block: bigint;
-  readonly blockHash: Hex;
-  readonly transaction: Hex;
-  readonly index: number;
-}
 
 /** An endpoint that is not read. */
 export interface LeftOut {
@@ -473,53 +454,4 @@ function named(endpoints: readonly Endpoint[]): readonly Endpoint[] {
       request: (method: string, params: readonly unknown[]) => each.request(method, params),
     };
   });
-}
-
-async function headOf(endpoint: Endpoint, block: bigint | string): Promise<BlockHead> {
-  const tag = typeof block === "string" ? block : numberToHex(block);
-  const found = blockHead(await endpoint.request("eth_getBlockByNumber", [tag, false]));
-  if (found === null) throw nonsense(endpoint, `it has no block ${tag}`);
-  if (typeof block === "bigint" && found.number !== block) throw nonsense(endpoint, "it gives another block than it was asked for");
-  return found;
-}
-
-function blockHead(answer: unknown): BlockHead | null {
-  const header = asRecord(answer);
-  if (header === null) return null;
-  const [number, hash, time] = [asQuantity(header.number), asBytes(header.hash, 32), asNumber(header.timestamp)];
-  if (number === null || hash === null || time === null) return null;
-  const stateRoot = asBytes(header.stateRoot, 32);
-  return { number, hash, time, stateRoot: headerHash(header) === hash ? stateRoot : null };
-}
-
-function rawLog(answer: unknown): RawLog | null {
-  const log = asRecord(answer);
-  if (log === null || log.removed === true || !Array.isArray(log.topics)) return null;
-  const topics = log.topics.map((topic: unknown) => asBytes(topic, 32)).filter((topic) => topic !== null);
-  const [address, data, block, index] = [asBytes(log.address, 20), asBytes(log.data), asQuantity(log.blockNumber), asNumber(log.logIndex)];
-  const [blockHash, transaction] = [asBytes(log.blockHash, 32), asBytes(log.transactionHash, 32)];
-  if (address === null || data === null || block === null || index === null || topics.length !== log.topics.length) return null;
-  if (blockHash === null || transaction === null) return null;
-  return { address, topics, data, block, blockHash, transaction, index };
-}
-
-function content(log: RawLog): readonly unknown[] {
-  return [log.topics, log.data, log.blockHash, String(log.block)];
-}
-
-function compare(one: RawLog, other: RawLog): number {
-  return one.block === other.block ? one.index - other.index : one.block < other.block ? -1 : 1;
-}
-
-/** Return an answer as text in which the order of keys and the case of hexadecimal digits do not matter. */
-function canonical(answer: unknown): string {
-  return JSON.stringify(answer, (_, value: unknown) => {
-    if (typeof value === "string") return value.toLowerCase();
-    const record = asRecord(value);
-    return record === null ? value : Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
-}
-
-function nonsense(endpoint: Endpoint, what: string): Unproven {
-  return new Unproven(`${endpoint.name} answers nonsense: ${what}. Take another endpoint`, [endpoint.name]);
 }

@@ -212,7 +212,15 @@ class ClaimChecker {
     if (instances.some((each) => each < 0n || each >= FIELD_MODULUS)) throw new Unproven("an instance is no field element");
     const run = await runVerifier(code, claim.proof, instances);
     if (!run.accepted) throw new Unproven("the proof does not hold for what the claim says: the claim, or the proof, was altered");
-    return { detail: `${String(claim.proof.length)} bytes, run in an EVM here: ${String(run.gas)} gas.`, value: run };
+    const subject = instances.length - 2;
+    const others = [...instances.slice(0, subject), ((instances[subject] ?? 0n) + 1n) % FIELD_MODULUS, ...instances.slice(subject + 1)];
+    if ((await runVerifier(code, claim.proof, others)).accepted) {
+      throw new Unproven("the verifier's code accepts the same proof for another subject, too: it verifies nothing");
+    }
+    return {
+      detail: `${String(claim.proof.length)} bytes, run in an EVM here: ${String(run.gas)} gas. For another subject it does not hold.`,
+      value: run,
+    };
   }
 
   private setup(run: VerifierRun, chain: PinnedChain | null): Found & { value: true } {

@@ -3,7 +3,7 @@ import { type Address, decodeEventLog, type Hex, toEventSelector } from "viem";
 
 import { zkOracleAbi } from "../abi.js";
 import type { HoldReason } from "../read/types.js";
-import type { RawLog } from "./chain.js";
+import type { RawLog } from "./answers.js";
 import { Unproven } from "./errors.js";
 
 const REASONS: readonly (HoldReason | null)[] = [null, "anomalous", "not positive", "repeated"];

@@ -4,7 +4,8 @@ import { createEVM, getActivePrecompiles } from "@ethereumjs/evm";
 import { createAddressFromString } from "@ethereumjs/util";
 import { bytesToHex, concatHex, type Hex, hexToBytes, keccak256, numberToHex, toFunctionSelector } from "viem";
 
-import { concatenated, toBigInt, word } from "./bytes.js";
+import { concatenated, word } from "./bytes.js";
+import { FIELD_MODULUS } from "./features.js";
 
 const SELECTOR = toFunctionSelector("function verifyProof(bytes proof, uint256[] instances)");
 const [EC_ADD, EC_MUL, PAIRING] = ["06", "07", "08"].map((each) => each.padStart(40, "0")) as [string, string, string];
@@ -83,6 +84,20 @@ export async function runVerifier(
   };
 }
 
+/**
+ * Return true if code refuses a proof, which it has accepted, for another statement: the last instance, a score, is one
+ * larger. Code that says yes to everything does not.
+ */
+export async function refusesOthers(
+  code: Uint8Array,
+  proof: Uint8Array,
+  instances: readonly bigint[],
+): Promise<boolean> {
+  const last = instances.at(-1) ?? 0n;
+  const other = [...instances.slice(0, -1), (last + 1n) % FIELD_MODULUS];
+  return !(await runVerifier(code, proof, other)).accepted;
+}
+
 type Options = NonNullable<Parameters<typeof createEVM>[0]>;
 
 /** The generator of G2, as pairing checks take it: imaginary parts first. */
@@ -107,9 +122,4 @@ export function setupPoint(run: VerifierRun): Hex | null {
 /** Return keccak256 of code, as EXTCODEHASH gives it. */
 export function codeHashOf(code: Uint8Array): Hex {
   return keccak256(code);
-}
-
-/** True if some code is a delegation of an account (EIP-7702), and no contract. */
-export function isDelegation(code: Uint8Array): boolean {
-  return code.length === 23 && toBigInt(code.subarray(0, 3)) === 0xef0100n;
 }

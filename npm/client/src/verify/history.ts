@@ -5,14 +5,17 @@ import { FEED, feedSlot, roundSlot } from "../read/layout.js";
 import { readFeed, readRounds } from "../read/feeds.js";
 import { readCommittee } from "../read/models.js";
 import type { Feed, HeldAnswer, HoldReason, Round } from "../read/types.js";
-import type { PinnedChain, RawLog } from "./chain.js";
-import { Unproven } from "./errors.js";
+import type { RawLog } from "./answers.js";
+import type { PinnedChain } from "./chain.js";
+import { Unknown, Unproven } from "./errors.js";
 import { type ChangeEvent, changeEvent, epochEvent, type ReportEvent, reportEvent, topicsOf } from "./events.js";
 import { RING_SIZE } from "./features.js";
 import { accept, emptyFeed, type FeedState, hold, reasonToHold } from "./gate.js";
 
 /** Rounds that one request reads. */
 const ROUNDS_AT_ONCE = 2_000;
+/** The most rounds that are read: an endpoint can say that there are billions. */
+const MOST_ROUNDS = 1_000_000;
 /** Held reports are counted modulo this. */
 const HELD_REPORTS = 256;
 
@@ -188,6 +191,7 @@ function held(state: FeedState, { terms }: Feed, event: ReportEvent, seenAt: num
 
 async function roundsOf(chain: PinnedChain, feed: Feed): Promise<readonly Round[]> {
   const count = feed.latest?.id ?? 0;
+  if (count > MOST_ROUNDS) throw new Unknown(`${feed.terms.description} has ${String(count)} rounds, too many to replay here: use oracle audit`);
   const parts: Promise<readonly Round[]>[] = [];
   for (let from = 1; from <= count; from += ROUNDS_AT_ONCE) {
     const ids = Array.from({ length: Math.min(ROUNDS_AT_ONCE, count - from + 1) }, (_, at) => from + at);

@@ -9,6 +9,7 @@ import { agrees, type Submission } from "./calldata.js";
 import { PinnedChain } from "./chain.js";
 import { CheckError, Unproven } from "./errors.js";
 import { type ReportEvent, reportEvent, topicsOf } from "./events.js";
+import { codeHashOf, refusesOthers } from "./evm.js";
 import { epochOf, type Epoch, FeedHistory } from "./history.js";
 import { ReportCheck } from "./report.js";
 import { signersOf, domainSeparator } from "./signatures.js";
@@ -17,7 +18,8 @@ import { submissionsOf } from "./transactions.js";
 import type { HubOptions, ReportTarget, RoundCheck, Watcher } from "./types.js";
 
 /**
- * Checks reports of one hub. What they share, the state and the history of feeds, is read once.
+ * Checks reports of one hub. What they share, the state and the history of feeds, is read once, at one block: reports that
+ * come later are for a new verifier.
  *
  * Nothing that an endpoint says is believed: see the steps of a check.
  */
@@ -27,6 +29,7 @@ export class HubVerifier {
   private readonly feeds = new Map<Hex, Promise<Feed>>();
   private readonly models = new Map<number, Promise<Model>>();
   private readonly committees = new Map<number, Promise<Committee>>();
+  private readonly probes = new Map<Hex, Promise<boolean>>();
   private readonly epochs = new Map<string, Promise<Epoch>>();
 
   constructor(readonly options: HubOptions) {}
@@ -138,6 +141,15 @@ export class HubVerifier {
       }
     }
     throw reasons[0];
+  }
+
+  /**
+   * Return true if code refuses a proof, which it has accepted, for another statement. It is tried once for each code.
+   *
+   * @param instances The statement that it has accepted.
+   */
+  refusesOthers(code: Uint8Array, proof: Uint8Array, instances: readonly bigint[]): Promise<boolean> {
+    return kept(this.probes, codeHashOf(code), () => refusesOthers(code, proof, instances));
   }
 
   /** The first block with logs of the hub. */

@@ -42,7 +42,10 @@ export interface FoundSubmissions {
  *
  * @throws Unproven if nobody tells the right one. Unknown if nobody has it.
  */
-export async function checkedTransaction(chain: PinnedChain, hash: Hex): Promise<CheckedTransaction> {
+export async function checkedTransaction(
+  chain: Pick<PinnedChain, "transactions" | "lies">,
+  hash: Hex,
+): Promise<CheckedTransaction> {
   const answers = await chain.transactions(hash);
   const read = answers.map(({ name, answer }) => ({ name, ...readTransaction(answer, hash) }));
   const right = read.find((each) => each.isHashed === true);

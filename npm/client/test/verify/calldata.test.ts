@@ -155,8 +155,12 @@ test("reporters are distinct, and of the committee", async () => {
   expect(signers).toEqual(reporters);
   checkSigners(signers, epoch);
   const twice = await signersOf(DOMAIN, readSubmission(await signed([KEYS[0] ?? "0x", KEYS[1] ?? "0x", KEYS[0] ?? "0x"])));
-  expect(() => checkSigners(twice, epoch)).toThrow("signed twice");
-  expect(() => checkSigners(signers, { ...epoch, reporters: reporters.slice(1) })).toThrow("not a reporter");
+  expect(() => {
+    checkSigners(twice, epoch);
+  }).toThrow("signed twice");
+  expect(() => {
+    checkSigners(signers, { ...epoch, reporters: reporters.slice(1) });
+  }).toThrow("not a reporter");
 });
 
 test("the other of the two valid signatures is refused", async () => {

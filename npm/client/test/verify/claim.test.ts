@@ -22,6 +22,15 @@ function edited(alter: (text: string) => string): string {
   return text;
 }
 
+/** Alter the last digit of a hexadecimal field. */
+function otherDigit(name: string): string {
+  return edited((text) =>
+    text.replace(new RegExp(`("${name}": "0x[0-9a-f]*)([0-9a-f])"`), (_, before: string, digit: string) => {
+      return `${before}${(Number.parseInt(digit, 16) ^ 1).toString(16)}"`;
+    }),
+  );
+}
+
 test("a claim holds, with a registry and without", async () => {
   const told: string[] = [];
   const check = await verifyInferenceProof(GOOD, { registry, publicFiles: FILES, onStep: ({ id }) => told.push(id) });
@@ -38,12 +47,12 @@ const EDITS: [what: string, text: () => string, fails: ClaimStepId][] = [
   ["a byte of its proof", () => readFileSync(scene.claims.altered, "utf8"), "proof"],
   ["its bounds", () => readFileSync(scene.claims.otherBounds, "utf8"), "proof"],
   ["its end", () => edited((text) => text.replace(/"expires_at": 1099511627775,/, '"expires_at": 1099511627774,')), "proof"],
-  ["its subject", () => edited((text) => text.replace(/"subject": "0x3/, '"subject": "0x4')), "attestation"],
-  ["its model's id", () => edited((text) => text.replace(/("model_id": "0x)[0-9a-f]/, "$1f")), "model"],
-  ["the hash of its weights", () => edited((text) => text.replace(/("model_hash": "0x0)[0-9a-f]/, "$1f")), "model"],
-  ["its commitment", () => edited((text) => text.replace(/("commitment": "0x0)[0-9a-f]/, "$1f")), "attestation"],
+  ["its subject", () => edited((text) => text.replace(/"subject": "0x[0-9a-fA-F]{40}"/, `"subject": "0x${"4".repeat(40)}"`)), "attestation"],
+  ["its model's id", () => otherDigit("model_id"), "model"],
+  ["the hash of its weights", () => otherDigit("model_hash"), "model"],
+  ["its commitment", () => otherDigit("commitment"), "attestation"],
   ["its unit", () => edited((text) => text.replace(/"unit": \d+/, '"unit": 2097152')), "key"],
-  ["its issuer's signature", () => edited((text) => text.replace(/("signature": "0x)[0-9a-f]{4}/, "$1abcd")), "attestation"],
+  ["its issuer's signature", () => edited((text) => text.replace(/("signature": "0x)([0-9a-f])/, (_, before: string, digit: string) => before + (Number.parseInt(digit, 16) ^ 1).toString(16))), "attestation"],
   ["its form", () => edited((text) => text.replace("claim-v2", "claim-v1")), "file"],
   ["a bound to one that rounds", () => edited((text) => text.replace(/"lo": \d+/, '"lo": 1e3')), "file"],
   ["half of it", () => GOOD.slice(0, GOOD.length / 2), "file"],

@@ -142,7 +142,7 @@ const LIES: [what: string, name: keyof typeof scene.rounds, lie: Lie, fails: Rou
   ["another transaction", "accepted", transaction((told) => ({ ...told, input: "0x12345678" })), "submission"],
   ["a relay's input", "relayed", transaction((told) => ({ ...told, input: flipped(String(told.input), 40) })), "submission"],
   ["the verifier's code", "accepted", (method, _params, answer) => (method === "eth_getCode" ? YES : answer), "verifier"],
-  ["the verifier's code and its hash, with no proofs", "accepted", all(codeLie(), noProofs), "setup"],
+  ["the verifier's code and its hash, with no proofs", "accepted", all(codeLie(), noProofs), "proof"],
   ["a block's time", "accepted", (method, _params, answer) => (isBlockOf(method, answer) ? { ...(answer as object), timestamp: "0x1" } : answer), "submission"],
   ["a block's hash", "accepted", (method, _params, answer) => (isBlockOf(method, answer) ? { ...(answer as object), hash: `0x${"11".repeat(32)}` } : answer), "submission"],
 ];
