@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from scripts.bootstrap import ROOT, WEB_PROJECTS, Bootstrap, SetupError
@@ -45,16 +45,40 @@ def run_task(task: str, root: Path = ROOT) -> int:
         for script in TASKS[task]:
             if script == "test" and scene is not None:
                 environment[SCENE] = str(scene.described())
-            for project in WEB_PROJECTS:
-                done = subprocess.run(
-                    [*npm, "run", "--silent", script], cwd=root / project, env=environment, check=False
-                )
-                if done.returncode:
-                    print(f"{project}: `npm run {script}` failed (exit code {done.returncode})", file=sys.stderr)
-                    return done.returncode
+            # Tests of one project wait for a browser while those of the other compute.
+            run = _together if script == "test" else _in_turn
+            for project, code in run([*npm, "run", "--silent", script], root, environment):
+                if code:
+                    print(f"{project}: `npm run {script}` failed (exit code {code})", file=sys.stderr)
+                    return code
             if script == "build":
                 take_pages(root)
     return 0
+
+
+def _in_turn(command: Sequence[str], root: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """Run a command in each project, and yield its exit codes."""
+    for project in WEB_PROJECTS:
+        yield project, subprocess.run(command, cwd=root / project, env=environment, check=False).returncode
+
+
+def _together(command: Sequence[str], root: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """Run a command in all projects at once, and yield its exit codes; what they print comes one after the other."""
+    with contextlib.ExitStack() as stack:
+        running = []
+        for project in WEB_PROJECTS:
+            said = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+            process = subprocess.Popen(
+                command, cwd=root / project, env=environment, stdout=said, stderr=subprocess.STDOUT
+            )
+            running.append((project, process, said))
+        codes = []
+        for project, process, said in running:
+            codes.append((project, process.wait()))
+            said.seek(0)
+            sys.stdout.write(said.read())
+            sys.stdout.flush()
+    yield from codes
 
 
 class SharedScene:
