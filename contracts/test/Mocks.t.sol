@@ -511,6 +511,7 @@ contract MocksTest is OracleTest {
         (bool isOk, bytes memory answer) = address(updates).staticcall(call);
         (bool isMockOk, bytes memory mockAnswer) = address(mockUpdates).staticcall(call);
         assertEq(isOk, isMockOk);
+        // forge-lint: disable-next-item(unsafe-typecast) -- the first four bytes are meant
         if (!isOk && bytes4(answer) == IErc7412.OracleDataRequired.selector) {
             answer = abi.encodeWithSelector(
                 IErc7412.OracleDataRequired.selector, address(mockUpdates), abi.encode(mock, id, age), 0

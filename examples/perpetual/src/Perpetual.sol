@@ -59,7 +59,9 @@ contract Perpetual {
     /// @notice Orders a position of `size` contracts, or, if there is one, its end. What is paid is margin, less the tip.
     function order(int256 size) external payable {
         Order storage standing = orders[msg.sender];
-        if (standing.time != 0 && block.timestamp <= standing.time + WINDOW) revert OrderStands(standing.time + WINDOW);
+        if (standing.time != 0 && block.timestamp <= standing.time + WINDOW) {
+            revert OrderStands(standing.time + WINDOW);
+        }
         if (msg.value < TIP) revert TooLittleMargin(msg.value, TIP);
         positions[msg.sender].margin += msg.value - TIP;
         (standing.size, standing.time) = (size, block.timestamp);

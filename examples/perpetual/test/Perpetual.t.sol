@@ -130,9 +130,7 @@ contract PerpetualTest is Test {
         _order(10, MARGIN);
         skip(5);
         bytes memory update = hub.update(feedId, 2_000e8, uint32(block.timestamp));
-        vm.expectRevert(
-            abi.encodeWithSelector(Perpetual.TooLittleMargin.selector, MARGIN - perpetual.TIP(), MARGIN)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Perpetual.TooLittleMargin.selector, MARGIN - perpetual.TIP(), MARGIN));
         perpetual.fill(alice, update);
     }
 
