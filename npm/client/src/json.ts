@@ -19,10 +19,11 @@ const SPACE = /[ \t\n\r]*/y;
 /**
  * Return what a JSON text says, with large integers whole: `JSON.parse` rounds them.
  *
+ * @param integers "bigint": each integer is a bigint, however small, so that 1000 is told from 1e3.
  * @throws JsonError
  */
-export function parseJson(text: string): Json {
-  const reader = new Reader(text);
+export function parseJson(text: string, integers: "large as bigint" | "bigint" = "large as bigint"): Json {
+  const reader = new Reader(text, integers === "bigint");
   const found = reader.value(0);
   reader.end();
   return found;
@@ -48,7 +49,10 @@ export function isObject(value: Json | undefined): value is JsonObject {
 class Reader {
   private at = 0;
 
-  constructor(private readonly text: string) {}
+  constructor(
+    private readonly text: string,
+    private readonly isExact: boolean,
+  ) {}
 
   value(depth: number): Json {
     if (depth > DEEPEST) throw this.error(`it is nested more than ${String(DEEPEST)} times`);
@@ -105,7 +109,8 @@ class Reader {
   private number(): number | bigint {
     const token = this.match(NUMBER, "a value is missing");
     const value = Number(token);
-    if (!/^-?\d+$/.test(token) || Number.isSafeInteger(value)) {
+    const isInteger = /^-?\d+$/.test(token);
+    if (!isInteger || (!this.isExact && Number.isSafeInteger(value))) {
       if (!Number.isFinite(value)) throw this.error("a number is too large");
       return value;
     }

@@ -19,6 +19,10 @@ test("large integers stay whole, and are written again", () => {
   expect(writeJson(found)).toBe(text);
 });
 
+test("exact integers are bigints, and other numbers are not", () => {
+  expect(parseJson('{"a": 1000, "b": 1e3, "c": -0, "d": 1.0, "e": "#7"}', "bigint")).toEqual({ a: 1000n, b: 1_000, c: 0n, d: 1, e: "#7" });
+});
+
 test.each([
   ["", "a value is missing"],
   ["{", "a key is missing"],

@@ -56,10 +56,11 @@ BN254_ORDER = "21888242871839275222246405745257275088548364400416034343698204186
 # --- shared vectors ---
 
 
-def test_the_vectors_are_those_that_the_script_writes(project_root: Path) -> None:
-    script = project_root / "scripts" / "make_vectors.py"
+@pytest.mark.parametrize("name", ["make_vectors.py", "make_lives.py"])
+def test_the_vectors_are_those_that_the_script_writes(project_root: Path, name: str) -> None:
+    script = project_root / "scripts" / name
     checked = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
-    assert checked.returncode == 0, f"run `python scripts/make_vectors.py`: {checked.stderr}"
+    assert checked.returncode == 0, f"run `python scripts/{name}`: {checked.stderr}"
 
 
 def test_the_check_of_the_vectors_can_fail(project_root: Path, tmp_path: Path) -> None:

@@ -65,12 +65,7 @@ export function asRecord(value: unknown): Readonly<Record<string, unknown>> | nu
   return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : null;
 }
 
-/** Parse JSON without rounding its numbers: each becomes text that `exactInteger` reads. */
-export function exactJson(text: string): unknown {
-  return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g, (token) => (token.startsWith('"') ? token : `"#${token}"`)));
-}
-
-/** Return an integer of what `exactJson` parsed; null if it is none. */
+/** Return an integer of JSON that was parsed with bigints; null if it is none: 1e3 is a number, and no integer. */
 export function exactInteger(value: unknown): bigint | null {
-  return typeof value === "string" && /^#-?\d{1,80}$/.test(value) ? BigInt(value.slice(1)) : null;
+  return typeof value === "bigint" ? value : null;
 }

@@ -1,7 +1,8 @@
 /** A claim's file: the public part and the proof, read with care, as anybody may have edited it. */
 import { type Address, getAddress, type Hex, hexToBytes, isAddress, numberToHex } from "viem";
 
-import { asBytes, asRecord, exactInteger, exactJson } from "./bytes.js";
+import { JsonError, parseJson } from "../json.js";
+import { asBytes, asRecord, exactInteger } from "./bytes.js";
 import { Unproven } from "./errors.js";
 import { FIELD_MODULUS, INT128_MAX, toField } from "./features.js";
 
@@ -62,9 +63,10 @@ export function readClaim(text: string): Claim {
   if (text.length > LARGEST) throw new Unproven("the file is too large for a claim");
   let parsed: unknown;
   try {
-    parsed = exactJson(text);
-  } catch {
-    throw new Unproven("the file is no JSON: it was cut, or is none of a claim");
+    parsed = parseJson(text, "bigint");
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new Unproven(`the file was cut, or is none of a claim: ${error.message}`);
   }
   const found = asRecord(parsed);
   if (found?.format !== FORMAT) throw new Unproven(`the file is no claim: its format is not ${FORMAT}`);
@@ -138,7 +140,7 @@ function record(value: unknown, name: string): Readonly<Record<string, unknown>>
 }
 
 function text_(value: unknown, name: string): string {
-  if (typeof value !== "string" || value.startsWith("#") || value.length > 200) throw new Unproven(`the claim's ${name} is no text`);
+  if (typeof value !== "string" || value.length > 200) throw new Unproven(`the claim's ${name} is no text`);
   return value;
 }
 

@@ -2,7 +2,8 @@
 import { bytesToHex, concatHex, type Hex, hexToBytes, numberToHex } from "viem";
 
 import { CEREMONY_NEG_S_G2 } from "../read/srs.js";
-import { asBytes, asRecord, exactJson, toBigInt } from "./bytes.js";
+import { JsonError, parseJson } from "../json.js";
+import { asBytes, asRecord, toBigInt } from "./bytes.js";
 import { Unknown, Unproven } from "./errors.js";
 import type { PointG1, VerifierRun } from "./evm.js";
 import type { Compile, PublicFileName, PublicFiles } from "./types.js";
@@ -163,7 +164,7 @@ export function runtimeCode(publicFiles: PublicFiles): Uint8Array | null {
   return found === null ? null : hexToBytes(found);
 }
 
-/** Return what a manifest says; null if it is none. Nothing of it is believed: it only helps to find out what was meant. Numbers are as `exactJson` has them. */
+/** Return what a manifest says; null if it is none. Nothing of it is believed: it only helps to find out what was meant. Integers are bigints. */
 export function manifestOf(publicFiles: PublicFiles): Readonly<Record<string, unknown>> | null {
   const file = publicFiles.files["manifest.json"];
   return file === undefined ? null : parsed(file);
@@ -188,8 +189,9 @@ function runtimeOf(publicFiles: PublicFiles): Hex | null {
 
 function parsed(file: Uint8Array): Readonly<Record<string, unknown>> | null {
   try {
-    return asRecord(exactJson(new TextDecoder().decode(file)));
-  } catch {
+    return asRecord(parseJson(new TextDecoder().decode(file), "bigint"));
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
     return null;
   }
 }
