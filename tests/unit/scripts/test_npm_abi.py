@@ -6,7 +6,9 @@ import json
 import re
 from pathlib import Path
 
+from oracle.chain import compiled
 from oracle.chain.compiled import packaged
+from oracle.core.formats import keccak
 from scripts import npm_abi
 
 FOLDER = Path("npm/contracts")
@@ -44,3 +46,9 @@ def test_the_code_is_the_json(project_root: Path) -> None:
 def test_names_of_constants() -> None:
     assert npm_abi.constant("ZkOracle") == "zkOracleAbi"
     assert npm_abi.constant("IHalo2Verifier") == "halo2VerifierAbi"
+
+
+def test_the_client_knows_the_code_of_cards(project_root: Path) -> None:
+    """Cards of other code mean nothing, and pages say so."""
+    source = (project_root / "npm" / "client" / "src" / "read" / "cards.ts").read_text(encoding="utf-8")
+    assert f'"0x{keccak(compiled.load("ModelCard").runtime).hex()}"' in source

@@ -447,6 +447,8 @@ function History(props: { readonly hub: Hub; readonly feeds: readonly Feed[]; re
         <p class="empty">
           <Skeleton />
         </p>
+      ) : loaded.value.length === 0 ? (
+        <p class="empty">No feed has had it, and it was proposed for none.</p>
       ) : (
         <div class="table-wrap">
           <table class="table" aria-label="History of this model">
