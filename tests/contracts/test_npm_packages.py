@@ -50,7 +50,7 @@ def forge_test(project: Path, release: str) -> str:
     """Run a project's tests; return what forge says. Its own settings hold, but it downloads no compiler."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FOUNDRY_")}
     environment |= {"FOUNDRY_SOLC": str(solc(release)), "FOUNDRY_OFFLINE": "true"}
-    command = [toolchain.forge().path, "test", "--root", project]
+    command = [str(toolchain.forge().path), "test", "--root", str(project)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
