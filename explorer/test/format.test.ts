@@ -5,7 +5,7 @@ import { hrefOf, parseRoute, type Route } from "../src/app/routes.js";
 import { merge, parseChoice, parseUrls, UrlError } from "../src/app/settings.js";
 import { nextTheme } from "../src/app/theme.js";
 import { countsOf } from "../src/check/latest.js";
-import { reachOf } from "../src/pages/feed/price-chart.js";
+import { digitsFor, reachOf } from "../src/pages/feed/price-chart.js";
 import { featureText, featureTitle } from "../src/pages/round/features.js";
 import { scoreText } from "../src/pages/round/report.js";
 import { ageText, answerShort, answerText, changeText, countText, durationText, shortHex, sigmaText } from "../src/ui/format.js";
@@ -163,6 +163,12 @@ test("a far held value does not flatten the line, a near one is in sight", () =>
   expect(reachOf([100, null, 110], [120, 90])).toEqual({ low: 90, high: 120 });
   expect(reachOf([100, 110], [1_000, -1_000])).toEqual({ low: 100, high: 110 });
   expect(reachOf([null], [5])).toBeNull();
+});
+
+test("an axis has the decimals that tell its numbers apart", () => {
+  expect([digitsFor(50_000, 8), digitsFor(50, 8), digitsFor(0.5, 8), digitsFor(0.000_01, 8), digitsFor(5, 0), digitsFor(0, 8)]).toEqual([
+    0, 1, 3, 7, 0, 2,
+  ]);
 });
 
 test("a sparkline fills its box, and is empty for fewer than two values", () => {

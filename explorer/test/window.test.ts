@@ -1,4 +1,4 @@
-import type { Round } from "@verifiable-oracle/client";
+import type { Feed, Round } from "@verifiable-oracle/client";
 import { expect, test } from "vitest";
 
 import { RoundsStore, type ReadRounds } from "../src/pages/feed/rounds-store.js";
@@ -6,6 +6,7 @@ import {
   between,
   columnAt,
   columnsOf,
+  endOf,
   firstRange,
   gridFor,
   isOutgrown,
@@ -77,10 +78,20 @@ test("a time beyond the grid is in its last column", () => {
 test("ranges that are longer than the feed's life are not offered", () => {
   expect(rangesFor(1_000).map((each) => each.value)).toEqual(["all"]);
   expect(rangesFor(700_000).map((each) => each.value)).toEqual(["1h", "1d", "1w", "all"]);
-  expect(firstRange(100_000_000, 3_600)).toBe("1w");
-  expect(firstRange(100_000_000, 60)).toBe("1d");
-  expect(firstRange(10_000, 3_600)).toBe("all");
+  expect(firstRange(100_000_000, 3_600, 10_000)).toBe("1w");
+  expect(firstRange(100_000_000, 60, 10_000)).toBe("1d");
+  expect(firstRange(100_000_000, 60, 300)).toBe("all");
+  expect(firstRange(10_000, 3_600, 10_000)).toBe("all");
   expect(spanOf("1h", { from: 0, to: 10_000 })).toEqual({ from: 6_400, to: 10_072 });
+});
+
+test("the chart of a feed that stands still ends soon after its latest round", () => {
+  const terms = { heartbeat: 3_600, maxAge: 600 } as Feed["terms"];
+  const latest = round(9, 100_000);
+  expect(endOf({ latest, terms }, 101_000)).toBe(101_000);
+  expect(endOf({ latest, terms }, 99_000)).toBe(100_000);
+  expect(endOf({ latest, terms }, 900_000)).toBe(104_200);
+  expect(endOf({ latest: null, terms }, 900_000)).toBe(900_000);
 });
 
 /** A feed with a round each hour, and what was read of it. */

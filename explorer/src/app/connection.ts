@@ -8,7 +8,14 @@ import { settings, type Settings } from "./settings.js";
 export type Connection =
   | { readonly state: "none"; readonly settings: Settings }
   | { readonly state: "connecting"; readonly settings: Settings }
-  | { readonly state: "connected"; readonly settings: Settings; readonly hub: Hub; readonly endpoints: readonly Endpoint[] }
+  | {
+      readonly state: "connected";
+      readonly settings: Settings;
+      readonly hub: Hub;
+      readonly endpoints: readonly Endpoint[];
+      /** The newest block when the connection was made. */
+      readonly newest: Head;
+    }
   | { readonly state: "failed"; readonly settings: Settings; readonly error: Error };
 
 const NOTHING: Settings = { hub: null, endpoints: [], isChosen: false };
@@ -46,8 +53,8 @@ export function startConnection(): void {
     let isCurrent = true;
     void connect(chosen).then((found) => {
       if (!isCurrent) return;
+      if (found.state === "connected") note(found.hub, found.newest);
       connection.value = found;
-      if (found.state === "connected") void look(found.hub);
     });
     return () => {
       isCurrent = false;
@@ -66,8 +73,9 @@ async function connect(chosen: Settings): Promise<Connection> {
   for (const endpoint of endpoints) {
     try {
       if (chosen.hub === null) break;
-      const hub = await connectHub(endpoint, chosen.hub);
-      return { state: "connected", settings: chosen, hub, endpoints };
+      // The newest block comes along: pages take the time from it when they are first drawn.
+      const [hub, newest] = await Promise.all([connectHub(endpoint, chosen.hub), readHead(endpoint)]);
+      return { state: "connected", settings: chosen, hub, endpoints, newest };
     } catch (reason) {
       first ??= reason instanceof Error ? reason : new Error(String(reason));
     }
@@ -80,10 +88,14 @@ async function look(hub: Hub): Promise<void> {
     const found = await readHead(hub.endpoint);
     if (connectedHub.value !== hub) return;
     isOffline.value = false;
-    if (found.number === head.value?.number) return;
-    followChain(hub.chainId, found.time);
-    head.value = found;
+    if (found.number !== head.value?.number) note(hub, found);
   } catch {
     isOffline.value = connectedHub.value === hub;
   }
+}
+
+function note(hub: Hub, found: Head): void {
+  followChain(hub.chainId, found.time);
+  isOffline.value = false;
+  head.value = found;
 }

@@ -32,7 +32,8 @@ export async function loadPublicFiles(folders: readonly PublicFolder[], only?: R
 /** Return the model file of a public model that the site serves; null if it serves none. Nobody has checked it. */
 export async function modelFile(folders: readonly PublicFolder[], artifact: Hex): Promise<Uint8Array | null> {
   for (const { files } of folders) {
-    const [manifest, model] = [files[MANIFEST], files["model.onnx"]];
+    // The public files of a public model have it as its own architecture, weights included.
+    const [manifest, model] = [files[MANIFEST], files["model.onnx"] ?? files["architecture.onnx"]];
     if (manifest === undefined || model === undefined) continue;
     const content = await bytesAt(manifest);
     if (content !== null && artifactHash(content) === artifact) return bytesAt(model);

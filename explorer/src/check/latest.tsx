@@ -66,7 +66,7 @@ export function CheckLatest(props: { readonly hub: Hub; readonly feed: Feed }): 
       {state === "idle" ? (
         <p class="soft">
           Every round can be verified here, in this browser: signatures, history, features, and the proof in the verifier's own code. Open a
-          round for each step, or check the last {countText(wanted)} in one go.
+          round for each step, or check {wanted === 1 ? "it" : `the last ${countText(wanted)} in one go`}.
         </p>
       ) : (
         <>

@@ -11,7 +11,7 @@ import { ENDS, REASONS } from "../../ui/states.js";
 import type { BandModel } from "./band.js";
 import { PriceChart, type Band, type Pointed } from "./price-chart.js";
 import type { RoundsStore } from "./rounds-store.js";
-import { firstRange, gridFor, isOutgrown, rangesFor, spanOf, type Grid, type RangeName, type Span } from "./window.js";
+import { endOf, firstRange, gridFor, isOutgrown, rangesFor, spanOf, type Grid, type RangeName, type Span } from "./window.js";
 
 const SETTLE_MS = 120;
 const NO_BANDS: ReadonlyMap<number, Band> = new Map();
@@ -34,10 +34,10 @@ export function Chart(props: {
   const { feed, store, holds, begin, band } = props;
   const box = useRef<HTMLDivElement>(null);
   const chart = useRef<PriceChart | null>(null);
-  const end = Math.max(now.peek(), feed.latest?.observedAt ?? 0);
+  const end = endOf(feed, now.peek());
   const life: Span = { from: begin, to: end };
   const view = useRef<View | null>(null);
-  const [range, setRange] = useState<RangeName | null>(() => firstRange(end - begin, feed.terms.heartbeat));
+  const [range, setRange] = useState<RangeName | null>(() => firstRange(end - begin, feed.terms.heartbeat, feed.latest?.id ?? 0));
   const [stride, setStride] = useState(1);
   const [pointed, setPointed] = useState<Pointed | null>(null);
   const [error, setError] = useState<Error | null>(null);

@@ -159,7 +159,7 @@ function Further(props: { readonly feed: Feed; readonly trust: Trust | undefined
   return (
     <>
       <TermsCard feed={feed} trust={trust} />
-      <p class="faint">
+      <p class="faint small">
         Feed <Hash value={feed.id} name="the feed's id" isWhole />
       </p>
     </>

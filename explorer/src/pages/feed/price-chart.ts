@@ -72,6 +72,8 @@ export class PriceChart {
   private reach: { readonly low: number; readonly high: number } | null = null;
   /** Held values that are drawn where they are, with their columns. */
   private near: readonly { readonly column: number; readonly value: number }[] = [];
+  /** Decimals of the axis. */
+  private digits = 2;
   /** The time of the last sign of a person's hand, milliseconds. Only then a new range is a wish. */
   private touchedAt = Number.NEGATIVE_INFINITY;
 
@@ -230,8 +232,12 @@ export class PriceChart {
     const range = this.chart.timeScale().getVisibleLogicalRange();
     if (found?.priceRange == null || range === null) return found;
     const values = this.near.filter(({ column }) => column >= range.from && column <= range.to).map(({ value }) => value);
-    const { minValue, maxValue } = found.priceRange;
-    return { ...found, priceRange: { minValue: Math.min(minValue, ...values), maxValue: Math.max(maxValue, ...values) } };
+    const low = Math.min(found.priceRange.minValue, ...values);
+    const high = Math.max(found.priceRange.maxValue, ...values);
+    // A line that is flat gets some room, or its axis would have one number many times.
+    const room = high > low ? 0 : Math.max(Math.abs(high) * 0.01, 10 ** -this.decimals);
+    this.digits = digitsFor(high - low + 2 * room, this.decimals);
+    return { ...found, priceRange: { minValue: low - room, maxValue: high + room } };
   }
 
   private pointed(logical: number): Pointed {
@@ -252,10 +258,15 @@ export class PriceChart {
   }
 
   private text(value: number): string {
-    const size = Math.abs(value);
-    const digits = size >= 1_000 ? 2 : size >= 1 ? 4 : Math.min(this.decimals, 8);
-    return value.toLocaleString("en-GB", { maximumFractionDigits: Math.min(digits, this.decimals) }).replaceAll(",", "\u202f");
+    const digits = { minimumFractionDigits: this.digits, maximumFractionDigits: this.digits };
+    return value.toLocaleString("en-GB", digits).replaceAll(",", "\u202f");
   }
+}
+
+/** Return the decimals that tell the numbers of an axis apart: a hundredth of its height. */
+export function digitsFor(height: number, decimals: number): number {
+  if (!(height > 0)) return Math.min(2, decimals);
+  return Math.max(0, Math.min(decimals, 20, Math.ceil(-Math.log10(height / 100))));
 }
 
 /** The values between which held answers are drawn where they are: one and a half times the line's height around it. */

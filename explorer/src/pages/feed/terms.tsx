@@ -12,7 +12,7 @@ export function TrustStrip(props: { readonly feed: Feed; readonly trust: Trust |
   return (
     <section class="card trust" aria-label="What the answers rest on">
       <Facts>
-        <Fact name="Reporters" under={trust && `${String((trust.committee.quorum - 1) / 2)} may lie without effect`}>
+        <Fact name="Reporters" under={trust && liarsText((trust.committee.quorum - 1) / 2)}>
           {trust ? `${String(trust.committee.quorum)} of ${String(trust.committee.reporters.length)} must sign` : <Skeleton />}
         </Fact>
         <Fact name="Model" under={trust && (trust.model.architecture.bindsModel ? "private weights, pinned by hash" : "public weights")}>
@@ -86,4 +86,8 @@ export function TermsCard(props: { readonly feed: Feed; readonly trust: Trust | 
       )}
     </Card>
   );
+}
+
+function liarsText(liars: number): string {
+  return liars === 0 ? "no lie among them is outvoted" : `${String(liars)} of them may lie without effect`;
 }

@@ -1,6 +1,6 @@
 // What of a feed's rounds a chart of some time needs: pure functions of numbers.
 
-import type { Round } from "@verifiable-oracle/client";
+import type { Feed, Round } from "@verifiable-oracle/client";
 
 /** A stretch of time, unix seconds. */
 export interface Span {
@@ -118,8 +118,20 @@ export function rangesFor(life: number): readonly (typeof RANGES)[number][] {
   return RANGES.filter((each) => each.value === "all" || each.seconds < life);
 }
 
-/** Return the stretch to begin with: the shortest that has a hundred heartbeats. */
-export function firstRange(life: number, heartbeat: number): RangeName {
+/** Return the time at which a feed's chart ends: now; of a feed that stands still, soon after its latest round. */
+export function endOf(feed: Pick<Feed, "latest" | "terms">, time: number): number {
+  if (feed.latest === null) return time;
+  const { observedAt } = feed.latest;
+  const due = feed.terms.heartbeat + feed.terms.maxAge;
+  return time > observedAt + due ? observedAt + due : Math.max(time, observedAt);
+}
+
+/** Rounds that are shown all at once at first. */
+const FEW = 300;
+
+/** Return the stretch to begin with: all of a few rounds; otherwise the shortest that has a hundred heartbeats. */
+export function firstRange(life: number, heartbeat: number, rounds: number): RangeName {
+  if (rounds <= FEW) return "all";
   return rangesFor(life).find((each) => each.seconds >= 100 * heartbeat)?.value ?? "all";
 }
 
