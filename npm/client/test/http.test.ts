@@ -142,6 +142,33 @@ test.each([
   expect((await failureOf(endpoint)).meaning).toBe(meaning);
 });
 
+test("an answer without end is not read to its end", async () => {
+  let sent = 0;
+  const body = (): ReadableStream<Uint8Array> =>
+    new ReadableStream({
+      pull(controller) {
+        sent += 1_000;
+        controller.enqueue(new TextEncoder().encode(" ".repeat(1_000)));
+      },
+    });
+  const endpoint = httpEndpoint("https://rpc.example", { largest: 5_000, fetch: () => Promise.resolve(new Response(body())) });
+  expect(await failureOf(endpoint)).toMatchObject({ meaning: "nonsense", said: "more than 5000 bytes" });
+  expect((await failureOf(endpoint, "eth_getLogs")).meaning).toBe("too much");
+  expect(sent).toBeLessThan(20_000);
+});
+
+test("letters of several bytes are whole, wherever an answer is cut", async () => {
+  const bytes = new TextEncoder().encode('{"result":"é€😀"}');
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const byte of bytes) controller.enqueue(Uint8Array.of(byte));
+      controller.close();
+    },
+  });
+  const endpoint = httpEndpoint("https://rpc.example", { fetch: () => Promise.resolve(new Response(body)) });
+  expect(await endpoint.request("eth_chainId", [])).toBe("é€😀");
+});
+
 test("no more requests than allowed are under way at once", async () => {
   let [now, most] = [0, 0];
   const endpoint = httpEndpoint("https://rpc.example", {

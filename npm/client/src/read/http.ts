@@ -10,6 +10,8 @@ export interface HttpOptions {
   readonly attempts?: number;
   /** The most requests under way at once. Others wait. */
   readonly parallel?: number;
+  /** The most bytes of an answer that are read. */
+  readonly largest?: number;
   /** What sends requests; the platform's `fetch` unless tests have another. */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
   /** What waits. */
@@ -17,6 +19,8 @@ export interface HttpOptions {
 }
 
 const LONGEST_PAUSE = 15_000;
+/** The events of tens of thousands of rounds fit; what is longer fills the memory of whoever asked. */
+const LARGEST = 1 << 26;
 
 /**
  * Return the endpoint at a URL. Requests that a limit of the rate refuses are tried again, as late as it asks for.
@@ -24,7 +28,7 @@ const LONGEST_PAUSE = 15_000;
  * @param url An `http` or `https` URL. Keys in its path stay out of names and errors.
  */
 export function httpEndpoint(url: string, options: HttpOptions = {}): Endpoint {
-  const { timeout = 20_000, attempts = 4, parallel = 8 } = options;
+  const { timeout = 20_000, attempts = 4, parallel = 8, largest = LARGEST } = options;
   const send = options.fetch ?? ((target, init) => fetch(target, init));
   const sleep = options.sleep ?? ((milliseconds) => new Promise((done) => setTimeout(done, milliseconds)));
   const name = endpointName(url);
@@ -33,7 +37,7 @@ export function httpEndpoint(url: string, options: HttpOptions = {}): Endpoint {
 
   const once = async (method: string, params: readonly unknown[]): Promise<unknown> => {
     let answer: Response;
-    let text: string;
+    let text: string | null;
     try {
       answer = await send(url, {
         method: "POST",
@@ -44,11 +48,13 @@ export function httpEndpoint(url: string, options: HttpOptions = {}): Endpoint {
         credentials: "omit",
         referrerPolicy: "no-referrer",
       });
-      text = await answer.text();
+      text = await bodyOf(answer, largest);
     } catch (reason) {
       const isLate = reason instanceof Error && (reason.name === "TimeoutError" || reason.name === "AbortError");
       throw failure(name, method, isLate ? "slow" : "unreachable", "");
     }
+    // Events can be asked for in smaller parts; nothing else is so large.
+    if (text === null) throw failure(name, method, method === "eth_getLogs" ? "too much" : "nonsense", `more than ${String(largest)} bytes`);
     return resultOf(name, method, answer, text);
   };
 
@@ -98,6 +104,24 @@ class Refused extends Error {
     readonly refusal: Refusal,
   ) {
     super(failure.message);
+  }
+}
+
+/** Return the text of an answer; null if it is longer than that. */
+async function bodyOf(answer: Response, largest: number): Promise<string | null> {
+  if (answer.body === null) return "";
+  const reader = answer.body.getReader();
+  const decoder = new TextDecoder();
+  let [text, length] = ["", 0];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    length += value.length;
+    if (length > largest) {
+      await reader.cancel();
+      return null;
+    }
+    text += decoder.decode(value, { stream: true });
   }
 }
 
