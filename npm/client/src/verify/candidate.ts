@@ -1,13 +1,14 @@
 /** The steps of a submission that may be the one behind an event on a report: from its signatures to its outcome. */
 import { bytesToHex, type Hex } from "viem";
 
+import { feedSlot } from "../read/layout.js";
 import type { Model, Round } from "../read/types.js";
 import type { BlockHead } from "./answers.js";
 import { duePositions, type Submission } from "./calldata.js";
 import type { PinnedChain } from "./chain.js";
 import { Unknown, Unproven } from "./errors.js";
 import type { ReportEvent } from "./events.js";
-import { runVerifier, setupPoint, type VerifierRun } from "./evm.js";
+import { refusesOthers, runVerifier, setupPoint, type VerifierRun } from "./evm.js";
 import { featureNames, seesPeers } from "./features.js";
 import { judge } from "./gate.js";
 import type { Epoch, FeedHistory } from "./history.js";
@@ -30,7 +31,8 @@ import type { RoundFacts, RoundStepId, SignedRow } from "./types.js";
 
 /** The steps after the history, in their order. */
 export const AFTER_HISTORY = ["submission", "signatures", "answer", "turn", "features", "statement", "verifier", "proof", "setup", "key", "outcome"] as const;
-const LOCAL_CHAINS = new Set([31_337, 1_337]);
+/** Chains on which a local reference string is as it should be. */
+export const LOCAL_CHAINS = new Set([31_337, 1_337]);
 
 /** What the steps of a candidate rest on. */
 export interface Context {
@@ -46,6 +48,8 @@ export interface Context {
 export interface Notes {
   note(facts: Partial<RoundFacts>): void;
   warn(text: string): void;
+  /** Words on which the check rests could not be proven. */
+  unproven(): void;
 }
 
 /** Takes the steps of one submission. */
@@ -104,7 +108,7 @@ export class CandidateCheck {
       );
     } else {
       await recorder.step("setup", () => this.setup(chain, run));
-      await recorder.step("key", () => this.key(code, run));
+      await recorder.step("key", () => this.key(code, run, submission.proof, statement.instances));
     }
     const own = judged.get(event.feedId);
     const derived = listed.get(event.feedId)?.derived;
@@ -149,8 +153,10 @@ export class CandidateCheck {
     epoch: Epoch,
   ): Promise<{ detail: string; value: ReadonlyMap<Hex, { feed: JudgedFeed["feed"]; derived: DerivedAnswer }> }> {
     const listed = new Map<Hex, { feed: JudgedFeed["feed"]; derived: DerivedAnswer }>();
+    const { chain } = this.context;
     for (const feedId of submission.feedIds) {
       const feed = await this.verifier.feed(feedId);
+      if ((await chain.isProven()) && !(await chain.prove([feedSlot(feedId)]))) this.notes.unproven();
       listed.set(feedId, { feed, derived: derivedAnswer(submission, feed, epoch) });
     }
     const own = listed.get(event.feedId)?.derived;
@@ -178,7 +184,7 @@ export class CandidateCheck {
       if (isOther && history.problems.length > 0) {
         throw new Unknown(`the history of ${feed.terms.description}, which the same proof judged, is not whole: ${history.problems.join("; ")}`);
       }
-      if (isOther) await chain.prove(history.slots(roundId));
+      if (isOther && (await chain.isProven()) && !(await chain.prove(history.slots(roundId)))) this.notes.unproven();
       const { modelNumber, isPaused } = history.at(event.log);
       if (isPaused) throw new Unproven(`${feed.terms.description} was paused`);
       if (modelNumber !== submission.modelNumber) {
@@ -253,16 +259,19 @@ export class CandidateCheck {
   private async proof(code: Uint8Array, submission: Submission, statement: Statement): Promise<{ detail: string; value: VerifierRun }> {
     const run = await runVerifier(code, submission.proof, statement.instances);
     this.notes.note({ verifierGas: run.gas });
+    if (run.foreign.length > 0) {
+      throw new Unproven(`the verifier's code calls ${String(run.foreign[0])}, which may answer otherwise on the chain: it is none of ezkl's`);
+    }
     if (!run.accepted) {
       throw new Unproven(
         "the proof does not hold for this statement: the report, its history, or the proof was altered, or the hub took what it should not have taken",
       );
     }
     if (!(await this.verifier.refusesOthers(code, submission.proof, statement.instances))) {
-      throw new Unproven("the verifier's code accepts the same proof for another score, too: it verifies nothing");
+      throw new Unproven("the verifier's code accepts the same proof for another statement, too: it verifies nothing");
     }
     return {
-      detail: `${String(submission.proof.length)} bytes, run in an EVM here: ${String(run.gas)} gas. For another score it does not hold.`,
+      detail: `${String(submission.proof.length)} bytes, run in an EVM here: ${String(run.gas)} gas. For another statement it does not hold.`,
       value: run,
     };
   }
@@ -283,10 +292,19 @@ export class CandidateCheck {
     return { detail: `${text}. On a local chain that is as it should be.`, open: true, value: true };
   }
 
-  private async key(code: Uint8Array, run: VerifierRun): Promise<{ detail: string; open: boolean; value: boolean }> {
+  private async key(
+    code: Uint8Array,
+    run: VerifierRun,
+    proof: Uint8Array,
+    instances: readonly bigint[],
+  ): Promise<{ detail: string; open: boolean; value: boolean }> {
     const { publicFiles = [], compile } = this.verifier.options;
     const files = filesOf(publicFiles, code);
     if (files === null) {
+      this.notes.warn("Nothing shows here that the verifier's code is that of a model: load the public files.");
+      if (!(await refusesOthers(code, proof, instances))) {
+        throw new Unproven("the verifier's code accepts the same proof for another statement, too: it verifies nothing");
+      }
       return {
         detail:
           publicFiles.length === 0

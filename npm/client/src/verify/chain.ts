@@ -13,6 +13,10 @@ import { type ProvenAccount, provenAccount, provenWord } from "./trie.js";
 const EXTSLOAD = "0xdbd035ff";
 /** Slots that one request proves. */
 const SLOTS_PER_PROOF = 64;
+/** Requests for logs that one question may take with one endpoint. */
+const MOST_LOG_REQUESTS = 2_000;
+/** Blocks by which an endpoint may be behind another one. */
+const MOST_BEHIND = 256n;
 /** Blocks of which logs are asked for at once, at least, before an endpoint is given up. */
 const LEAST_BLOCKS = 1n;
 
@@ -87,16 +91,24 @@ export class PinnedChain {
       }
       return chainId === first.chainId;
     });
-    const number = sameChain.reduce((least, each) => (each.number < least ? each.number : least), first.number);
-    const head = await headOf(first.endpoint, number);
-    const agreeing = [first.endpoint];
+    // One that is far behind would set all others back to a time of its choice.
+    const newest = sameChain.reduce((most, each) => (each.number > most ? each.number : most), first.number);
+    const present = sameChain.filter(({ endpoint, number }) => {
+      const isBehind = typeof block === "string" && number + MOST_BEHIND < newest;
+      if (isBehind) leave(endpoint, `it is at block ${String(number)}, where another one is at ${String(newest)}`);
+      return !isBehind;
+    });
+    const leading = present[0] ?? first;
+    const number = present.reduce((least, each) => (each.number < least ? each.number : least), leading.number);
+    const head = await headOf(leading.endpoint, number);
+    const agreeing = [leading.endpoint];
     await Promise.all(
-      sameChain.slice(1).map(async ({ endpoint }) => {
+      present.slice(1).map(async ({ endpoint }) => {
         try {
           const found = await headOf(endpoint, number);
           if (found.hash === head.hash) agreeing.push(endpoint);
           else {
-            const hashes = `${head.hash} at ${first.endpoint.name}, and ${found.hash} at ${endpoint.name}`;
+            const hashes = `${head.hash} at ${leading.endpoint.name}, and ${found.hash} at ${endpoint.name}`;
             leave(endpoint, `block ${String(number)} is ${hashes}`, true);
           }
         } catch (error) {
@@ -211,6 +223,9 @@ export class PinnedChain {
       const names = [first.name, other.name];
       throw new Unproven(`${names.join(" and ")} contradict each other on block ${String(number)}: ask a third`, names);
     }
+    if (first.head.stateRoot === null && (await this.isProven())) {
+      throw new Unproven(`${first.name} altered block ${String(number)}: what it tells does not have its hash`, [first.name]);
+    }
     return first.head;
   }
 
@@ -244,7 +259,7 @@ export class PinnedChain {
     for (const endpoint of this.endpoints) {
       let logs: readonly RawLog[];
       try {
-        logs = await this.logsOf(endpoint, from, this.head.number, topics);
+        logs = await this.logsOf(endpoint, from, this.head.number, topics, { left: MOST_LOG_REQUESTS });
       } catch (error) {
         if (!(error instanceof EndpointError || error instanceof Unproven)) throw error;
         errors.push(error);
@@ -417,18 +432,25 @@ export class PinnedChain {
     return null;
   }
 
-  private async logsOf(endpoint: Endpoint, from: bigint, to: bigint, topics: TopicFilter): Promise<readonly RawLog[]> {
+  private async logsOf(
+    endpoint: Endpoint,
+    from: bigint,
+    to: bigint,
+    topics: TopicFilter,
+    budget: { left: number },
+  ): Promise<readonly RawLog[]> {
     let answer: unknown;
+    budget.left--;
     try {
       answer = await endpoint.request("eth_getLogs", [
         { address: this.hub, fromBlock: numberToHex(from), toBlock: numberToHex(to), topics },
       ]);
     } catch (error) {
       const isTooMuch = error instanceof EndpointError && error.meaning === "too much";
-      if (!isTooMuch || to - from < LEAST_BLOCKS) throw error;
+      if (!isTooMuch || to - from < LEAST_BLOCKS || budget.left <= 0) throw error;
       const middle = (from + to) / 2n;
-      const first = await this.logsOf(endpoint, from, middle, topics);
-      return [...first, ...(await this.logsOf(endpoint, middle + 1n, to, topics))];
+      const first = await this.logsOf(endpoint, from, middle, topics, budget);
+      return [...first, ...(await this.logsOf(endpoint, middle + 1n, to, topics, budget))];
     }
     if (!Array.isArray(answer)) throw nonsense(endpoint, "logs are no list");
     return answer.map((each: unknown) => {

@@ -110,6 +110,9 @@ class ClaimChecker {
             const value = await PinnedChain.pin(registry.address, registry.endpoints, "latest");
             const left = value.leftOut.find(({ isContradiction }) => isContradiction);
             if (left !== undefined) throw new Unproven(`${left.name} contradicts ${value.names.join(" and ")}: ${left.why}`, [left.name]);
+            if (value.names.length === 1) {
+              this.warnings.add(`What the registry has was read from one endpoint, ${value.names.join()}, and nothing proves it: name a second one.`);
+            }
             return { detail: `Block ${String(value.head.number)}, ${value.head.hash}, at ${value.names.join(" and ")}.`, value };
           });
     if (registry !== undefined && chain === null) {
@@ -168,6 +171,7 @@ class ClaimChecker {
   private async attestation(claim: Claim, chain: PinnedChain): Promise<Found & { value: true }> {
     const { attestation } = claim;
     if (attestation === null) {
+      this.warnings.add("No issuer vouches for the data: the file has no attestation.");
       return { detail: "The file has no attestation: the claim may be about data that nobody has checked.", open: true, value: true };
     }
     const content = keccak256(
@@ -211,6 +215,7 @@ class ClaimChecker {
   private async proof(claim: Claim, { code }: ClaimModel, instances: readonly bigint[]): Promise<Found & { value: VerifierRun }> {
     if (instances.some((each) => each < 0n || each >= FIELD_MODULUS)) throw new Unproven("an instance is no field element");
     const run = await runVerifier(code, claim.proof, instances);
+    if (run.foreign.length > 0) throw new Unproven(`the verifier's code calls ${String(run.foreign[0])}, which may answer otherwise on the chain`);
     if (!run.accepted) throw new Unproven("the proof does not hold for what the claim says: the claim, or the proof, was altered");
     const subject = instances.length - 2;
     const others = [...instances.slice(0, subject), ((instances[subject] ?? 0n) + 1n) % FIELD_MODULUS, ...instances.slice(subject + 1)];

@@ -9,6 +9,7 @@ import { FIELD_MODULUS } from "./features.js";
 
 const SELECTOR = toFunctionSelector("function verifyProof(bytes proof, uint256[] instances)");
 const [EC_ADD, EC_MUL, PAIRING] = ["06", "07", "08"].map((each) => each.padStart(40, "0")) as [string, string, string];
+const LAST_PRECOMPILE = 10n;
 const GAS = 100_000_000n;
 const YES = numberToHex(1n, { size: 32 });
 
@@ -24,6 +25,8 @@ export interface VerifierRun {
   readonly points: ReadonlySet<PointG1>;
   /** The input of each pairing check: 192 bytes a pair. */
   readonly pairings: readonly Hex[];
+  /** Addresses that it called and that are no precompiles. On the chain they may answer otherwise than here. */
+  readonly foreign: readonly string[];
 }
 
 /** Return the calldata of `verifyProof`, as the hub writes it: canonical ABI encoding, the proof first. */
@@ -75,26 +78,42 @@ export async function runVerifier(
       watched(PAIRING, (input) => pairings.push(bytesToHex(input))),
     ],
   });
-  const result = await evm.runCode({ code, data: verifierCall(proof, instances), gasLimit: GAS });
+  const foreign: string[] = [];
+  evm.events.on("beforeMessage", ({ to, codeAddress }, resolve) => {
+    for (const each of [to, codeAddress]) {
+      const address = each?.toString();
+      if (address !== undefined && (BigInt(address) === 0n || BigInt(address) > LAST_PRECOMPILE)) foreign.push(address);
+    }
+    resolve?.();
+  });
+  // The EVM raises an error of its own where code calls an account that is not there: such code is no verifier.
+  const result = await evm.runCode({ code, data: verifierCall(proof, instances), gasLimit: GAS }).catch(() => null);
   return {
-    accepted: result.exceptionError === undefined && bytesToHex(result.returnValue) === YES,
-    gas: result.executionGasUsed,
+    accepted:
+      foreign.length === 0 &&
+      result !== null &&
+      result.exceptionError === undefined &&
+      bytesToHex(result.returnValue) === YES,
+    gas: result?.executionGasUsed ?? 0n,
     points,
     pairings,
+    foreign,
   };
 }
 
 /**
- * Return true if code refuses a proof, which it has accepted, for another statement: the last instance, a score, is one
- * larger. Code that says yes to everything does not.
+ * Return true if code refuses a proof, which it has accepted, for another statement: an instance is another one. Code
+ * that says yes to everything does not. Which instance it is, nobody knows in advance.
  */
 export async function refusesOthers(
   code: Uint8Array,
   proof: Uint8Array,
   instances: readonly bigint[],
 ): Promise<boolean> {
-  const last = instances.at(-1) ?? 0n;
-  const other = [...instances.slice(0, -1), (last + 1n) % FIELD_MODULUS];
+  const [place = 0, more = 0] = crypto.getRandomValues(new Uint32Array(2));
+  const other = instances.map((each, at) =>
+    at === place % instances.length ? (each + 1n + BigInt(more)) % FIELD_MODULUS : each,
+  );
   return !(await runVerifier(code, proof, other)).accepted;
 }
 

@@ -4,9 +4,9 @@ import type { Hex } from "viem";
 import type { Model, Round } from "../read/types.js";
 import type { BlockHead } from "./answers.js";
 import { agrees } from "./calldata.js";
-import { AFTER_HISTORY, CandidateCheck, type Notes, plural } from "./candidate.js";
+import { AFTER_HISTORY, CandidateCheck, LOCAL_CHAINS, type Notes, plural } from "./candidate.js";
 import type { PinnedChain } from "./chain.js";
-import { CheckError, Unproven } from "./errors.js";
+import { CheckError, Unknown, Unproven } from "./errors.js";
 import { type ReportEvent, reportEvent, topicsOf } from "./events.js";
 import type { FeedHistory } from "./history.js";
 import { fixedSlots, type HubVerifier, reporterSlots, withheld } from "./round.js";
@@ -30,10 +30,16 @@ const TITLES: Readonly<Record<RoundStepId, string>> = {
   key: "The code belongs to the published key",
   outcome: "The hub did what follows",
 };
+/** Seconds after which the latest block of a chain is old. */
+const OLD = 3_600;
+/** Submissions of one input that are tried: whoever made it may have put any number there. */
+const MOST_CANDIDATES = 8;
+
 /** Checks one report. */
 export class ReportCheck {
   private facts: RoundFacts;
   private readonly warnings = new Set<string>();
+  private isUnproven = false;
 
   constructor(
     private readonly verifier: HubVerifier,
@@ -66,7 +72,7 @@ export class ReportCheck {
               chainId: chain.chainId,
               block: chain.head.number,
               hash: chain.head.hash,
-              isProven: recorder.steps.some(({ id, state }) => id === "state" && state === "holds"),
+              isProven: !this.isUnproven && recorder.steps.some(({ id, state }) => id === "state" && state === "holds"),
               endpoints: chain.names,
             },
       liars: [...new Set([...recorder.steps.flatMap((step) => step.liars), ...lies.map(([name]) => name)])],
@@ -101,6 +107,10 @@ export class ReportCheck {
     const notes: Notes = {
       note: (found) => { this.note(found); },
       warn: (text) => this.warnings.add(text),
+      unproven: () => {
+        this.isUnproven = true;
+        this.warnings.add("Words of other feeds of the report could not be proven: they are believed as they were told.");
+      },
     };
     for (const candidate of others.length > 0 ? found.candidates : []) {
       const quiet = new Recorder(TITLES, {});
@@ -126,6 +136,10 @@ export class ReportCheck {
           throw new Unproven(`${name} contradicts ${chain.names.join(" and ")}: ${why}. Ask a third`, names);
         }
         this.warnings.add(`${name} is left out: ${why}`);
+      }
+      const age = Math.floor(Date.now() / 1_000) - chain.head.time;
+      if (age > OLD && !LOCAL_CHAINS.has(chain.chainId)) {
+        this.warnings.add(`The latest block at ${chain.names.join(" and ")} is ${String(Math.floor(age / 3_600))} hours old.`);
       }
       const detail = `Block ${String(chain.head.number)} of chain ${String(chain.chainId)}, ${chain.head.hash}, at ${chain.names.join(" and ")}.`;
       return { detail, value: chain };
@@ -252,6 +266,9 @@ export class ReportCheck {
           ", or the hub is none of this release",
         found.isHashed ? chain.names : [],
       );
+    }
+    if (agreeing.length > MOST_CANDIDATES) {
+      throw new Unknown(`${String(agreeing.length)} submissions in the input fit the event: take an endpoint with debug_traceTransaction`);
     }
     this.note({ block: block.number, blockTime: block.time, way: found.way });
     const how = found.way === "direct" ? "which calls the hub" : "through another contract";
