@@ -20,9 +20,9 @@ const pageOf = (name: keyof typeof scene.rounds): string => {
 const PAGES: readonly (readonly [name: string, hash: string, heading: string, shown: RegExp])[] = [
   ["feeds", "#/", "Feeds", /insecure SRS/],
   ["a feed", feed("solo"), "solo / USD", /150\.00/],
-  ["a held feed", feed("level"), "level / USD", /held/],
-  ["a paused feed", feed("paused"), "paused / USD", /paused/],
-  ["a stale feed", feed("stale"), "stale / USD", /stale/],
+  ["a held feed", feed("level"), "level / USD", /^held$/],
+  ["a paused feed", feed("paused"), "paused / USD", /^paused$/],
+  ["a stale feed", feed("stale"), "stale / USD", /^stale$/],
   ["a feed of a public model", feed("open"), "open / USD", /200\.00/],
   ["a round", pageOf("confirmed"), "Round 15", /150\.00/],
   ["a held report", pageOf("heldNow"), "Held report for round 2", /200\.00/],
@@ -59,6 +59,21 @@ describe.each(PAGES)("%s", (_, hash, heading, shown) => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
     await page.context().close();
   });
+});
+
+test("each feed has the word of its state", async () => {
+  const { page } = await explorer.open("#/");
+  for (const [name, word] of [["solo", "ok"], ["level", "held"], ["paused", "paused"], ["stale", "stale"], ["trio", "ok"]]) {
+    await page.getByRole("row", { name: `${String(name)} / USD` }).getByText(String(word), { exact: true }).waitFor();
+  }
+  await page.context().close();
+});
+
+test("settings that are opened first have the hub and the endpoints of the configuration", async () => {
+  const { page } = await explorer.open("#/settings");
+  await page.waitForFunction((hub) => document.querySelector("input")?.value.toLowerCase() === hub, scene.hub.toLowerCase());
+  expect(await page.getByLabel("RPC endpoints, one a line").inputValue()).toBe(scene.rpcUrl);
+  await page.context().close();
 });
 
 test("everything is reached by keyboard", async () => {

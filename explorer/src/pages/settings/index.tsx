@@ -13,8 +13,11 @@ import { probe, type Finding, type Probed } from "./probe.js";
 /** The hub and the endpoints, and what each endpoint can do. */
 export function SettingsPage(): VNode {
   const current = settings.value;
-  const [hub, setHub] = useState<string>(current.hub ?? "");
-  const [urls, setUrls] = useState(current.endpoints.join("\n"));
+  // Null until somebody types: the page may be drawn before the configuration has come.
+  const [typedHub, setHub] = useState<string | null>(null);
+  const [typedUrls, setUrls] = useState<string | null>(null);
+  const hub = typedHub ?? current.hub ?? "";
+  const urls = typedUrls ?? current.endpoints.join("\n");
   const [problem, setProblem] = useState<{ readonly field: "hub" | "urls"; readonly message: string } | null>(null);
   const [isSaved, setSaved] = useState(false);
   const [probed, setProbed] = useState<readonly Probed[]>([]);
@@ -60,8 +63,8 @@ export function SettingsPage(): VNode {
   };
   const reset = (): void => {
     choose({ hub: null, endpoints: null });
-    setHub(config.value.hub ?? "");
-    setUrls(config.value.endpoints.join("\n"));
+    setHub(null);
+    setUrls(null);
     setProbed([]);
     setProblem(null);
     setSaved(false);
