@@ -13,6 +13,7 @@ import { featureNames, seesPeers } from "./features.js";
 import { judge } from "./gate.js";
 import type { Epoch, FeedHistory } from "./history.js";
 import { CEREMONY, checkKey, filesOf } from "./key.js";
+import { foreignInstruction } from "./opcodes.js";
 import type { HubVerifier } from "./round.js";
 import { domainSeparator, signersOf } from "./signatures.js";
 import {
@@ -253,7 +254,14 @@ export class CandidateCheck {
     if (value.length === 0 || bytesToHex(value.subarray(0, 3)) === "0xef0100") {
       throw new Unproven(`there is no contract of fixed code at ${verifier}`);
     }
-    return { detail: `${String(value.length)} bytes at ${verifier} have the hash ${codeHash}, which the hub stores.`, value };
+    const foreign = foreignInstruction(value);
+    if (foreign !== null) {
+      throw new Unproven(`the verifier's code at ${verifier} has ${foreign}: it may decide otherwise on the chain than here, and is none of ezkl's`);
+    }
+    return {
+      detail: `${String(value.length)} bytes at ${verifier} have the hash ${codeHash}, which the hub stores. They depend on nothing but the call.`,
+      value,
+    };
   }
 
   private async proof(code: Uint8Array, submission: Submission, statement: Statement): Promise<{ detail: string; value: VerifierRun }> {

@@ -18,6 +18,7 @@ import { CheckError, Unproven } from "./errors.js";
 import { codeHashOf, runVerifier, setupPoint, type VerifierRun } from "./evm.js";
 import { FIELD_MODULUS } from "./features.js";
 import { CEREMONY, checkKey, filesOf, manifestOf, runtimeCode } from "./key.js";
+import { foreignInstruction } from "./opcodes.js";
 import { domainSeparator, signerOf } from "./signatures.js";
 import { type Found, Recorder } from "./steps.js";
 import type { ClaimCheck, ClaimOptions, ClaimStepId, PublicFiles, Watcher } from "./types.js";
@@ -208,6 +209,8 @@ class ClaimChecker {
     if (claim.proof.length !== model.proofBytes) {
       throw new Unproven(`the proof has ${String(claim.proof.length)} bytes, and the model's have ${String(model.proofBytes)}`);
     }
+    const foreign = foreignInstruction(model.code);
+    if (foreign !== null) throw new Unproven(`the verifier's code has ${foreign}: it may decide otherwise on the chain than here, and is none of ezkl's`);
     const where = model.verifier === null ? "of the public files" : `at ${model.verifier}`;
     return { detail: `${String(model.code.length)} bytes of code ${where}, whose hash is part of the model's id.`, value: true };
   }

@@ -46,7 +46,8 @@ export function verifierCall(proof: Uint8Array, instances: readonly bigint[]): U
 }
 
 /**
- * Run a verifier. It has no storage and no other code to call here, so the result is that of its code alone.
+ * Run a verifier. It has no storage and no other code to call here, so the result is that of its code alone: see
+ * `foreignInstruction` for code that would ask for more.
  *
  * @param code Its runtime code.
  */
@@ -129,13 +130,15 @@ export const G2: Hex = concatHex([
 
 /**
  * Return the point −[s]₂ with which a run checked the pairing: it belongs to the reference string. Null if the run did
- * not check one pairing of two pairs, the first of them with G2's generator.
+ * not check one pairing of two pairs, the first of them with G2's generator, or checked it with points at infinity, for which
+ * every pairing holds.
  */
 export function setupPoint(run: VerifierRun): Hex | null {
   const [pairing, ...more] = run.pairings;
   if (pairing === undefined || more.length > 0 || pairing.length !== 2 + 2 * 384) return null;
   const part = (from: number, to: number): Hex => `0x${pairing.slice(2 + 2 * from, 2 + 2 * to)}`;
-  return part(64, 192) === G2 ? part(256, 384) : null;
+  const isEmpty = [part(0, 64), part(192, 256)].some((each) => BigInt(each) === 0n);
+  return part(64, 192) === G2 && !isEmpty ? part(256, 384) : null;
 }
 
 /** Return keccak256 of code, as EXTCODEHASH gives it. */

@@ -4,14 +4,14 @@ import type { Hex } from "viem";
 import type { Model, Round } from "../read/types.js";
 import type { BlockHead } from "./answers.js";
 import { agrees } from "./calldata.js";
-import { AFTER_HISTORY, CandidateCheck, LOCAL_CHAINS, type Notes, plural } from "./candidate.js";
+import { AFTER_HISTORY, CandidateCheck, type Context, LOCAL_CHAINS, type Notes, plural } from "./candidate.js";
 import type { PinnedChain } from "./chain.js";
 import { CheckError, Unknown, Unproven } from "./errors.js";
 import { type ReportEvent, reportEvent, topicsOf } from "./events.js";
 import type { FeedHistory } from "./history.js";
 import { fixedSlots, type HubVerifier, reporterSlots, withheld } from "./round.js";
 import { Recorder } from "./steps.js";
-import { type FoundSubmissions, submissionsOf } from "./transactions.js";
+import { firstThat, type FoundSubmissions, submissionsOf } from "./transactions.js";
 import type { ReportTarget, RoundCheck, RoundFacts, RoundStepId, Watcher } from "./types.js";
 
 const TITLES: Readonly<Record<RoundStepId, string>> = {
@@ -32,8 +32,6 @@ const TITLES: Readonly<Record<RoundStepId, string>> = {
 };
 /** Seconds after which the latest block of a chain is old. */
 const OLD = 3_600;
-/** Submissions of one input that are tried: whoever made it may have put any number there. */
-const MOST_CANDIDATES = 8;
 
 /** Checks one report. */
 export class ReportCheck {
@@ -99,30 +97,65 @@ export class ReportCheck {
       return;
     }
     const context = { chain, ...base, event, block: found.block };
-    // Whoever made a relay's input may have put several submissions in it that agree with the event.
-    const [first, ...others] = found.candidates;
-    if (first === undefined) return;
+    if (found.way === "direct") {
+      const [only] = found.candidates;
+      if (only === undefined) return;
+      const { notes, keep } = this.notes();
+      await new CandidateCheck(this.verifier, recorder, context, notes).judged(only);
+      keep();
+      return;
+    }
+    await this.relayed(recorder, context, found);
+  }
+
+  /** Take the steps of a relayed report: those of the first submission that holds, or else why none is the one. */
+  private async relayed(recorder: Recorder<RoundStepId>, context: Context, found: FoundSubmissions): Promise<void> {
+    const { event, chain } = context;
     const { facts } = this;
-    let chosen = first;
-    const notes: Notes = {
-      note: (found) => { this.note(found); },
-      warn: (text) => this.warnings.add(text),
-      unproven: () => {
-        this.isUnproven = true;
-        this.warnings.add("Words of other feeds of the report could not be proven: they are believed as they were told.");
+    const judged: { readonly quiet: Recorder<RoundStepId>; readonly facts: RoundFacts; readonly keep: () => void }[] = [];
+    try {
+      await firstThat(chain, event.log.transaction, event, found, async (candidate) => {
+        this.facts = facts;
+        const quiet = new Recorder(TITLES, {});
+        const { notes, keep } = this.notes();
+        await new CandidateCheck(this.verifier, quiet, context, notes).judged(candidate);
+        judged.push({ quiet, facts: this.facts, keep });
+        const failed = quiet.steps.find(({ state }) => state === "fails");
+        if (failed !== undefined) throw new Unproven(failed.detail, failed.liars);
+      });
+    } catch (error) {
+      if (error instanceof Unknown) {
+        this.facts = facts;
+        recorder.skip(AFTER_HISTORY.slice(1), `It was not looked at: ${error.message}.`);
+        return;
+      }
+      if (!(error instanceof Unproven)) throw error;
+    }
+    const last = judged.at(-1);
+    if (last === undefined) return;
+    this.facts = last.facts;
+    last.keep();
+    recorder.take(last.quiet);
+  }
+
+  /** Return what takes the notes on a submission, and what keeps those that are no facts: decoys leave none. */
+  private notes(): { readonly notes: Notes; readonly keep: () => void } {
+    const warnings: string[] = [];
+    let isUnproven = false;
+    return {
+      notes: {
+        note: (found) => { this.note(found); },
+        warn: (text) => { warnings.push(text); },
+        unproven: () => { isUnproven = true; },
+      },
+      keep: () => {
+        if (isUnproven) {
+          this.isUnproven = true;
+          warnings.push("Words of other feeds of the report could not be proven: they are believed as they were told.");
+        }
+        for (const each of warnings) this.warnings.add(each);
       },
     };
-    for (const candidate of others.length > 0 ? found.candidates : []) {
-      const quiet = new Recorder(TITLES, {});
-      this.facts = facts;
-      await new CandidateCheck(this.verifier, quiet, context, notes).judged(candidate);
-      if (quiet.isClean) {
-        chosen = candidate;
-        break;
-      }
-    }
-    this.facts = facts;
-    await new CandidateCheck(this.verifier, recorder, context, notes).judged(chosen);
   }
 
   // --- the chain ---------------------------------------------------------------------------------------------------
@@ -266,9 +299,6 @@ export class ReportCheck {
           ", or the hub is none of this release",
         found.isHashed ? chain.names : [],
       );
-    }
-    if (agreeing.length > MOST_CANDIDATES) {
-      throw new Unknown(`${String(agreeing.length)} submissions in the input fit the event: take an endpoint with debug_traceTransaction`);
     }
     this.note({ block: block.number, blockTime: block.time, way: found.way });
     const how = found.way === "direct" ? "which calls the hub" : "through another contract";

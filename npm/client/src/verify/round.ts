@@ -14,7 +14,7 @@ import { epochOf, type Epoch, FeedHistory } from "./history.js";
 import { ReportCheck } from "./report.js";
 import { signersOf, domainSeparator } from "./signatures.js";
 import { checkSigners, derivedAnswer } from "./statement.js";
-import { submissionsOf } from "./transactions.js";
+import { firstThat, submissionsOf } from "./transactions.js";
 import type { HubOptions, ReportTarget, RoundCheck, Watcher } from "./types.js";
 
 /**
@@ -105,17 +105,8 @@ export class HubVerifier {
     const logs = await chain.logs(this.from, [topicsOf(["RoundAccepted"]), [feed.id], [topic]]);
     const [event] = logs.map(reportEvent).filter((each) => each !== null);
     if (event === undefined) throw new Unproven(withheld(chain, feed, roundId), chain.names);
-    const { candidates } = await submissionsOf(chain, event.log.transaction, event);
-    const reasons: unknown[] = [];
-    for (const submission of candidates) {
-      try {
-        return await this.signedPeers(chain, feed, submission);
-      } catch (error) {
-        if (!(error instanceof Unproven)) throw error;
-        reasons.push(error);
-      }
-    }
-    throw reasons[0];
+    const found = await submissionsOf(chain, event.log.transaction, event);
+    return firstThat(chain, event.log.transaction, event, found, (submission) => this.signedPeers(chain, feed, submission));
   }
 
   /**
@@ -125,22 +116,16 @@ export class HubVerifier {
    */
   async checkEvent(feed: Feed, event: ReportEvent): Promise<void> {
     const chain = await this.chain();
-    const { candidates } = await submissionsOf(chain, event.log.transaction, event);
-    const agreeing = candidates.filter((each) => agrees(each, event));
-    const which = `the report of ${feed.terms.description} in transaction ${event.log.transaction}`;
-    if (agreeing.length === 0) throw new Unproven(`the event of ${which} was altered: another one was submitted`, chain.names);
-    const reasons: unknown[] = [];
-    for (const submission of agreeing) {
-      try {
-        const epoch = await this.signed(chain, submission);
-        if (derivedAnswer(submission, feed, epoch).answer === event.answer) return;
-        reasons.push(new Unproven(`the answer of ${which} is not the median`));
-      } catch (error) {
-        if (!(error instanceof Unproven)) throw error;
-        reasons.push(error);
+    const { transaction } = event.log;
+    const which = `the report of ${feed.terms.description} in transaction ${transaction}`;
+    const found = await submissionsOf(chain, transaction, event);
+    await firstThat(chain, transaction, event, found, async (submission) => {
+      if (!agrees(submission, event)) {
+        throw new Unproven(`the event of ${which} was altered: another one was submitted`, chain.names);
       }
-    }
-    throw reasons[0];
+      const epoch = await this.signed(chain, submission);
+      if (derivedAnswer(submission, feed, epoch).answer !== event.answer) throw new Unproven(`the answer of ${which} is not the median`);
+    });
   }
 
   /**

@@ -59,6 +59,15 @@ export class Recorder<Id extends string> {
     }
   }
 
+  /** Take over what another recorder has recorded, and tell it. */
+  take(other: Recorder<Id>): void {
+    for (const step of other.steps) {
+      this.watcher.onBegin?.({ id: step.id, title: step.title });
+      this.steps.push(step);
+      this.watcher.onStep?.(step);
+    }
+  }
+
   /** Say of steps that they were not taken. */
   skip(ids: readonly Id[], why: string): void {
     for (const id of ids) {

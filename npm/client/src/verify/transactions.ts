@@ -22,6 +22,11 @@ import {
 import type { PinnedChain } from "./chain.js";
 import { Unknown, Unproven } from "./errors.js";
 
+/** Submissions of one input that are tried: whoever made it may have put any number there. */
+const MOST_CANDIDATES = 8;
+/** Calls within calls that a trace may have: the EVM allows no more. */
+const DEEPEST = 1_024;
+
 /** A transaction, as far as it is looked at. */
 export interface CheckedTransaction {
   readonly to: Address | null;
@@ -35,6 +40,8 @@ export interface FoundSubmissions {
   readonly way: "direct" | "relayed";
   readonly candidates: readonly Submission[];
   readonly isHashed: boolean;
+  /** True if a trace told them: an endpoint's word. */
+  readonly isTraced: boolean;
 }
 
 /**
@@ -82,16 +89,33 @@ export async function submissionsOf(
   const outputs = calls === REPORT_CALLS ? undefined : wanted.scores.length;
   if (transaction.to?.toLowerCase() === chain.hub.toLowerCase()) {
     try {
-      return { way: "direct", candidates: [readSubmission(input, calls, 0, outputs)], isHashed };
+      return { way: "direct", candidates: [readSubmission(input, calls, 0, outputs)], isHashed, isTraced: false };
     } catch (error) {
       if (!(error instanceof MalformedSubmission)) throw error;
       throw new Unproven(`transaction ${hash} called the hub, but not with a submission: ${error.message}`);
     }
   }
   const candidates = findSubmissions(input, wanted, calls);
-  if (candidates.length === 1) return { way: "relayed", candidates, isHashed };
+  if (candidates.length === 1) return { way: "relayed", candidates, isHashed, isTraced: false };
   // Several may fit, or none: the calls themselves tell.
-  const traced = tracedCalls(await chain.trace(hash), chain.hub).flatMap((data) => {
+  const traced = await tracedSubmissions(chain, hash, wanted, calls);
+  if (traced.length > 0) return { way: "relayed", candidates: traced, isHashed, isTraced: true };
+  if (candidates.length > 0) return { way: "relayed", candidates, isHashed, isTraced: false };
+  throw new Unknown(
+    `the report came through another contract, its submission is not in the input of transaction ${hash}, and no ` +
+      "endpoint can trace it: take one with debug_traceTransaction",
+  );
+}
+
+/** Return the submissions behind an event that a trace shows; none if no endpoint has one. */
+async function tracedSubmissions(
+  chain: PinnedChain,
+  hash: Hex,
+  wanted: WantedReport,
+  calls: readonly SubmitCall[],
+): Promise<readonly Submission[]> {
+  const outputs = calls === REPORT_CALLS ? undefined : wanted.scores.length;
+  return tracedCalls(await chain.trace(hash), chain.hub).flatMap((data) => {
     try {
       const found = readSubmission(data, calls, 0, outputs);
       return agrees(found, wanted) ? [found] : [];
@@ -100,23 +124,57 @@ export async function submissionsOf(
       throw error;
     }
   });
-  if (traced.length > 0) return { way: "relayed", candidates: traced, isHashed };
-  if (candidates.length > 0) return { way: "relayed", candidates, isHashed };
+}
+
+/**
+ * Return what `read` makes of the first of the submissions that may be behind an event. Whoever made a relay's input may
+ * have put anything in it that agrees with the event. So if `read` refuses all that the input shows, a trace decides.
+ *
+ * @param read Raises Unproven if a submission is not the one.
+ * @throws Unproven if the submission was found, and is refused. Unknown if nothing but decoys was found.
+ */
+export async function firstThat<T>(
+  chain: PinnedChain,
+  hash: Hex,
+  wanted: WantedReport,
+  found: FoundSubmissions,
+  read: (submission: Submission) => Promise<T>,
+): Promise<T> {
+  const reasons: Unproven[] = [];
+  const tried = async (candidates: readonly Submission[]): Promise<{ readonly value: T } | null> => {
+    for (const candidate of candidates.slice(0, MOST_CANDIDATES)) {
+      try {
+        return { value: await read(candidate) };
+      } catch (error) {
+        if (!(error instanceof Unproven)) throw error;
+        reasons.push(error);
+      }
+    }
+    return null;
+  };
+  const first = await tried(found.candidates);
+  if (first !== null) return first.value;
+  const refused = reasons[0] ?? new Unproven(`transaction ${hash} has no submission of the report`);
+  if (found.way === "direct" || found.isTraced) throw refused;
+  const traced = await tracedSubmissions(chain, hash, wanted, REPORT_CALLS);
+  const second = await tried(traced);
+  if (second !== null) return second.value;
+  if (traced.length > 0) throw reasons.at(-1) ?? refused;
   throw new Unknown(
-    `the report came through another contract, its submission is not in the input of transaction ${hash}, and no ` +
-      "endpoint can trace it: take one with debug_traceTransaction",
+    `what stands in the input of transaction ${hash} is not what the hub was called with (${refused.message}), or the hub took ` +
+      "what it should not have taken: only a trace tells, and no endpoint has one. Take one with debug_traceTransaction",
   );
 }
 
 /** Return the calldata of each call of the hub in a trace that lasted, in their order. */
-function tracedCalls(trace: unknown, hub: Address): readonly Uint8Array[] {
+function tracedCalls(trace: unknown, hub: Address, depth = 0): readonly Uint8Array[] {
   const frame = asRecord(trace);
-  if (frame === null || (frame.error !== undefined && frame.error !== null)) return [];
+  if (frame === null || depth > DEEPEST || (frame.error !== undefined && frame.error !== null)) return [];
   const input = asBytes(frame.input);
   const isOurs =
     input !== null && String(frame.type).toUpperCase() === "CALL" && String(frame.to).toLowerCase() === hub.toLowerCase();
   const calls: readonly unknown[] = Array.isArray(frame.calls) ? frame.calls : [];
-  return [...(isOurs ? [hexToBytes(input)] : []), ...calls.flatMap((each) => tracedCalls(each, hub))];
+  return [...(isOurs ? [hexToBytes(input)] : []), ...calls.flatMap((each) => tracedCalls(each, hub, depth + 1))];
 }
 
 interface ReadTransaction {

@@ -2,7 +2,7 @@
 import { type Hex, hexToBytes } from "viem";
 import { expect, test } from "vitest";
 
-import { refusesOthers, runVerifier, setupPoint, verifierCall } from "../../src/verify/evm.js";
+import { G2, refusesOthers, runVerifier, setupPoint, verifierCall } from "../../src/verify/evm.js";
 
 const YES = "60015f5260205ff3";
 /** Calls another contract, and says yes. The address and the kind of the call are put in. */
@@ -37,4 +37,16 @@ test("the calldata is the canonical one", () => {
   expect(data.length).toBe(4 + 32 * 6);
   expect([...data.subarray(4 + 31, 4 + 32), ...data.subarray(4 + 63, 4 + 64)]).toEqual([0x40, 0x80]);
   expect([...data.subarray(4 + 95, 4 + 98)]).toEqual([2, 0xaa, 0xbb]);
+});
+
+test("a pairing with points at infinity shows nothing", () => {
+  const run = { accepted: true, gas: 0n, points: new Set<Hex>(), foreign: [] };
+  const point = (digit: string, size: number): string => digit.repeat(2 * size);
+  const pairing = (first: string, second: string): Hex => `0x${first}${G2.slice(2)}${second}${point("3", 128)}`;
+  const [some, none] = [point("1", 64), point("0", 64)];
+  expect(setupPoint({ ...run, pairings: [pairing(some, some)] })).toBe(`0x${point("3", 128)}`);
+  for (const each of [pairing(none, some), pairing(some, none), pairing(none, none)]) {
+    expect(setupPoint({ ...run, pairings: [each] })).toBeNull();
+  }
+  expect(setupPoint({ ...run, pairings: [pairing(some, some), pairing(some, some)] })).toBeNull();
 });

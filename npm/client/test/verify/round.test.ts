@@ -114,6 +114,23 @@ test("what there is not is refused with what to do", async () => {
   await expect(verifier.check({ feedId, transaction: other })).rejects.toThrow("has no report of");
 });
 
+test("a decoy in a relay's input makes no honest report fail: a trace decides, and without one it is unchecked", async () => {
+  // A form of transaction that is not hashed here, and a relay that packs what it calls the hub with.
+  const decoy = transaction((told) => ({ ...told, type: "0x7e", input: flipped(String(told.input), 40) }));
+  const traced = await checked("relayed", decoy);
+  expect([traced.verdict, failing(traced), traced.facts.way]).toEqual(["holds", [], "relayed"]);
+  const noTraces: Lie = (method, _params, answer) => {
+    if (method === "debug_traceTransaction") throw new EndpointError("liar", method, "method", "", "does not offer it", "Take another.");
+    return answer;
+  };
+  const told: string[] = [];
+  const verifier = new HubVerifier(await options({ endpoints: [lying("liar", all(decoy, noTraces))] }));
+  const check = await verifier.check(target("relayed"), { onStep: ({ id }) => told.push(id) });
+  expect([check.verdict, failing(check), step(check, "proof").state]).toEqual(["unchecked", [], "unchecked"]);
+  expect(step(check, "proof").detail).toContain("debug_traceTransaction");
+  expect(told).toEqual(check.steps.map(({ id }) => id));
+});
+
 // --- an endpoint that lies, alone ----------------------------------------------------------------------------------
 
 const { accepted } = scene.rounds;
