@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import type { ComponentChildren, VNode } from "preact";
-import { EndpointError } from "@verifiable-oracle/client";
+import { EndpointError, HubError } from "@verifiable-oracle/client";
 
 import { now } from "../app/clock.js";
 import { hrefOf, type Route } from "../app/routes.js";
@@ -144,7 +144,7 @@ export function ErrorNote(props: { readonly error: Error; readonly again?: () =>
           Try again
         </button>
       )}
-      {error instanceof EndpointError && (
+      {(error instanceof EndpointError || error instanceof HubError) && (
         <Link to={{ page: "settings" }} class="button button-small">
           Settings
         </Link>

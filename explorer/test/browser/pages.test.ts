@@ -76,6 +76,21 @@ test("settings that are opened first have the hub and the endpoints of the confi
   await page.context().close();
 });
 
+test("a hub that is none is explained, with the way to the settings", async () => {
+  const { page } = await explorer.open("#/", { hub: scene.claimRegistry });
+  const alert = page.getByRole("main").getByRole("alert");
+  await alert.getByText(/is no hub of this version/).waitFor();
+  expect(await alert.getByRole("link", { name: "Settings" }).count()).toBe(1);
+  await page.context().close();
+});
+
+test("of a model that is not there, nothing else is said", async () => {
+  const { page } = await explorer.open("#/model/99");
+  await page.getByText(/has no model 99/).waitFor();
+  expect(await page.getByRole("main").innerText()).not.toMatch(/proven card|judges no feed/i);
+  await page.context().close();
+});
+
 test("everything is reached by keyboard", async () => {
   const { page } = await explorer.open("#/");
   await page.getByRole("row", { name: /solo/ }).waitFor();

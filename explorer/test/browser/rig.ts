@@ -41,11 +41,12 @@ export class Explorer {
    *
    * @param hash The page, as in `#/models`.
    * @param options.endpoints Endpoints that the page asks, in place of the scene's.
+   * @param options.hub The hub that is shown, in place of the scene's.
    * @param options.width Pixels.
    */
   async open(
     hash: string,
-    options: { endpoints?: readonly string[]; width?: number; isDark?: boolean } = {},
+    options: { endpoints?: readonly string[]; hub?: string; width?: number; isDark?: boolean } = {},
   ): Promise<Opened> {
     const context = await this.browser.newContext({
       viewport: { width: options.width ?? 1_280, height: 900 },
@@ -54,7 +55,8 @@ export class Explorer {
       reducedMotion: "reduce",
     });
     context.setDefaultTimeout(60_000);
-    if (options.endpoints !== undefined) await tellEndpoints(context, options.endpoints);
+    const { endpoints, hub } = options;
+    await configure(context, { ...(endpoints && { endpoints }), ...(hub !== undefined && { hub }) });
     const page = await context.newPage();
     const complaints: string[] = [];
     const requests: { url: string; body: string }[] = [];
@@ -70,12 +72,13 @@ export class Explorer {
   }
 }
 
-/** Make a page's config.json name other endpoints. */
-async function tellEndpoints(context: BrowserContext, endpoints: readonly string[]): Promise<void> {
+/** Make a page's config.json say something else. */
+async function configure(context: BrowserContext, instead: Readonly<Record<string, unknown>>): Promise<void> {
+  if (Object.keys(instead).length === 0) return;
   await context.route("**/config.json", async (route) => {
     const answer = await route.fetch();
     const config = (await answer.json()) as Record<string, unknown>;
-    await route.fulfill({ response: answer, json: { ...config, endpoints } });
+    await route.fulfill({ response: answer, json: { ...config, ...instead } });
   });
 }
 

@@ -94,6 +94,7 @@ export function ModelPage(props: { readonly hub: Hub; readonly modelNumber: numb
   const cards = useLoaded(() => readAllCards(hub, modelNumber), [hub, modelNumber, block], { keep: true });
   const model = found.value?.model;
   const described = useLoaded(async () => (model ? readDescription(model) : null), [model]);
+  const isShown = found.error === undefined; // of a model that is not there, nothing else is to be said
   return (
     <div class="page">
       <p class="crumbs">
@@ -114,11 +115,11 @@ export function ModelPage(props: { readonly hub: Hub; readonly modelNumber: numb
         </Note>
       )}
       {model && <WhatItIs model={model} described={described.value ?? null} />}
-      <FeedsOfModel feeds={feeds.value} model={modelNumber} />
+      {isShown && <FeedsOfModel feeds={feeds.value} model={modelNumber} />}
       {feeds.error && <ErrorNote error={feeds.error} again={feeds.again} />}
-      <ProvenCards contract={cards.value} model={model} />
+      {isShown && <ProvenCards contract={cards.value} model={model} />}
       {cards.error && <ErrorNote error={cards.error} again={cards.again} />}
-      {feeds.value && <History hub={hub} feeds={feeds.value} model={modelNumber} />}
+      {isShown && feeds.value && <History hub={hub} feeds={feeds.value} model={modelNumber} />}
     </div>
   );
 }
