@@ -1,4 +1,4 @@
-import type { Hex, Hub, ReportTarget, RoundCheck, Step, StepBegun } from "@verifiable-oracle/client";
+import type { Hex, Hub, PublicFileName, ReportTarget, RoundCheck, Step, StepBegun } from "@verifiable-oracle/client";
 
 import { loadPublicFiles } from "../app/public-files.js";
 import { config, settings } from "../app/settings.js";
@@ -18,7 +18,10 @@ export interface RunningCheck {
   readonly stop: () => void;
 }
 
-let worker: { readonly it: Worker; readonly key: string } | null = null;
+/** Milliseconds for which a worker's block is the latest one: rounds that come later are not in it. */
+const FRESH = 30_000;
+
+let worker: { readonly it: Worker; readonly setting: Setting; readonly since: number } | null = null;
 let lastId = 0;
 
 /** Check one report, from all endpoints of the settings. */
@@ -95,16 +98,43 @@ function run(hub: Hub, artifacts: ReadonlySet<Hex>, wish: Wish, events: CheckEve
   };
 }
 
-/** The worker of a setting. It keeps what it has read, so the next check is quicker. */
+/** The worker of a setting. For a while it keeps what it has read, so the next check is quicker. */
 function workerFor(setting: Setting): Worker {
-  const names = setting.publicFiles.map((each) => `${each.name}:${Object.keys(each.files).join("+")}`);
-  const key = [setting.hub, ...setting.endpoints, String(setting.fromBlock), ...names].join(" ");
-  if (worker?.key === key) return worker.it;
+  const now = Date.now();
+  if (worker !== null && isSame(worker.setting, setting)) {
+    if (now - worker.since < FRESH) return worker.it;
+    // It begins again at the latest block. A check under way goes on with what it has.
+    send(worker.it, { kind: "setting", setting });
+    worker = { ...worker, since: now };
+    return worker.it;
+  }
   worker?.it.terminate();
   const it = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   send(it, { kind: "setting", setting });
-  worker = { it, key };
+  worker = { it, setting, since: now };
   return it;
+}
+
+/** True if two settings are the same, byte for byte: a folder that is picked may have the name of another one. */
+function isSame(one: Setting, other: Setting): boolean {
+  const plain = ({ hub, endpoints, fromBlock }: Setting): string => JSON.stringify([hub, endpoints, String(fromBlock)]);
+  return (
+    plain(one) === plain(other) &&
+    one.publicFiles.length === other.publicFiles.length &&
+    one.publicFiles.every(({ name, files }, at) => {
+      const there = other.publicFiles[at];
+      const names = Object.keys(files) as PublicFileName[];
+      return (
+        there?.name === name &&
+        names.length === Object.keys(there.files).length &&
+        names.every((each) => sameBytes(files[each], there.files[each]))
+      );
+    })
+  );
+}
+
+function sameBytes(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  return one === other || (one?.length === other?.length && one?.every((byte, at) => byte === other?.[at]) === true);
 }
 
 function forget(used: Worker): void {

@@ -16,7 +16,7 @@ import { PinnedChain } from "./chain.js";
 import { type Claim, claimInstances, type ClaimShape, idOf, readClaim, shapeProblem } from "./claimfile.js";
 import { CheckError, Unproven } from "./errors.js";
 import { codeHashOf, runVerifier, setupPoint, type VerifierRun } from "./evm.js";
-import { FIELD_MODULUS } from "./features.js";
+import { FIELD_MODULUS, INT128_MAX } from "./features.js";
 import { CEREMONY, checkKey, filesOf, manifestOf, runtimeCode } from "./key.js";
 import { foreignInstruction } from "./opcodes.js";
 import { domainSeparator, signerOf } from "./signatures.js";
@@ -38,6 +38,8 @@ const TITLES: Readonly<Record<ClaimStepId, string>> = {
 const ATTESTATION_TYPE = keccak256(
   toHex("Attestation(bytes32 modelId,address subject,uint256 commitment,uint40 issuedAt,uint40 expiresAt)"),
 );
+/** A claim names outputs by a byte. */
+const MOST_OUTPUTS = 256n;
 const LOCAL_CHAINS = new Set([31_337, 1_337]);
 
 /** A model as the registry has it, or as public files say. */
@@ -164,6 +166,7 @@ class ClaimChecker {
       const [changes, modelHash] = [told?.changes, asQuantity(manifest?.model_hash)];
       if (code === null || modelHash !== claim.modelHash || typeof changes !== "boolean") continue;
       if (outputs === null || limit === null || proofBytes === null) continue;
+      if (outputs < 1n || outputs > MOST_OUTPUTS || limit < 1n || limit > INT128_MAX) continue;
       return { shape: { outputs: Number(outputs), changes, limit }, modelHash, proofBytes: Number(proofBytes), code, verifier: null };
     }
     throw new Unproven("none of the public files is of the claim's model: ask its owner for them (oracle model publish)");

@@ -79,3 +79,13 @@ test("without registry and public files there is nothing to check with", async (
   const check = await verifyInferenceProof(GOOD, { publicFiles: FILES.filter(({ name }) => !name.startsWith("claim")) });
   expect([check.verdict, failing(check)]).toEqual(["fails", ["model"]]);
 });
+
+test("public files that name a billion outputs are none of a claim's model", async () => {
+  const large = FILES.map(({ name, files }) => {
+    const manifest = new TextDecoder().decode(files["manifest.json"]).replace(/"outputs": ?\d+/g, '"outputs": 1000000000');
+    return { name, files: { ...files, "manifest.json": new TextEncoder().encode(manifest) } };
+  });
+  const check = await verifyInferenceProof(GOOD, { publicFiles: large });
+  expect([check.verdict, failing(check)]).toEqual(["fails", ["model"]]);
+  expect(check.steps.find(({ id }) => id === "model")?.detail).toContain("None of the public files");
+});

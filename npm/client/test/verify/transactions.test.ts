@@ -22,10 +22,10 @@ const KINDS: [type: Hex, transaction: TransactionSerializable][] = [
 /** Return a signed transaction's hash, and what a node says of it. */
 async function told(type: Hex, transaction: TransactionSerializable): Promise<[Hex, Record<string, unknown>]> {
   const raw = await account.signTransaction(transaction);
-  const { r, s, v, yParity } = parseTransaction(raw as Hex) as { r: Hex; s: Hex; v?: bigint; yParity?: number };
+  const { r, s, v, yParity } = parseTransaction(raw) as { r: Hex; s: Hex; v?: bigint; yParity?: number };
   const number = (value: bigint | number | undefined): Hex | undefined => (value === undefined ? undefined : numberToHex(value));
   return [
-    keccak256(raw as Hex),
+    keccak256(raw),
     {
       ...{ type, to: TO, input: "0x1234", gas: number(50_000), nonce: "0x3", value: "0x0", chainId: number(transaction.chainId) },
       ...{ gasPrice: "0x7", maxFeePerGas: "0x9", maxPriorityFeePerGas: "0x1", accessList: transaction.accessList ?? [] },
