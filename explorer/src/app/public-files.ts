@@ -22,7 +22,8 @@ const fetched = new Map<string, Promise<Uint8Array | null>>();
  * Return the public files that the site serves, and those that were picked. A file that can't be fetched is left out: the
  * check then says what it lacks.
  *
- * @param only Artifacts by their hashes, as the hub has them; all of them if left out.
+ * @param only Hashes that the hub has: of artifacts, or of the code of their verifiers (a model has a circuit, and so an
+ *   artifact, for each number of windows; the hub names one artifact and all codes). All artifacts if left out.
  */
 export async function loadPublicFiles(folders: readonly PublicFolder[], only?: ReadonlySet<Hex>): Promise<PublicFiles[]> {
   const served = await Promise.all(folders.map((folder) => servedFolder(folder, only)));
@@ -36,7 +37,7 @@ export async function modelFile(folders: readonly PublicFolder[], artifact: Hex)
     const [manifest, model] = [files[MANIFEST], files["model.onnx"] ?? files["architecture.onnx"]];
     if (manifest === undefined || model === undefined) continue;
     const content = await bytesAt(manifest);
-    if (content !== null && artifactHash(content) === artifact) return bytesAt(model);
+    if (content !== null && hashesOf(content).artifact === artifact) return bytesAt(model);
   }
   return null;
 }
@@ -67,8 +68,9 @@ async function servedFolder(folder: PublicFolder, only: ReadonlySet<Hex> | undef
   if (only !== undefined) {
     const manifest = urls.find(([name]) => name === MANIFEST);
     const content = manifest === undefined ? null : await bytesAt(manifest[1]);
-    const hash = content === null ? null : artifactHash(content);
-    if (hash === null || !only.has(hash)) return null;
+    if (content === null) return null;
+    const { artifact, code } = hashesOf(content);
+    if (!(artifact !== null && only.has(artifact)) && !(code !== null && only.has(code))) return null;
   }
   const contents = await Promise.all(urls.map(async ([name, url]) => [name, await bytesAt(url)] as const));
   const there = contents.filter((each): each is readonly [string, Uint8Array] => each[1] !== null);
@@ -93,13 +95,26 @@ async function fetchBytes(url: string): Promise<Uint8Array | null> {
   }
 }
 
-function artifactHash(manifest: Uint8Array): Hex | null {
+interface Hashes {
+  readonly artifact: Hex | null;
+  readonly code: Hex | null;
+}
+
+/** Return the hashes by which the hub knows an artifact, as its manifest has them. */
+function hashesOf(manifest: Uint8Array): Hashes {
   try {
     const document: unknown = JSON.parse(new TextDecoder().decode(manifest));
-    if (typeof document !== "object" || document === null || !("artifact_hash" in document)) return null;
-    const hash = document.artifact_hash;
-    return typeof hash === "string" && /^[0-9a-f]{64}$/.test(hash) ? `0x${hash}` : null;
+    if (typeof document !== "object" || document === null) return { artifact: null, code: null };
+    return {
+      artifact: "artifact_hash" in document ? hashOf(document.artifact_hash) : null,
+      code: "verifier_code_hash" in document ? hashOf(document.verifier_code_hash) : null,
+    };
   } catch {
-    return null;
+    return { artifact: null, code: null };
   }
+}
+
+function hashOf(value: unknown): Hex | null {
+  const digits = typeof value === "string" ? value.replace(/^0x/, "") : "";
+  return /^[0-9a-f]{64}$/.test(digits) ? `0x${digits}` : null;
 }

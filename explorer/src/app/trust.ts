@@ -1,4 +1,4 @@
-import { readCommittee, readModel, readSetup, type Committee, type Feed, type Hub, type Model, type Setup } from "@verifiable-oracle/client";
+import { readCommittee, readModel, readSetup, type Committee, type Feed, type Hex, type Hub, type Model, type Setup } from "@verifiable-oracle/client";
 
 /** Whom and what a reader of a feed trusts, at first sight. */
 export interface Trust {
@@ -34,4 +34,9 @@ export function modelOf(hub: Hub, number: number): Promise<{ model: Model; setup
   known.set(number, found);
   found.catch(() => known.delete(number)); // a failure may pass
   return found;
+}
+
+/** Return the hashes of a model's artifact and of the code of its verifiers, one for each circuit. */
+export function hashesOfModel(model: Model): ReadonlySet<Hex> {
+  return new Set([model.artifactHash, ...model.architecture.circuits.map(({ codeHash }) => codeHash)]);
 }

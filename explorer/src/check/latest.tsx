@@ -1,10 +1,10 @@
 import "./check.css";
 
-import type { Feed, Hex, Hub, RoundCheck, StepState } from "@verifiable-oracle/client";
+import type { Feed, Hub, RoundCheck, StepState } from "@verifiable-oracle/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { VNode } from "preact";
 
-import { modelOf } from "../app/trust.js";
+import { hashesOfModel, modelOf } from "../app/trust.js";
 import { countText } from "../ui/format.js";
 import { Card, ErrorNote, Link, Note } from "../ui/parts.js";
 import { checkLatest, type RunningCheck } from "./checker.js";
@@ -29,8 +29,7 @@ export function CheckLatest(props: { readonly hub: Hub; readonly feed: Feed }): 
     setState("busy");
     try {
       const { model } = await modelOf(hub, feed.modelNumber);
-      const artifacts = new Set<Hex>([model.artifactHash]);
-      running.current = checkLatest(hub, artifacts, feed.id, COUNT, {
+      running.current = checkLatest(hub, hashesOfModel(model), feed.id, COUNT, {
         onCheck: (check) => {
           setChecks((before) => [...before, check]);
         },

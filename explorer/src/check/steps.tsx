@@ -97,7 +97,7 @@ export function Outcome(props: { readonly check: RoundCheck | ClaimCheck }): VNo
           <p>
             {failed.length === 0
               ? `${held(steps)} In ${(check.milliseconds / 1_000).toFixed(1)} s, on this machine.`
-              : failed.map((step) => step.title).join(", ")}
+              : failed.map((step) => `${step.state === "fails" ? "Fails" : "Unchecked"}: ${step.title}. `)}
           </p>
         </div>
       </div>

@@ -43,7 +43,7 @@ export const ENDS: Readonly<Record<Hold["end"], { readonly word: string; readonl
 };
 
 /** The set-up of a model's circuits, as a pill. An insecure one is red. */
-export function SetupPill(props: { readonly trust: Trust }): VNode {
+export function SetupPill(props: { readonly trust: Pick<Trust, "setup"> }): VNode {
   return props.trust.setup === "ceremony" ? (
     <Pill tone="good" title="The verifier names the set-up of the public ceremony. A check shows that it uses it.">
       ceremony SRS

@@ -122,6 +122,15 @@ test("every report of the history checks, in one browser", async () => {
   await page.context().close();
 });
 
+test.each(["batch", "otherModel"] as const)("the code of a further circuit is tied to its public files, too: %s", async (name) => {
+  const { page } = await explorer.open(pageOf(name));
+  await page.getByRole("button", { name: "Check it here" }).click();
+  await page.getByRole("status", { name: "Result of the check" }).waitFor();
+  const step = page.getByRole("listitem").filter({ hasText: "The code belongs to the published key" });
+  expect(await step.innerText()).toMatch(/published key\s+holds/);
+  await page.context().close();
+});
+
 test("the last rounds of a feed check, one after the other", async () => {
   const { page } = await explorer.open(feed("solo"));
   await page.getByRole("button", { name: "Check the last 100" }).click();

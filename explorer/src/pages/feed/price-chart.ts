@@ -86,7 +86,7 @@ export class PriceChart {
       autoSize: true,
       layout: { attributionLogo: false, fontFamily: getComputedStyle(element).fontFamily, fontSize: 11 },
       rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0.08 } },
-      timeScale: { borderVisible: false, minBarSpacing: 0.05, tickMarkFormatter: tickText },
+      timeScale: { borderVisible: false, minBarSpacing: 0.05, timeVisible: true, tickMarkFormatter: tickText },
       crosshair: { mode: CrosshairMode.Magnet },
       localization: { timeFormatter: (time: Time) => timeText(Number(time)) },
       handleScroll: { vertTouchDrag: false },

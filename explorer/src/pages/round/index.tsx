@@ -17,7 +17,7 @@ import {
 import type { VNode } from "preact";
 
 import { useLoaded } from "../../app/loaded.js";
-import { readTrust } from "../../app/trust.js";
+import { modelOf } from "../../app/trust.js";
 import { ageText, answerText, changeText, countText, sigmaText } from "../../ui/format.js";
 import { BackIcon, ForwardIcon } from "../../ui/icons.js";
 import { Age, Card, ErrorNote, Fact, Facts, Hash, Link, Note, Pill, Skeleton, When } from "../../ui/parts.js";
@@ -45,7 +45,8 @@ export function RoundPage(props: { readonly hub: Hub; readonly feedId: Hex; read
   const key = "roundId" in target ? `round ${String(target.roundId)}` : `${target.transaction} ${String(target.logIndex)}`;
   const feed = useLoaded(() => readFeed(hub, feedId), [hub, feedId], { keep: true });
   const told = useLoaded(() => tellOf(hub, feedId, target), [hub, feedId, key]);
-  const trust = useLoaded(async () => (feed.value ? (await readTrust(hub, [feed.value])).get(feedId) : undefined), [hub, feed.value]);
+  // The model of the report: the feed may have another one by now.
+  const trust = useLoaded(async () => (told.value ? modelOf(hub, told.value.report.modelNumber) : undefined), [hub, told.value]);
   const roundId = "roundId" in target ? target.roundId : (told.value?.report.roundId ?? null);
   const isHeld = !("roundId" in target) && (told.value === undefined || told.value.round === null);
   return (
@@ -72,7 +73,7 @@ export function RoundPage(props: { readonly hub: Hub; readonly feedId: Hex; read
           </Card>
         )
       ) : (
-        <Shown hub={hub} told={told.value} setup={trust.value && <SetupPill trust={trust.value} />} artifact={trust.value?.model.artifactHash} />
+        <Shown hub={hub} told={told.value} setup={trust.value && <SetupPill trust={trust.value} />} />
       )}
     </article>
   );
@@ -98,7 +99,7 @@ function Neighbours(props: { readonly feed: Feed; readonly roundId: number; read
   );
 }
 
-function Shown(props: { readonly hub: Hub; readonly told: Told; readonly setup: VNode | undefined; readonly artifact: Hex | undefined }): VNode {
+function Shown(props: { readonly hub: Hub; readonly told: Told; readonly setup: VNode | undefined }): VNode {
   const { hub, told } = props;
   const { feed, report, round, before } = told;
   const { terms } = feed;
@@ -155,7 +156,7 @@ function Shown(props: { readonly hub: Hub; readonly told: Told; readonly setup: 
           <p>A contract made it. A check can still find it, if the endpoint traces transactions.</p>
         </Note>
       )}
-      <ReportCard hub={hub} told={told} signed={signed.value} artifact={props.artifact} />
+      <ReportCard hub={hub} told={told} signed={signed.value} />
     </>
   );
 }

@@ -1,7 +1,8 @@
-import type { FeatureValue, Feed, Hex, Hub, RoundCheck, SignedReport, SignedRow, Step, StepBegun } from "@verifiable-oracle/client";
+import type { FeatureValue, Feed, Hub, RoundCheck, SignedReport, SignedRow, Step, StepBegun } from "@verifiable-oracle/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { VNode } from "preact";
 
+import { hashesOfModel, modelOf } from "../../app/trust.js";
 import { checkReport, type RunningCheck } from "../../check/checker.js";
 import { Result, Steps } from "../../check/steps.js";
 import { answerText, countText } from "../../ui/format.js";
@@ -14,7 +15,6 @@ export function ReportCard(props: {
   readonly hub: Hub;
   readonly told: Told;
   readonly signed: SignedReport | undefined;
-  readonly artifact: Hex | undefined;
 }): VNode {
   const { hub, told, signed } = props;
   const [steps, setSteps] = useState<readonly Step[]>([]);
@@ -23,6 +23,7 @@ export function ReportCard(props: {
   const [error, setError] = useState<Error | null>(null);
   const [isBusy, setBusy] = useState(false);
   const running = useRef<RunningCheck | null>(null);
+  const turns = useRef(0);
   const { place } = told.report;
   useEffect(() => {
     setSteps([]);
@@ -32,7 +33,8 @@ export function ReportCard(props: {
     setBusy(false);
     return () => {
       // A check of another page goes on in vain otherwise.
-      if (running.current !== null) running.current.stop();
+      turns.current++;
+      running.current?.stop();
       running.current = null;
     };
   }, [hub, place.transaction, place.logIndex]);
@@ -46,23 +48,24 @@ export function ReportCard(props: {
     const { feedId, roundId } = told.report;
     const target =
       told.round === null ? { feedId, transaction: place.transaction, logIndex: place.logIndex } : { feedId, roundId };
-    const current = checkReport(hub, new Set(props.artifact === undefined ? [] : [props.artifact]), target, {
-      onBegin: setBegun,
-      onStep: (step) => {
-        setSteps((before) => [...before.filter((each) => each.id !== step.id), step]);
-      },
-      onCheck: setCheck,
-    });
-    running.current = current;
+    const turn = ++turns.current;
     try {
-      await current.ended;
+      const { model } = await modelOf(hub, told.report.modelNumber);
+      if (turn !== turns.current) return;
+      running.current = checkReport(hub, hashesOfModel(model), target, {
+        onBegin: setBegun,
+        onStep: (step) => {
+          setSteps((before) => [...before.filter((each) => each.id !== step.id), step]);
+        },
+        onCheck: setCheck,
+      });
+      await running.current.ended;
     } catch (reason) {
-      if (running.current === current) setError(reason instanceof Error ? reason : new Error(String(reason)));
+      if (turn === turns.current) setError(reason instanceof Error ? reason : new Error(String(reason)));
     }
-    if (running.current === current) {
-      running.current = null;
-      setBusy(false);
-    }
+    if (turn !== turns.current) return;
+    running.current = null;
+    setBusy(false);
   };
   const isIdle = !isBusy && check === null && error === null;
   return (
