@@ -15,7 +15,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-python test-contracts test-web check-web explorer npm test-durations test-ray chaos soak network test-deep coverage snapshots check docs references slither container symbolic mutants sbom reproducible fmt bench bench-models detector-report lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-web check-web explorer npm test-durations test-ray chaos soak network test-deep coverage snapshots check docs references slither container symbolic mutants sbom reproducible fmt bench bench-models bench-explorer detector-report lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ test-web: setup ## test the npm packages, and the explorer in a real browser
 
 explorer: setup ## build the explorer's pages, which `oracle explore` serves
 	@$(WEB) build
+
+bench-explorer: setup ## measure first paint and checks of the explorer in a real browser; a minute
+	@$(WEB) bench
 
 npm: setup ## pack what is published on npm into build/npm
 	@$(PYTHON) scripts/bootstrap.py --web

@@ -13,6 +13,14 @@ const NAMES = {
   assetFileNames: "assets/[name][extname]",
 };
 
+const inBrowser = {
+  globalSetup: [scene, "test/browser/setup.ts"],
+  // One browser for all: files take turns, so that two cores are enough for it and for the chain.
+  fileParallelism: false,
+  testTimeout: 240_000,
+  hookTimeout: 60_000,
+};
+
 export default defineConfig({
   base: "./",
   resolve: { alias: { "@verifiable-oracle/client": client } },
@@ -21,18 +29,8 @@ export default defineConfig({
   test: {
     projects: [
       { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/browser/**"] } },
-      {
-        extends: true,
-        test: {
-          name: "browser",
-          include: ["test/browser/**/*.test.ts"],
-          globalSetup: [scene, "test/browser/setup.ts"],
-          // One browser for all: files take turns, so that two cores are enough for it and for the chain.
-          fileParallelism: false,
-          testTimeout: 240_000,
-          hookTimeout: 60_000,
-        },
-      },
+      { extends: true, test: { name: "browser", include: ["test/browser/**/*.test.ts"], ...inBrowser } },
+      { extends: true, test: { name: "bench", include: ["test/bench/**/*.bench.ts"], ...inBrowser } },
     ],
   },
 });

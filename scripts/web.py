@@ -1,8 +1,8 @@
-"""Run npm's scripts of the web projects: `python -m scripts.web check`, `test` or `build`.
+"""Run npm's scripts of the web projects: `python -m scripts.web check`, `test`, `build` or `bench`.
 
-`make check-web`, `make test-web` and `make explorer` call it. It takes the Node.js that the set-up found, which may lie
-in `.venv`. A build's pages are put into the package, where `oracle explore` serves them, and wheels have them. Tests
-share one scene (`tests/web/scene.py`), which is set while the projects are built.
+`make check-web`, `make test-web`, `make explorer` and `make bench-explorer` call it. It takes the Node.js that the
+set-up found, which may lie in `.venv`. A build's pages are put into the package, where `oracle explore` serves them, and
+wheels have them. Tests share one scene (`tests/web/scene.py`), which is set while the projects are built.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from scripts.bootstrap import ROOT, WEB_PROJECTS, Bootstrap, SetupError
 
-TASKS = {"check": ("types", "lint"), "build": ("build",), "test": ("build", "test")}
+TASKS = {"check": ("types", "lint"), "build": ("build",), "test": ("build", "test"), "bench": ("build", "bench")}
 """Scripts of package.json, by the task that runs them in each project."""
 
 BUILT = Path("explorer", "dist")
@@ -47,7 +47,8 @@ def run_task(task: str, root: Path = ROOT) -> int:
                 environment[SCENE] = str(scene.described())
             # Tests of one project wait for a browser while those of the other compute.
             run = _together if script == "test" else _in_turn
-            for project, code in run([*npm, "run", "--silent", script], root, environment):
+            options = ["--if-present"] if script == "bench" else []  # only pages are measured
+            for project, code in run([*npm, "run", "--silent", *options, script], root, environment):
                 if code:
                     print(f"{project}: `npm run {script}` failed (exit code {code})", file=sys.stderr)
                     return code
