@@ -1,8 +1,8 @@
 """Run npm's scripts of the web projects: `python -m scripts.web check`, `test`, `build` or `bench`.
 
 `make check-web`, `make test-web`, `make explorer` and `make bench-explorer` call it. It takes the Node.js that the
-set-up found, which may lie in `.venv`. A build's pages are put into the package, where `oracle explore` serves them, and
-wheels have them. Tests share one scene (`tests/web/scene.py`), which is set while the projects are built.
+set-up found, which may lie in `.venv`. A build's pages are put into the package, where `oracle explore` serves them;
+wheels have them, too. Tests share one scene (`tests/web/scene.py`), which is set while the projects are built.
 """
 
 from __future__ import annotations
