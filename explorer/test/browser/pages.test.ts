@@ -69,6 +69,13 @@ test("each feed has the word of its state", async () => {
   await page.context().close();
 });
 
+test("a feed says how many reporters signed what their sources said", async () => {
+  const { page } = await explorer.open(feed("trio"));
+  const glance = page.getByRole("region", { name: "What the answers rest on" });
+  await glance.getByText(/^(3 of 3 signed a hash of their readings|nobody signed readings: .*)$/).waitFor();
+  await page.context().close();
+});
+
 test("settings that are opened first have the hub and the endpoints of the configuration", async () => {
   const { page } = await explorer.open("#/settings");
   await page.waitForFunction((hub) => document.querySelector("input")?.value.toLowerCase() === hub, scene.hub.toLowerCase());

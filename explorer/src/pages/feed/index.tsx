@@ -72,7 +72,7 @@ function Shown(props: { readonly hub: Hub; readonly feed: Feed }): VNode {
       {trust.value?.setup === "insecure" && <InsecureNote feeds={[feed]} all={1} />}
       {feed.held !== null && <HeldNote feed={feed} />}
       {trust.error && <ErrorNote error={trust.error} again={trust.again} />}
-      <TrustStrip feed={feed} trust={trust.value} />
+      <TrustStrip hub={hub} feed={feed} trust={trust.value} />
       <Card>
         {begin.error ? (
           <ErrorNote error={begin.error} again={begin.again} />

@@ -1,19 +1,25 @@
-import type { Feed } from "@verifiable-oracle/client";
+import type { Feed, Hub } from "@verifiable-oracle/client";
 import type { VNode } from "preact";
 
+import { useLoaded } from "../../app/loaded.js";
+import { readSources, sourcesText } from "../../app/sources.js";
 import type { Trust } from "../../app/trust.js";
 import { answerText, countText, durationText, sigmaText } from "../../ui/format.js";
 import { Card, Fact, Facts, Hash, Link, Skeleton } from "../../ui/parts.js";
 import { ModelLink, SetupPill } from "../../ui/states.js";
 
 /** Whom and what the feed's answers rest on, at a glance. */
-export function TrustStrip(props: { readonly feed: Feed; readonly trust: Trust | undefined }): VNode {
-  const { feed, trust } = props;
+export function TrustStrip(props: { readonly hub: Hub; readonly feed: Feed; readonly trust: Trust | undefined }): VNode {
+  const { hub, feed, trust } = props;
+  const sources = useLoaded(() => readSources(hub, feed), [hub, feed.id, feed.latest?.id], { keep: true }).value;
   return (
     <section class="card trust" aria-label="What the answers rest on">
       <Facts>
         <Fact name="Reporters" under={trust && liarsText((trust.committee.quorum - 1) / 2)}>
           {trust ? `${String(trust.committee.quorum)} of ${String(trust.committee.reporters.length)} must sign` : <Skeleton />}
+        </Fact>
+        <Fact name="Sources" under={sources ? sourcesText(sources) : undefined}>
+          {"each reporter's own"}
         </Fact>
         <Fact name="Model" under={trust && (trust.model.architecture.bindsModel ? "private weights, pinned by hash" : "public weights")}>
           <ModelLink number={feed.modelNumber} />
