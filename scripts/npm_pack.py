@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         for path in pack(options.folder):
             print(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}")
-    except SetupError as error:
+    except (OSError, SetupError) as error:
         print(f"npm: error: {error}", file=sys.stderr)
         return 1
     return 0

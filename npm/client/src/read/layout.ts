@@ -1,6 +1,8 @@
 // Where a hub keeps what it stores: the structs of contracts/src/libraries/Store.sol, at an ERC-7201 slot.
 
-import { concat, keccak256, numberToHex, type Hex } from "viem";
+import { concat, keccak256, type Hex } from "viem";
+
+import { hex32 } from "./slots.js";
 
 /** The hub's store: keccak256(keccak256("verifiable-oracle.hub") − 1) & ~0xff. */
 export const STORE = 0x0deade891f142b96440e45fd99081e4e6f8ab91bffd5401da7382970ac455500n;
@@ -42,12 +44,12 @@ export function memberSlot(member: bigint): bigint {
 
 /** Return the slot of a mapping's entry. */
 export function entrySlot(mapping: bigint, key: bigint): bigint {
-  return BigInt(keccak256(concat([word(key), word(mapping)])));
+  return BigInt(keccak256(concat([hex32(key), hex32(mapping)])));
 }
 
 /** Return the slot of the first element of an array that is at `slot`. */
 export function arraySlot(slot: bigint): bigint {
-  return BigInt(keccak256(word(slot)));
+  return BigInt(keccak256(hex32(slot)));
 }
 
 /** Return the slot of a feed's first word. */
@@ -63,9 +65,4 @@ export function roundSlot(feedId: Hex, roundId: number): bigint {
 /** Return the key of a circuit in the mappings of circuits, shapes and code hashes. */
 export function circuitKey(owner: number, index: number): bigint {
   return (BigInt(owner) << 8n) | BigInt(index);
-}
-
-/** Return a number as a word of 32 bytes. */
-export function word(value: bigint): Hex {
-  return numberToHex(value, { size: 32 });
 }

@@ -6,6 +6,7 @@ import { failure } from "./http.js";
 import { quantity } from "./hub.js";
 import { readRefusal } from "./refusals.js";
 import type { Place } from "./types.js";
+import { fieldsOf, isBytes, isWord } from "./untrusted.js";
 
 /** An event as an endpoint tells it: of the address, topics and blocks that were asked for. */
 export interface Log {
@@ -169,18 +170,6 @@ function logOf(endpoint: Endpoint, raw: unknown): Log | null {
       logIndex: Number(quantity(endpoint, method, fields.get("logIndex"))),
     },
   };
-}
-
-function fieldsOf(raw: unknown): Map<string, unknown> {
-  return new Map<string, unknown>(typeof raw === "object" && raw !== null ? Object.entries(raw) : []);
-}
-
-function isWord(value: unknown): value is Hex {
-  return typeof value === "string" && /^0x[0-9a-f]{64}$/i.test(value);
-}
-
-function isBytes(value: unknown): value is Hex {
-  return typeof value === "string" && /^0x(?:[0-9a-f]{2})*$/i.test(value);
 }
 
 function min(a: bigint, b: bigint): bigint {

@@ -2,7 +2,7 @@ import { concat, numberToHex, type Address, type Hex } from "viem";
 
 import type { Endpoint } from "./endpoint.js";
 import { failure } from "./http.js";
-import { word } from "./layout.js";
+import { hex32 } from "./slots.js";
 
 /** A hub on a chain, and whom to ask about it. */
 export interface Hub {
@@ -48,7 +48,7 @@ export function tagOf(block: BlockTag): string {
 }
 
 async function readPart(hub: Hub, slots: readonly bigint[], block: BlockTag): Promise<bigint[]> {
-  const data = concat([EXTSLOAD, word(32n), word(BigInt(slots.length)), ...slots.map(word)]);
+  const data = concat([EXTSLOAD, hex32(32n), hex32(BigInt(slots.length)), ...slots.map(hex32)]);
   const result = await callContract(hub, hub.address, data, block);
   const words = (result.length - 2) / 64;
   if (words !== slots.length + 2 || BigInt(result.slice(0, 66)) !== 32n) {

@@ -4,6 +4,7 @@ import { hexToBytes, type Address, type Hex } from "viem";
 import { failure } from "../read/http.js";
 import { quantity } from "../read/hub.js";
 import type { AcceptedReport, HeldReport } from "../read/types.js";
+import { fieldsOf, isAddressText, isBytes } from "../read/untrusted.js";
 import type { Hub } from "../read/words.js";
 import { duePositions, findSubmissions, ranked, type Submission } from "./calldata.js";
 import { NO_ANSWER } from "./features.js";
@@ -76,16 +77,4 @@ async function rowsOf(hub: Hub, submission: Submission, feedId: Hex): Promise<Si
       readings: row.readings,
     };
   });
-}
-
-function fieldsOf(value: unknown): Map<string, unknown> {
-  return new Map<string, unknown>(typeof value === "object" && value !== null ? Object.entries(value) : []);
-}
-
-function isBytes(value: unknown): value is Hex {
-  return typeof value === "string" && /^0x(?:[0-9a-f]{2})*$/i.test(value);
-}
-
-function isAddressText(value: unknown): value is Address {
-  return typeof value === "string" && /^0x[0-9a-f]{40}$/i.test(value);
 }
