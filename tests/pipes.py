@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import termios
+import threading
 import time
 
 import psutil
@@ -25,3 +26,15 @@ def unread(pid: int) -> int:
         left = array.array("i", [0])
         fcntl.ioctl(pipe, termios.FIONREAD, left)
     return left[0]
+
+
+def kill_once_asked(pid: int) -> None:
+    """Stop a process, and kill it once it is asked something: one that is dead before is replaced in silence."""
+    stop(pid)
+
+    def kill() -> None:
+        while not unread(pid):
+            time.sleep(0.001)
+        os.kill(pid, signal.SIGKILL)
+
+    threading.Thread(target=kill, name="killer", daemon=True).start()

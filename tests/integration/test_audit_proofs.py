@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from oracle.audit.proofs import ProofPool, ProofTask
 from oracle.proving.artifact import SRS, VK, Artifact, load
 from oracle.proving.verification import Verification, verify_in
 from tests.attack.proofs import CALM, Proofs
+from tests.pipes import kill_once_asked
 
 
 class Given:
@@ -73,7 +72,7 @@ def test_a_child_that_dies(
         if died < deaths:
             died += 1
             child.call("peak_memory")
-            os.kill(child.pid, signal.SIGKILL)
+            kill_once_asked(child.pid)
         return verify_in(child, *arguments, **options)
 
     monkeypatch.setattr(pooled, "verify_in", dying)
