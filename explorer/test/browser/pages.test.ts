@@ -47,7 +47,7 @@ afterAll(async () => {
 
 describe.each(PAGES)("%s", (_, hash, heading, shown) => {
   test.each([
-    { width: 1_280, isDark: false },
+    { width: 1_600, isDark: false },
     { width: 390, isDark: true },
   ])("is whole and accessible at $width px, dark: $isDark", async (options) => {
     const { page, complaints } = await explorer.open(hash, options);
