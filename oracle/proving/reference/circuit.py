@@ -11,7 +11,10 @@ import numpy as np
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.arithmetic import compute, product, quotient
 from oracle.proving.reference.onnx_graph import write_graph
-from oracle.proving.reference.steps import EXACT_QUOTIENT_BITS, IntegerStep
+from oracle.proving.reference.steps import EXACT_QUOTIENT_BITS, IntegerStep, Reach
+
+APPROXIMATE_REBASE = 1
+"""The rebase of every approximate circuit, and of no exact one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Circuit:
         decompositions: Numbers that are taken apart, per window.
         rebase: t: nothing has a larger scale than t · param_scale. 0: nothing is divided.
         slack: How far a prover's choice of roundings can take an output from `evaluate`'s; 0 if nothing is divided.
+        reached: The numbers that the outputs can be, each; None if only `bound` is known.
     """
 
     program: Program
@@ -47,6 +51,7 @@ class Circuit:
     decompositions: int
     rebase: int = 0
     slack: int = 0
+    reached: Reach | None = field(default=None, repr=False, compare=False)
 
     @property
     def features(self) -> int:
@@ -68,6 +73,11 @@ class Circuit:
     def level(self) -> int:
         """Scale of the rebase, which is that of the arguments and results of functions; 0 if nothing is divided."""
         return self.rebase * self.param_scale
+
+    @property
+    def is_approximate(self) -> bool:
+        """True if the circuit looks functions up, or divides as one that does: outputs have a guard band."""
+        return bool(self.program.looked_up) or self.rebase == APPROXIMATE_REBASE
 
     @property
     def looked_up(self) -> tuple[int, int] | None:

@@ -22,6 +22,7 @@ from oracle.proving.reference.steps import (
     EXACT_QUOTIENT_BITS,
     MAX_BITS,
     IntegerStep,
+    Reach,
     decomposed,
     decompositions,
     fingerprints,
@@ -33,11 +34,21 @@ class TooCoarse(ModelError):
     """All weights round to 0 or 1 and fall away: only a larger parameter scale helps."""
 
 
+_LARGEST_INT64 = 2.0**62
+"""Floats below it are converted to integers of 64 bits first, which is faster."""
+
 _ALIGNED = COMPARISONS | {"Add", "Sub", "Concat"}
 
 
 def instantiate(
-    program: Program, input_scale: int, param_scale: int, clip: int, rebase: int = 0, *, most_bits: int = MAX_BITS
+    program: Program,
+    input_scale: int,
+    param_scale: int,
+    clip: int,
+    rebase: int = 0,
+    *,
+    most_bits: int = MAX_BITS,
+    within: Reach | None = None,
 ) -> Circuit:
     """Return a program's circuit at chosen scales, with every value bounded over all clipped windows.
 
@@ -48,6 +59,7 @@ def instantiate(
         clip: Largest magnitude of a window's integers.
         rebase: t: what gets a larger scale than t · param_scale is divided. 0: nothing is divided.
         most_bits: Bits that a value may have; give more only if narrower bounds are known than those of a box.
+        within: The numbers that a window can have, flat, if they are known better than by the clip.
 
     Raises:
         ModelError: Values can exceed the circuit's integers, or those that ezkl divides exactly.
@@ -70,6 +82,9 @@ def instantiate(
     intervals: dict[str, tuple[Any, Any]] = {program.input: (-box, box)}
     intervals |= {name: (constant, constant) for name, constant in integers.items()}
     slacks: dict[str, Any] = {name: np.zeros(low.shape, dtype=object) for name, (low, _) in intervals.items()}
+    if within is not None:
+        low, high, slacks[program.input] = (each.reshape(box.shape) for each in (within.low, within.high, within.slack))
+        intervals[program.input] = (low, high)
     parts: dict[str, int] = {}
     steps: list[IntegerStep] = []
     makers: dict[str, IntegerStep] = {}
@@ -125,7 +140,9 @@ def instantiate(
         slacks[op.output] = slack
         reach = max(int(abs(low).max()), int(abs(high).max()))
         table = table_range(op.attributes["name"], *given[0]) if op.kind == FUNCTION else None
-        steps.append(replace(step, reach=reach, largest=int(largest), apart=int(apart), table=table))
+        steps.append(
+            replace(step, reach=reach, largest=int(largest), apart=int(apart), table=table, slack=int(slack.max()))
+        )
         makers[op.output] = steps[-1]
     output = aliases.get(program.output, program.output)
     if not steps:
@@ -144,6 +161,7 @@ def instantiate(
         decompositions(steps),
         rebase,
         int(slacks[output].max()),
+        Reach(*(each.ravel() for each in (*intervals[output], slacks[output]))),
     )
 
 
@@ -189,6 +207,8 @@ def _round(constant: Any, scale: int) -> Any:
     """
     scaled = constant.astype(np.float32).astype(np.float64) * 2.0**scale
     rounded = np.sign(scaled) * np.floor(np.abs(scaled) + 0.5)
+    if np.abs(rounded).max(initial=0) < _LARGEST_INT64:
+        return rounded.astype(np.int64).astype(object)
     flat = [int(value) for value in rounded.ravel()]
     return np.array(flat, dtype=object).reshape(constant.shape)
 

@@ -30,6 +30,7 @@ class IntegerStep:
         largest: No value on the way to the result exceeds it.
         apart: No value that is taken apart exceeds it; 0 if nothing is taken apart.
         table: The least and the largest argument that is looked up; None if there is no table.
+        slack: No prover can take an element of the result further from the reference's.
     """
 
     op: Op
@@ -40,6 +41,22 @@ class IntegerStep:
     largest: int = 0
     apart: int = 0
     table: tuple[int, int] | None = None
+    slack: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The numbers that the elements of a value can be, over all clipped windows and whatever a prover chooses.
+
+    Attributes:
+        low: The least, in an array of Python's integers.
+        high: The largest.
+        slack: How far a prover can take each from the reference's.
+    """
+
+    low: Any
+    high: Any
+    slack: Any
 
 
 def fingerprints(constants: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
