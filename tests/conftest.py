@@ -17,6 +17,7 @@ from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil, load_anvil_config
 from tests.distribution import Distribution, in_order
 from tests.postgres import Postgres
+from tests.staying_solc import StayingSolc
 
 pytest.register_assert_rewrite("tests.proving_conformance")
 
@@ -57,6 +58,14 @@ def _log_as_by_default() -> Iterator[None]:
 def project_root() -> Path:
     """Return the folder of the repository."""
     return toolchain.project_root(Path(__file__).parent)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def staying_solc() -> Iterator[StayingSolc]:
+    """Compile verifiers with a solc that is loaded once."""
+    solc = StayingSolc()
+    with solc.in_place():
+        yield solc
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,18 @@ from oracle.chain.local import solc as solc_module
 from oracle.chain.local import toolchain
 from oracle.chain.local.solc import compile_standard, solc, standard_input
 from oracle.core.errors import CompileError, ToolMissing
+from tests.staying_solc import ALONE, StayingSolc
 
 SOURCE = "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.20;\n"
 SEVEN = {"Seven.sol": SOURCE + "contract Seven { function get() external pure returns (uint256) { return 7; } }"}
 
 VERSIONS = [toolchain.VERIFIER_SOLC, toolchain.contracts_solc_version()]
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile as users do: in a process for each request."""
+    monkeypatch.setattr(solc_module, "_compile", ALONE)
 
 
 def run(executable: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -92,3 +99,28 @@ def test_a_release_that_is_nowhere_says_what_to_do(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(solc_module.CHOICE_VARIABLE, "npm")
     with pytest.raises(ToolMissing, match=r"solc 0\.8\.1 is missing.*make setup"):
         solc("0.8.1")
+
+
+def test_the_solc_that_stays_for_other_tests_says_the_same_as_one_that_is_new() -> None:
+    staying = StayingSolc()
+    more = {"Eight.sol": SEVEN["Seven.sol"].replace("Seven", "Eight"), **SEVEN}
+    bad = {"Bad.sol": SOURCE + "contract Bad { uint256 x = ; }"}
+    version = toolchain.VERIFIER_SOLC
+    try:
+        first = staying.compile(standard_input(SEVEN), version)
+        process = staying._process
+        assert process is not None and first == ALONE(standard_input(SEVEN), version)
+        with pytest.raises(CompileError) as refused:
+            staying.compile(standard_input(bad), version)
+        with pytest.raises(CompileError) as expected:
+            ALONE(standard_input(bad), version)
+        assert str(refused.value) == str(expected.value)
+        # What it compiled before, and refused, changes nothing.
+        assert staying.compile(standard_input(more), version) == ALONE(standard_input(more), version)
+        assert staying.compile(standard_input(SEVEN), version) == first and staying._process is process
+        # One that was killed is replaced.
+        process.kill()
+        process.wait()
+        assert staying.compile(standard_input(SEVEN), version) == first and staying._process is not process
+    finally:
+        staying.close()
