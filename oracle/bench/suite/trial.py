@@ -187,7 +187,7 @@ def _searched(
     )
     circuit, settings, _ = Search(asked, progress).candidates()[0]
     compared, wrong = _compare(subject, request, circuit, truth)
-    kind = "approximate" if circuit.program.looked_up else "exact"
+    kind = "approximate" if circuit.is_approximate or circuit.rebase else "exact"
     scales = {"input_scale": settings.input_scale, "param_scale": settings.param_scale, "rebase": settings.rebase}
     return {**compared, **scales, "weights": circuit.weights, "result": "wrong" if wrong else kind, "why": wrong}
 

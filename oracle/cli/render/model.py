@@ -125,7 +125,8 @@ def approximation_notes(manifest: Manifest) -> list[str]:
     more = f" and {len(looked_up) - 1} more" if len(looked_up) > 1 else ""
     why = f"no exact circuit has {looked_up[0]}{more}" if looked_up else "values are divided"
     if reason := facts.get("approximate_because"):
-        why = f"{reason}, so {looked_up[0]}{more} {'are' if more else 'is'} looked up"
+        done = f"{looked_up[0]}{more} {'are' if more else 'is'} looked up" if looked_up else why
+        why = f"{reason}, so {done}"
     fidelity = facts["fidelity"]
     undecided = f"  {fidelity['undecided']} of {fidelity['samples']} samples are undecided"
     if manifest.disclosure == "verdict":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -72,11 +73,16 @@ def product(left: Any, right: Any) -> Any:
     """
     if left.dtype != object or left.size < _FEW * left.shape[-1]:
         return np.matmul(left, right)
-    bits = (53 - left.shape[-1].bit_length()) // 2
+    return _by_digits(left, right, left.shape[-1], np.matmul)
+
+
+def _by_digits(left: Any, right: Any, terms: int, multiply: Callable[[Any, Any], Any]) -> Any:
+    """Return a bilinear operation on Python's integers, each of whose results is a sum of so many products."""
+    bits = (53 - terms.bit_length()) // 2
     result: Any = 0
     for at, digits in enumerate(_digits(left, bits)):
         for over, others in enumerate(_digits(right, bits)):
-            result = result + np.matmul(digits, others).astype(np.int64).astype(object) * (1 << bits * (at + over))
+            result = result + multiply(digits, others).astype(np.int64).astype(object) * (1 << bits * (at + over))
     return result
 
 
@@ -108,7 +114,13 @@ STRUCTURAL: dict[str, Callable[[Op, list[Any]], Any]] = {
 
 
 def convolve(value: Any, kernel: Any, op: Op) -> Any:
-    """Return the cross-correlation [count, C, H, W] ⋆ [O, C, h, w], padded with zeros."""
+    """Return the cross-correlation [count, C, H, W] ⋆ [O, C, h, w], padded with zeros, exactly; see `product`."""
+    if value.dtype != object:
+        return _convolved(value, kernel, op)
+    return _by_digits(value, kernel, math.prod(kernel.shape[1:]), lambda one, other: _convolved(one, other, op))
+
+
+def _convolved(value: Any, kernel: Any, op: Op) -> Any:
     top, left, bottom, right = op.attributes["pads"]
     down, across = op.attributes["strides"]
     count, channels, height, width = value.shape

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from oracle.proving.lowering.program import COMPARISONS, FUNCTION
-from oracle.proving.reference.arithmetic import STRUCTURAL, convolve
+from oracle.proving.reference.arithmetic import STRUCTURAL, convolve, product
 from oracle.proving.reference.functions import function_bounds, function_slack
 from oracle.proving.reference.steps import IntegerStep
 
@@ -38,7 +38,7 @@ def bounds(step: IntegerStep, inputs: list[tuple[Any, Any]]) -> tuple[Any, Any, 
         if op.inputs[0] == op.inputs[1]:
             low = np.maximum(low, 0)
     elif op.kind in ("MatMul", "Conv"):
-        multiply = np.matmul if op.kind == "MatMul" else lambda a, b: convolve(a, b, op)
+        multiply = product if op.kind == "MatMul" else lambda a, b: convolve(a, b, op)
         middle = _total(multiply, sizes)
         way = max(way, middle)
         if (lows[1] == highs[1]).all():
@@ -95,7 +95,7 @@ def slack_of(step: IntegerStep, intervals: list[tuple[Any, Any]], slacks: list[A
     ]
     if op.kind == "Mul":
         return sizes[0] * given[1] + sizes[1] * given[0]
-    multiply = np.matmul if op.kind == "MatMul" else lambda a, b: convolve(a, b, op)
+    multiply = product if op.kind == "MatMul" else lambda a, b: convolve(a, b, op)
     return multiply(sizes[0], given[1]) + multiply(given[0], sizes[1])
 
 

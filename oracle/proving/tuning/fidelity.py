@@ -118,7 +118,7 @@ class FidelityGate:
         errors = np.abs(computed - self.expected).max(axis=0) if error is not None else np.zeros(0)
         slack: Any = circuit.slack / 2.0**circuit.output_scale
         # In an approximate circuit, what is within the guard band is undecided, and no flip.
-        is_banded = bool(circuit.program.looked_up)
+        is_banded = circuit.is_approximate
         if is_banded and errors.size and self.verdict.rule is not Rule.TOLERANCE:
             slack = slack + float(errors.max())
         if is_banded and published:

@@ -1,4 +1,4 @@
-"""The search of an approximate circuit: the scale at which functions are looked up, then the digits."""
+"""The search of an approximate circuit: the scale at which values are divided and functions looked up, then digits."""
 
 from __future__ import annotations
 
@@ -15,18 +15,15 @@ from oracle.proving.disclosure import decided_above, decided_largest
 from oracle.proving.imported import Settings, legs_for
 from oracle.proving.interface import Progress
 from oracle.proving.lowering.program import Program
-from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.circuit import APPROXIMATE_REBASE, Circuit
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.fidelity import Fidelity, FidelityGate
-from oracle.proving.tuning.request import LEVELS, TABLE_BASES, Request, Rule
+from oracle.proving.tuning.request import BASES, LEVELS, TABLE_BASES, Request, Rule
 
 PUBLIC_VERDICTS = (
     "a public model that is approximate publishes its outputs, so that everybody can derive the guard band: leave out "
     "--disclosure verdict"
 )
-
-LOOKED_UP_REBASE = 1
-"""The rebase of every approximate circuit, and of no exact one."""
 
 _ROOM = 1.5
 """The clip is this many times the largest input of the samples: what a prover may move is bounded over all windows
@@ -47,7 +44,7 @@ def approximate_candidates(
 
     Args:
         gate: The gate that settings have to pass, with the samples.
-        program: A program that looks functions up.
+        program: A program that looks functions up, or one whose integers end before it is near the float model.
         segments: Pieces of its smooth activations; 0 if it has none.
         progress: Called with each scale that is tried.
 
@@ -60,7 +57,7 @@ def approximate_candidates(
     nearest: tuple[Fidelity, int, int] | None = None
     words = ""
     for level in LEVELS:
-        progress(f"scales: functions at 2^-{level}")
+        progress(f"scales: {'functions' if program.looked_up else 'values'} at 2^-{level}")
         try:
             circuit = at_level(request, program, gate.samples, level)
         except ModelError as error:
@@ -84,7 +81,8 @@ def approximate_candidates(
     if request.disclosure == "verdict":
         circuit = verdict_circuit(gate, program, circuit)
     found = []
-    for base in TABLE_BASES if circuit.decomposed else (2,):
+    bases = TABLE_BASES if circuit.looked_up else BASES
+    for base in bases if circuit.decomposed else (2,):
         settings = Settings(
             circuit.input_scale,
             circuit.param_scale,
@@ -154,4 +152,4 @@ def at_level(request: Request, program: Program, samples: np.ndarray, level: int
     else:
         scale = max(0, min(level, math.floor(math.log2(request.clip / largest))))
     clip = min(request.clip, max(1, math.ceil(_ROOM * largest * 2.0**scale)))
-    return instantiate(bounded(with_gains(program, units), units, level), scale, level, clip, LOOKED_UP_REBASE)
+    return instantiate(bounded(with_gains(program, units), units, level), scale, level, clip, APPROXIMATE_REBASE)

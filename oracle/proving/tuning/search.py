@@ -21,12 +21,11 @@ from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.joining import with_own_scales
 from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import Program
-from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.circuit import APPROXIMATE_REBASE, Circuit
 from oracle.proving.reference.instantiate import TooCoarse, instantiate
 from oracle.proving.tuning.fidelity import Fidelity, FidelityGate
 from oracle.proving.tuning.float_model import scored_outputs
 from oracle.proving.tuning.looked_up import (
-    LOOKED_UP_REBASE,
     PUBLIC_VERDICTS,
     approximate_candidates,
     at_level,
@@ -48,7 +47,7 @@ LEAST_SPREAD = 4
 """Features get scales of their own if the largest of one is more than 2^LEAST_SPREAD times that of another."""
 
 NO_SCALES = "no exact circuit agrees with the float model on the samples"
-"""The reason why functions are looked up in a model that lowers exactly."""
+"""The reason why a model that lowers exactly is approximate."""
 
 
 def own_shifts(samples: np.ndarray) -> tuple[int, ...]:
@@ -209,15 +208,17 @@ class Search:
             self._programs[segments] = with_own_scales(program, shifts) or program
         return self._programs[segments]
 
+    def _may_approximate(self) -> bool:
+        is_shown = self.request.disclosure == "verdict" and self.request.visibility is Visibility.PUBLIC
+        return self.request.approximate and not is_shown
+
     def look_up(self) -> bool:
         """Look functions up although the model lowers exactly, if the request allows it and the model has any.
 
         Returns:
             True if the programs have changed.
         """
-        request = self.request
-        is_shown = request.disclosure == "verdict" and request.visibility is Visibility.PUBLIC
-        if self._looks_up or not request.approximate or is_shown or self._scores(SEGMENTS[-1]).looked_up:
+        if self._looks_up or not self._may_approximate() or self._scores(SEGMENTS[-1]).looked_up:
             return False
         before = dict(self._programs), dict(self._verdicts)
         self._looks_up = True
@@ -235,10 +236,9 @@ class Search:
         Raises:
             ModelError: Values can exceed the circuit's integers.
         """
-        if settings.rebase == LOOKED_UP_REBASE:
+        if settings.rebase == APPROXIMATE_REBASE:
             self.look_up()
-        scores = self._scores(segments)
-        if scores.looked_up:
+            scores = self._scores(segments)
             circuit = at_level(self.request, scores, self.samples, settings.param_scale)
             published = self.request.disclosure == "verdict"
             return verdict_circuit(self.gate, scores, circuit) if published else circuit
@@ -288,7 +288,7 @@ class Search:
     def candidates(self) -> list[tuple[Circuit, Settings, int]]:
         """Return the settings that pass the gate, for each base only those with the cheapest digits.
 
-        If no exact settings pass, and the request allows it, functions are looked up.
+        If no exact settings pass, and the request allows it, functions are looked up, and values are divided.
 
         Raises:
             ModelError: No settings pass.
@@ -301,13 +301,16 @@ class Search:
         try:
             passing = self.passing((0,) if self.request.disclosure == "verdict" else (0, *REBASES))
         except ModelError as error:
-            if not self.look_up():
+            if not self._may_approximate():
                 raise
             self.progress(f"approximate: {NO_SCALES} ({str(error).partition(' (')[0]})")
+            self.look_up()
+            program = self._scores(SEGMENTS[-1])
+            segments = SEGMENTS[-1] if program.approximated else 0
             try:
-                return self.candidates()
+                return approximate_candidates(self.gate, program, segments, self.progress)
             except ModelError as other:
-                raise ModelError(f"{error}. With functions that are looked up: {other}") from other
+                raise ModelError(f"{error}. Approximately: {other}") from other
 
         def order(each: Passing) -> tuple[int, int, float]:
             # Fewer numbers to take apart, then a smaller error.
@@ -417,7 +420,7 @@ class Search:
             "segments": segments,
             "fidelity": asdict(fidelity) | {"flips_per_10k": fidelity.flips_per_10k},
         }
-        if self._looks_up:
+        if self._looks_up or (circuit.is_approximate and not circuit.program.looked_up):
             description["approximate_because"] = NO_SCALES
         if self.request.disclosure == "verdict":
             description["verdict"] = {"rule": self.verdict.rule.value}

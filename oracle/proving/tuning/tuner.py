@@ -58,7 +58,7 @@ def apply(request: Request, chosen: Mapping[str, Any], segments: int) -> tuple[I
         raise ModelError(f"these are not settings: {error}") from error
     search = Search(request, lambda step: None)
     circuit = search.circuit(segments, settings)
-    if circuit.rebase and request.disclosure == "verdict" and not circuit.program.looked_up:
+    if circuit.rebase and request.disclosure == "verdict" and not circuit.is_approximate:
         raise ModelError(f"{request.name}: a published verdict is exact, and these settings rebase; tune again")
     fidelity = search.gate.fidelity(circuit)
     if fidelity.flips_per_10k > request.max_flips_per_10k:

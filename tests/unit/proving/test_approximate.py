@@ -381,8 +381,42 @@ def test_functions_are_looked_up_where_no_exact_scales_agree() -> None:
     again, fidelity = apply(asked(0.0008), asdict(settings), segments)
     assert again.circuit.slack == circuit.slack and fidelity.flips == 0
     assert again.description["approximate_because"] == NO_SCALES
-    with pytest.raises(ModelError, match=r"at best .* With functions that are looked up: .*at best"):
+    with pytest.raises(ModelError, match=r"at best .* Approximately: .*at best"):
         Search(asked(1e-9), lambda step: None).candidates()
+
+
+def polynomial_network() -> bytes:
+    """Return a network that raises its features to the eighth power: integers end before weights are fine enough."""
+    rng = np.random.default_rng(4)
+    nodes, arrays, value = [], [], "x"
+    for layer in range(3):
+        arrays.append(weights(f"w{layer}", rng.normal(size=(6, 6)) / 8))
+        nodes += [
+            node("MatMul", [value, f"w{layer}"], f"m{layer}"),
+            node("Mul", [f"m{layer}", f"m{layer}"], f"s{layer}"),
+            node("Add", [f"s{layer}", f"m{layer}"], f"a{layer}"),
+        ]
+        value = f"a{layer}"
+    return model([*nodes, node("MatMul", [value, "w0"])], ["N", 6], arrays)
+
+
+def test_a_polynomial_network_is_divided_where_its_integers_end() -> None:
+    """No function is looked up; what a prover may choose when values are divided is in the band."""
+    rule = VerdictRule(Rule.TOLERANCE, 0.0005)
+    asked = Request("m", polynomial_network(), MIXED, rule, visibility=Visibility.PUBLIC, approximate=True)
+    for refused in (replace(asked, approximate=False), replace(asked, disclosure="verdict", verdict=None)):
+        with pytest.raises(ModelError, match=r"at best .* verdicts flip|no scales fit"):
+            Search(refused, lambda step: None).candidates()
+    search = Search(asked, lambda step: None)
+    circuit, settings, segments = search.candidates()[0]
+    fidelity = search.gate.fidelity(circuit)
+    assert circuit.is_approximate and not circuit.program.looked_up and circuit.slack
+    assert fidelity.flips == 0 and fidelity.largest_error is not None and fidelity.largest_error < rule.value
+    made = search.model(circuit, settings, segments, fidelity)
+    assert made.description["approximate_because"] == NO_SCALES and not made.approximation().exact
+    assert min(made.approximation().guard_band) >= circuit.slack
+    again, _ = apply(asked, asdict(settings), segments)
+    assert again.circuit.to_onnx(1) == circuit.to_onnx(1) and again.description == made.description
 
 
 def test_a_private_model_whose_band_leaves_everything_undecided_is_refused() -> None:
