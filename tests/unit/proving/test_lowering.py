@@ -270,6 +270,10 @@ EXACT: dict[str, tuple[list[onnx.NodeProto], list[onnx.TensorProto]]] = {
         [node("Slice", ["x", "from", "to", "axis", "step"])],
         [weights(n, [v], i64) for n, v in (("from", -1), ("to", -(2**31)), ("axis", 1), ("step", -2))],
     ),
+    "slice to the end": (
+        [node("Slice", ["x", "from", "to", "axis"])],
+        [weights(n, [v], i64) for n, v in (("from", 2), ("to", 2**63 - 1), ("axis", 1))],
+    ),
     "gather": ([node("Gather", ["x", "at"], axis=1)], [weights("at", [5, -6, 2], i64)]),
     "gather one": ([node("Gather", ["x", "at"], axis=1)], [weights("at", 3, i64)]),
     "reshape": (
@@ -347,6 +351,16 @@ SAME = {"auto_pad": "SAME_UPPER"}
             [node("Resize", ["x", "", "f"], coordinate_transformation_mode="align_corners")],
             [weights("f", [1, 1, 2, 2])],
             "its coordinates are 'align_corners'",
+        ),
+        (
+            [node("Resize", ["x", "", "f"], mode="linear", coordinate_transformation_mode="asymmetric")],
+            [weights("f", [1, 1, 1.125, 1])],
+            "runtimes copy its input",
+        ),
+        (
+            [node("Slice", ["x", "from", "to", "axis", "step"])],
+            [weights(n, [v], i64) for n, v in (("from", -1), ("to", 2**31), ("axis", 2), ("step", -1))],
+            "nothing is left of axis 2",
         ),
         ([node("MaxPool", ["x"], kernel_shape=[1, 1], pads=[1, 0, 0, 0])], [], "in the padding alone"),
         ([node("MaxPool", ["x"], kernel_shape=[1, 1], strides=[2, 1], **SAME)], [], "its padding is automatic"),

@@ -91,11 +91,17 @@ def _interpolated(
         raise OperatorRefused(f"its coordinates are {how!r}", "use 'half_pixel', 'align_corners' or 'asymmetric'")
     value = as_var(arguments[0], "input")
     factors = _factors(value, arguments, attributes)
+    sizes = tuple(math.floor(size * factor) for size, factor in zip(value.shape, factors, strict=True))
+    if sizes == value.shape and any(factor != 1 for factor in factors):
+        raise OperatorRefused(
+            f"its factors are {[round(float(each), 3) for each in factors]}, which leave its size as it is, so that "
+            "runtimes copy its input",
+            "leave it out of the model, or give the sizes in place of the factors",
+        )
     slope, is_inner = attributes.get("cubic_coeff_a", -0.75), bool(attributes.get("exclude_outside", 0))
-    for axis, (size, factor) in enumerate(zip(value.shape, factors, strict=True)):
+    for axis, (size, factor, wanted) in enumerate(zip(value.shape, factors, sizes, strict=True)):
         if factor == 1:
             continue
-        wanted = math.floor(size * factor)
         if wanted < 1:
             raise OperatorRefused("nothing is left of its input", "export the model again")
         at = _PLACES[how](np.arange(wanted, dtype=np.float64), float(factor), size, wanted)

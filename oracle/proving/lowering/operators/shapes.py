@@ -131,7 +131,7 @@ def _slice(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, 
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         axis = axis_of(axis, len(value.shape))
         size = value.shape[axis]
-        chosen = range(size)[slice(start, end if abs(end) < 2**31 else (None if end > 0 or step < 0 else end), step)]
+        chosen = range(size)[slice(start, end, step)]
         if len(chosen) == 0:
             raise OperatorRefused(f"nothing is left of axis {axis}", "export the model again")
         if chosen == range(size):
