@@ -22,6 +22,8 @@ from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.operators.mixtures import corners, excess
 from oracle.proving.lowering.program import Program
 from oracle.proving.lowering.recognise import recognised
+from oracle.proving.lowering.recognise.ensembles import join_ensembles
+from oracle.proving.lowering.recognise.graph import Graph
 from oracle.proving.lowering.tails import Tail, TailStep
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.float_model import scored_outputs
@@ -248,6 +250,32 @@ def test_sums_that_are_no_ensemble_stay(change: str) -> None:
     if change == "published":
         proto.graph.output.append(helper.make_tensor_value_info("t0", TensorProto.FLOAT, ["N", 1]))
     assert operators(proto.SerializeToString())["TreeEnsembleRegressor"] == 2
+
+
+@pytest.mark.parametrize("is_pure", [True, False])
+def test_long_sums_are_looked_at_once(is_pure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A boosted model may come as one sum in the other. If something else is in the innermost, each is still left."""
+    count, asked = 600, list[str]()
+    leaf = onnx.load_model_from_string(ensemble([[(0, {0: 0.5})]])).graph.node[0]
+    nodes = [node("Neg", ["x"], "s0")]
+    for at in range(1, count + 1):
+        tree = onnx.NodeProto()
+        tree.CopyFrom(leaf)
+        tree.output[0] = f"t{at}"
+        # The innermost sum is of a constant, or of the input itself.
+        before = "two" if is_pure and at == 1 else f"s{at - 1}"
+        nodes += [tree, node("Add", [before, f"t{at}"], "y" if at == count else f"s{at}")]
+    proto = read_model(model(nodes[is_pure:], ["N", 3], [TWO], ml=True))
+    look = Graph.is_used_once
+    monkeypatch.setattr(Graph, "is_used_once", lambda graph, name: [asked.append(name), look(graph, name)][1])
+    joined = join_ensembles(proto)
+    assert len(asked) <= 2 * count
+    if is_pure:
+        (whole,) = joined.graph.node
+        columns = {each.name: list(each.floats) for each in whole.attribute}
+        assert (columns["base_values"], columns["target_weights"]) == ([2.0], [0.5] * count)
+    else:
+        assert joined is proto
 
 
 def test_features_in_another_order() -> None:
