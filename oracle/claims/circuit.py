@@ -21,11 +21,14 @@ ezkl splits a number into a sign and digits, and may accept both signs for 0. So
 counts is twice their difference: never 0, 1 or −1 (`oracle.proving.reference.comparison`, which the model's own
 comparisons follow too).
 
-All arithmetic is on integers and without rounding, as in every circuit of this package, and nothing wraps around the
-field. Encoded data is never negative, so the model sees it through a ReLU, which changes no genuine data. If somebody
-commits to other data, a proof can be made only if it is below base^legs of the digits, from where no score comes near
-half of the field (`claim_circuit` checks that). lo and hi are within ±`limit`: the registry and `ZkmlClient` refuse
-other bounds.
+Of an approximate model, q is an interval around each output and each change, of which both ends are compared: 2 lo − 1
+is below twice the lower end, and twice the upper end is below 2 hi + 1 (`oracle.claims.approximate`). Its guard band
+holds for data within the features' ranges, so the last instance is 1 for no other data.
+
+All arithmetic of an exact model is on integers and without rounding, and nothing wraps around the field. Encoded data
+is never negative, so the model sees it through a ReLU, which changes no genuine data. If somebody commits to other
+data, a proof can be made only if it is below base^legs of the digits, from where no score comes near half of the field
+(`claim_circuit` checks that). lo and hi are within ±`limit`: the registry and `ZkmlClient` refuse other bounds.
 """
 
 from __future__ import annotations
@@ -40,6 +43,15 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from oracle.claims.approximate import (
+    Nearness,
+    compared_program,
+    digits_for,
+    guard_band,
+    interval_circuit,
+    lowered,
+    scores_circuit,
+)
 from oracle.claims.outputs import OutputReading
 from oracle.claims.statement import (
     MOST_OUTPUTS,
@@ -54,9 +66,8 @@ from oracle.core.documents import read_json
 from oracle.core.errors import ModelError
 from oracle.proving.artifact import SETTINGS, Artifact
 from oracle.proving.imported import DIGITS, ImportedModel, Settings, corners, legs_for
-from oracle.proving.lowering.driver import lower
+from oracle.proving.interface import Approximation
 from oracle.proving.lowering.joining import join_first_layer
-from oracle.proving.lowering.loading import read_model
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.comparison import doubled, positive
 from oracle.proving.reference.instantiate import instantiate
@@ -77,17 +88,22 @@ class ClaimCircuit:
         model: The model at its scales.
         metadata: Feature names, ranges and categories, for the manifest.
         changes: True if the circuit also compares the change of each output since earlier data.
+        band: The guard band of each output, in integers of the bounds; 0: the model is exact. Otherwise the model gives
+            an interval for each output: all lower ends, then all upper ones.
     """
 
     model: ImportedModel
     metadata: Mapping[str, Any]
     changes: bool = False
+    band: int = 0
 
     def __post_init__(self) -> None:
-        if self.circuit.outputs > MOST_OUTPUTS:
-            raise ModelError(f"{self.model.name} has {self.circuit.outputs} outputs, and not 1 to {MOST_OUTPUTS}")
-        if self.circuit.rebase or self.circuit.slack or self.circuit.program.looked_up:
-            raise ModelError(f"{self.model.name} rounds inside: a claim's circuit must leave its prover no choice")
+        if self.shape.outputs > MOST_OUTPUTS:
+            raise ModelError(f"{self.model.name} has {self.shape.outputs} outputs, and not 1 to {MOST_OUTPUTS}")
+        if not self.band and (self.circuit.rebase or self.circuit.slack or self.circuit.program.looked_up):
+            raise ModelError(
+                f"{self.model.name} rounds inside: a claim's circuit leaves its prover no choice, or has a guard band"
+            )
 
     @property
     def circuit(self) -> Circuit:
@@ -102,7 +118,7 @@ class ClaimCircuit:
     @cached_property
     def shape(self) -> ClaimShape:
         """The form of the model's statements."""
-        return ClaimShape(self.circuit.outputs, self.changes, self.limit)
+        return ClaimShape(self.circuit.outputs // (2 if self.band else 1), self.changes, self.limit)
 
     @property
     def input_lengths(self) -> tuple[int, ...]:
@@ -138,37 +154,50 @@ class ClaimCircuit:
     @cached_property
     def limit(self) -> int:
         """The largest bound, a power of two: every output is within ±limit, and every change."""
-        reach = max(step.reach for step in self.circuit.steps)
+        # The last step of an approximate model joins all ends of intervals; what is before it has other scales.
+        steps = self.circuit.steps[-1:] if self.band else self.circuit.steps
+        reach = max(step.reach for step in steps)
         return 1 << (2 * reach if self.changes else reach).bit_length()
 
     @property
     def legs(self) -> int:
         """The number of digits into which ReLU and comparisons split a number."""
-        return legs_for(self.model.settings.base, max(self.circuit.decomposed, _MARGIN * self.limit))
+        # Of an approximate model, the circuit takes apart by how much data are outside of the ranges.
+        data = self.circuit.clip + 1 << self.param_scale if self.band else 0
+        return legs_for(self.model.settings.base, max(self.circuit.decomposed, _MARGIN * self.limit, 4 * data))
 
     def score(self, features: Sequence[int], output: int = 0) -> int:
         """Return an output of one window in integers. It stays with the prover."""
         return self.scores(features)[output]
 
     def scores(self, features: Sequence[int]) -> tuple[int, ...]:
-        """Return the outputs of one window in integers. They stay with the prover."""
-        return tuple(self.model.score_int([max(0, value) for value in features]))
+        """Return the outputs of one window in integers, or the middles of intervals. They stay with the prover."""
+        return tuple((least + most) // 2 for least, most in self.intervals(features))
 
-    def quantities(self, features: Sequence[int], earlier: Sequence[int]) -> tuple[int, ...]:
-        """Return the outputs, and their changes if the model has them. They stay with the prover."""
-        now = self.scores(features)
+    def intervals(self, features: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the ends of the interval of each output of one window: both are the output if the model is exact."""
+        found = self.model.score_int([max(0, value) for value in features])
+        count = self.shape.outputs
+        return list(zip(found[:count], found[-count:], strict=True))
+
+    def quantities(self, features: Sequence[int], earlier: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the intervals of outputs, and of changes if the model has them. They stay with the prover."""
+        now = self.intervals(features)
         if not self.changes:
             return now
-        return (*now, *(new - old for new, old in zip(now, self.scores(earlier), strict=True)))
+        before = self.intervals(earlier)
+        return now + [(new[0] - old[1], new[1] - old[0]) for new, old in zip(now, before, strict=True)]
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
         """Return what the circuit publishes of data and statement."""
         data, statement = self.input_lengths[0], tuple(features[-self.shape.length :])
-        earlier = features[data : data + self.model.width] if self.changes else ()
+        earlier: Sequence[int] = features[data : data + self.model.width] if self.changes else ()
         found = self.quantities(features[: self.model.width], earlier)
         lower, upper = statement[: len(found)], statement[len(found) : 2 * len(found)]
-        holds = all(lo < 2 * each < hi for lo, each, hi in zip(lower, found, upper, strict=True))
-        return (*statement, int(holds))
+        holds = all(lo < 2 * least and 2 * most < hi for lo, (least, most), hi in zip(lower, found, upper, strict=True))
+        values = (*features[: self.model.width], *earlier)
+        inside = not self.band or all(each <= self.circuit.clip for each in values)
+        return (*statement, int(holds and inside))
 
     def score_bound(self) -> int:
         """Return a bound of all numbers in the circuit."""
@@ -186,9 +215,9 @@ class ClaimCircuit:
         found = []
         box = corners(self.circuit)
         for data, earlier in zip(box, [*box[1:], box[0]], strict=True):
-            exact = [(each, each) for each in self.quantities(data, earlier)]
+            exact = self.quantities(data, earlier)
             above, below = list(exact), list(exact)
-            above[0], below[-1] = (exact[0][0] + 1, most), (-most, exact[-1][0] - 1)
+            above[0], below[-1] = (exact[0][0] + 1, most), (-most, exact[-1][1] - 1)
             both = (*data, *salt, *earlier, *salt) if self.changes else (*data, *salt)
             for ranges in (exact, above, below, [(-most, most)] * len(exact)):
                 found.append((*both, *all_edges(ranges), top, *(top,) * SUBJECT_LIMBS))
@@ -202,9 +231,14 @@ class ClaimCircuit:
                 "limit": self.limit,
                 "outputs": self.shape.outputs,
                 "changes": self.changes,
+                **({"guard_band": self.band} if self.band else {}),
                 **self.metadata,
             },
         }
+
+    def approximation(self) -> Approximation:
+        """Return that nothing published is exact, if it is not. The guard band is within the circuit."""
+        return Approximation(False, (), (0,) * self.outputs) if self.band else Approximation()
 
     def to_onnx(self, batch: int) -> bytes:
         """Return the ONNX graph.
@@ -218,20 +252,23 @@ class ClaimCircuit:
         onnx.compose.add_prefix_graph(inner.graph, "m_", inplace=True)
         count, length = self.shape.quantities, self.shape.length
         cuts = _Cuts()
-        # Halves of the outputs' unit: to ezkl, multiplying by a power of two only changes the scale.
-        unit = np.array([[2.0 ** -(self.circuit.output_scale + 1)]], dtype=np.float32)
+        # Halves of the outputs' unit: to ezkl, multiplying by a power of two only changes the scale. Where it divides
+        # larger scales, outputs are doubled instead.
+        unit = np.array([[2.0 ** -(self.circuit.output_scale + (0 if self.band else 1))]], dtype=np.float32)
+        least, most = ("least_two", "most_two") if self.band else ("quantities", "quantities")
         nodes = [
             *self._data(cuts),
             *inner.graph.node,
-            *self._quantities(cuts),
+            *(self._intervals(cuts) if self.band else self._quantities(cuts)),
             cuts.node("statement", 0, count, "lo"),
             cuts.node("statement", count, 2 * count, "hi"),
             helper.make_node("Mul", ["lo", "unit"], ["lo_scaled"], name="lo_scaled"),
             helper.make_node("Mul", ["hi", "unit"], ["hi_scaled"], name="hi_scaled"),
-            *over("quantities", "lo_scaled", "is_above"),
-            *over("hi_scaled", "quantities", "is_below"),
+            *over(least, "lo_scaled", "is_above"),
+            *over("hi_scaled", most, "is_below"),
             helper.make_node("Mul", ["is_above", "is_below"], ["is_within"], name="is_within"),
-            *_product("is_within", count, cuts),
+            *_product("is_within", count, cuts, "all_within" if self.band else "holds"),
+            *(self._inside() if self.band else []),
             cuts.node("statement", 0, length, "told"),
             helper.make_node("Concat", ["told", "holds"], ["published"], name="published", axis=1),
         ]
@@ -244,7 +281,7 @@ class ClaimCircuit:
                 for name, size in zip(names, self.input_lengths, strict=True)
             ],
             [helper.make_tensor_value_info("published", TensorProto.FLOAT, [1, length + 1])],
-            [*inner.graph.initializer, *cuts.constants, numpy_helper.from_array(unit, "unit")],
+            [*inner.graph.initializer, *cuts.constants, numpy_helper.from_array(unit, "unit"), *self._edges()],
         )
         proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         onnx.checker.check_model(proto)
@@ -259,8 +296,52 @@ class ClaimCircuit:
                 cuts.node("earlier", 0, width, "raw_earlier"),
                 helper.make_node("Concat", ["raw", "raw_earlier"], ["raw_both"], name="raw_both", axis=0),
             ]
-        source = "raw_both" if self.changes else "raw"
-        return [*found, helper.make_node("Relu", [source], ["m_x"], name="m_x")]
+        return [*found, helper.make_node("Identity" if self.band else "Relu", [self._source], ["m_x"], name="m_x")]
+
+    @property
+    def _source(self) -> str:
+        """The name of the model's input as it is committed to."""
+        return "raw_both" if self.changes else "raw"
+
+    def _intervals(self, cuts: _Cuts) -> list[Any]:
+        """Return the nodes of `least_two` and `most_two` [1, q]: twice the ends of the interval of each quantity."""
+        count, found, ends = self.shape.outputs, [], ["m_s"]
+        if self.changes:
+            found = [cuts.node("m_s", 0, 1, "now", axis=0), cuts.node("m_s", 1, 2, "before", axis=0)]
+            ends = ["now", "before"]
+        for name in ends:
+            found += [cuts.node(name, 0, count, f"{name}_least"), cuts.node(name, count, 2 * count, f"{name}_most")]
+        for end, other in (("least", "most"), ("most", "least")):
+            last = f"{ends[0]}_{end}"
+            if self.changes:
+                found += [
+                    helper.make_node("Sub", [last, f"before_{other}"], [f"changed_{end}"], name=f"changed_{end}"),
+                    helper.make_node("Concat", [last, f"changed_{end}"], [end], name=end, axis=1),
+                ]
+                last = end
+            found.append(doubled(last, f"{end}_two"))
+        return found
+
+    def _inside(self) -> list[Any]:
+        """Return the nodes of `holds` [1, 1]: all quantities are within their bounds, and all data in their ranges."""
+        return [
+            helper.make_node("Sub", [self._source, "data_edge"], ["data_over"], name="data_over"),
+            helper.make_node("Relu", ["data_over"], ["excess"], name="excess"),
+            helper.make_node("ReduceSum", ["excess", "data_axes"], ["excess_sum"], name="excess_sum", keepdims=1),
+            *over("data_room", "excess_sum", "is_inside"),
+            helper.make_node("Mul", ["all_within", "is_inside"], ["holds"], name="holds"),
+        ]
+
+    def _edges(self) -> list[Any]:
+        """Return the constants of `_inside`. What is outside is so by half a step, and compared with a quarter."""
+        if not self.band:
+            return []
+        numbers = {"data_edge": self.circuit.clip + 0.5, "data_room": 0.25}
+        axes = numpy_helper.from_array(np.array([0, 1], dtype=np.int64), "data_axes")
+        return [
+            axes,
+            *(numpy_helper.from_array(np.array([[each]], np.float32), name) for name, each in numbers.items()),
+        ]
 
     def _quantities(self, cuts: _Cuts) -> list[Any]:
         """Return the nodes of `quantities` [1, q]."""
@@ -291,13 +372,13 @@ class _Cuts:
         return [numpy_helper.from_array(np.array([each], np.int64), f"int_{each}") for each in sorted(self._numbers)]
 
 
-def _product(bits: str, count: int, cuts: _Cuts) -> list[Any]:
-    """Return the nodes of `holds` [1, 1]: 1 if all of the bits [1, count] are."""
+def _product(bits: str, count: int, cuts: _Cuts, result: str) -> list[Any]:
+    """Return the nodes of a result [1, 1]: 1 if all of the bits [1, count] are."""
     if count == 1:
-        return [helper.make_node("Identity", [bits], ["holds"], name="holds")]
+        return [helper.make_node("Identity", [bits], [result], name=result)]
     found, last = [cuts.node(bits, 0, 1, "bit_0")], "bit_0"
     for at in range(1, count):
-        name = "holds" if at == count - 1 else f"bits_{at}"
+        name = result if at == count - 1 else f"bits_{at}"
         found += [
             cuts.node(bits, at, at + 1, f"bit_{at}"),
             helper.make_node("Mul", [last, f"bit_{at}"], [name], name=name),
@@ -332,6 +413,7 @@ def claim_circuit(
     input_scale: int,
     param_scale: int,
     clip: int,
+    near: Nearness | None = None,
 ) -> ClaimCircuit:
     """Return the circuit of a model's claims. It leaves off a final Sigmoid; bounds then apply to the value before it.
 
@@ -345,22 +427,35 @@ def claim_circuit(
         input_scale: A feature x enters as the integer x · 2^input_scale.
         param_scale: Weights are multiples of 2^-param_scale.
         clip: The largest integer of a feature.
+        near: How near an approximate model is to the float model; None: the model is exact.
 
     Raises:
         ModelError: The model can't be proven.
     """
-    program, problems = lower(read_model(onnx_file, name))
+    program, problems = lowered(onnx_file, name, is_approximate=near is not None)
     if program is None:
         raise ModelError(f"{name} can't be proven as it is: {problems[0]}")
     if reading is OutputReading.LARGEST and program.outputs == 1:
         # The model gives the class itself.
+        if near is not None:
+            raise ModelError(
+                f"{name} gives a class, of which no guard band is known: claims need the scores (output=…)"
+            )
         reading = OutputReading.NUMBERS
     elif program.outputs != outputs:
         raise ModelError(f"{name} has {program.outputs} outputs, not {outputs}: each has a name, or is of a class")
+    description = {"source_sha256": hashlib.sha256(onnx_file).hexdigest()}
+    if near is not None:
+        scores = scores_circuit(compared_program(program, reading), near.rows, param_scale, clip)
+        band = guard_band(scores, near.error)
+        circuit = interval_circuit(scores, reading, band)
+        base = digits_for(circuit)
+        settings = Settings(0, param_scale, base, legs_for(base, circuit.decomposed), rebase=circuit.rebase)
+        model = ImportedModel(name, circuit, settings, description, "score")
+        return ClaimCircuit(model, {**metadata, "error": near.error}, changes, band)
     program = join_first_layer(reading.of(program))
     circuit = instantiate(program, input_scale, param_scale, clip)
     settings = Settings(input_scale, param_scale, DIGITS, legs_for(DIGITS, circuit.decomposed))
-    description = {"source_sha256": hashlib.sha256(onnx_file).hexdigest()}
     made = ClaimCircuit(ImportedModel(name, circuit, settings, description, "score"), metadata, changes)
     # For issuers that check nothing: this raises if any data could make a value wrap around the field.
     instantiate(program, input_scale, param_scale, DIGITS**made.legs, most_bits=_FIELD_BITS)

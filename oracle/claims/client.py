@@ -72,6 +72,19 @@ class Registered:
         code_hash = from_hex(manifest.verifier_code_hash)
         return registered_id(self.model_hash, code_hash, manifest.proof_bytes, self.circuit.shape)
 
+    @property
+    def told_band(self) -> str:
+        """The guard band in words, which say how near a bound nothing can be proven; "" if the model is exact."""
+        circuit, spec = self.circuit, self.spec
+        if not circuit.band:
+            return ""
+        width = circuit.band / circuit.score_unit
+        if spec.classes:
+            return f"classes whose scores are no more than {2 * width:.3g} apart"
+        before = f" before its {spec.activation}" if spec.activation else ""
+        changes = f", ±{2 * width:.3g} of each bound of a change" if circuit.changes else ""
+        return f"±{width:.3g} of each bound{before}{changes}"
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedClaim:
@@ -259,15 +272,15 @@ class ZkmlClient:
         The arguments are those of `generate_inference_proof`.
 
         Raises:
-            ClaimNotMet: The output is outside the range.
+            ClaimNotMet: The output is outside the range; of an approximate model, maybe only within the guard band. The
+                message is the same.
             DataError: An argument is wrong.
         """
         found = self.registered(model)
         circuit = found.circuit
         since = None if earlier is None else self.commit(model, earlier.inputs, earlier.salt)
-        terms = found.spec.terms(
-            output_constraint, circuit.score_unit, circuit.limit, 0 if since is None else since.value
-        )
+        since_value = 0 if since is None else since.value
+        terms = found.spec.terms(output_constraint, circuit.score_unit, circuit.limit, since_value, circuit.band)
         expires_at = int(time.time()) + LIFETIME if expires_at is None else expires_at
         if type(expires_at) is not int or not 0 < expires_at < 1 << 40:
             raise DataError(f"expires_at {expires_at!r} is not a time in Unix seconds")
@@ -277,8 +290,10 @@ class ZkmlClient:
         before = since or commitment
         quantities = circuit.quantities(commitment.features, before.features)
         # The outputs are private even here, where their owner gets the error: errors end up in logs.
-        if not all(lo <= q <= hi for q, (lo, hi) in zip(quantities, circuit.shape.ranges(terms), strict=True)):
-            raise ClaimNotMet(f"output is outside the range: no claim of {model} can be proven with these bounds")
+        ranges = circuit.shape.ranges(terms)
+        if not all(lo <= least and most <= hi for (least, most), (lo, hi) in zip(quantities, ranges, strict=True)):
+            near = f", or within the guard band ({found.told_band})" if circuit.band else ""
+            raise ClaimNotMet(f"output is outside the range{near}: no claim of {model} can be proven with these bounds")
         data = (*commitment.features, *commitment.salt)
         both = (*data, *before.features, *before.salt) if circuit.changes else data
         (statement_hash,) = self._hashes(statement)

@@ -16,13 +16,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from oracle.claims.approximate import lowered
 from oracle.claims.circuit import ClaimCircuit
-from oracle.claims.models import INPUT_SCALE, PARAM_SCALE, ClaimFeature, ModelSpec
+from oracle.claims.measuring import nearest, scored_quantities
+from oracle.claims.models import DRAWN, INPUT_SCALE, PARAM_SCALE, ClaimFeature, ModelSpec, drawn_rows
 from oracle.claims.probabilities import free_name, join_two, margins_of, probability_of
 from oracle.core.documents import parse_json
 from oracle.core.errors import DataError, ModelError
 from oracle.proving.exporting import ExportedModel, given, require_onnx
-from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.loading import read_file, read_model
 from oracle.proving.lowering.program import told
 from oracle.proving.tuning.float_model import float_outputs
@@ -30,11 +31,14 @@ from oracle.proving.tuning.float_model import float_outputs
 SCALES = range(PARAM_SCALE, 21, 2)
 """Scales of the weights that are tried, the smallest first: small integers make fast circuits."""
 
-DRAWN = 1_000
-"""Rows that are drawn from the features' ranges, to compare the integers with the float model."""
+EXACT_TOLERANCE = 0.001
+"""The largest difference between integers and floats by default, as a share of the range of the outputs."""
+
+BAND_TOLERANCE = 0.1
+"""The widest guard band by default, as a share of the range of the outputs."""
 
 MOST_OFF = 0.001
-"""The share of these rows on which the two may differ by more than the tolerance."""
+"""The share of the drawn rows on which the two may differ by more than the tolerance."""
 
 _NOTES = {"$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated"}
 """Keywords of JSON Schema that restrict nothing."""
@@ -84,12 +88,14 @@ def claim_model(
     classes: tuple[str, ...] = (),
     names: tuple[str, ...] = (),
     changes: bool = False,
-    tolerance: float = 0.001,
+    approximate: bool = False,
+    tolerance: float | None = None,
 ) -> ModelSpec:
     """Return a model of one's own for claims, ready for `ZkmlClient.register_model`.
 
     The weights get the smallest scale at which the integers give what the float model gives, on rows that are drawn
-    from the features' ranges. The card says how far the two were apart.
+    from the features' ranges. The card says how far the two were apart. If `approximate` is true and there is no such
+    exact model, functions are looked up, and claims keep a guard band away from their bounds; the card has it.
 
     Args:
         name: Letters, digits and hyphens.
@@ -101,8 +107,11 @@ def claim_model(
         names: Names of the numbers in the output, if claims are about some of several: of a classifier, the
             probabilities of its classes.
         changes: True if claims can be about how far an output has changed since earlier data.
-        tolerance: The largest difference between integers and floats, as a share of the range of the outputs. It may
-            be larger on one row of a thousand. Of a model with classes, one row of a thousand may have another class.
+        approximate: True if the model may be approximate. A model that can be exact is so all the same.
+        tolerance: Of an exact model, the largest difference between integers and floats, as a share of the range of the
+            outputs (default: 0.001). It may be larger on one row of a thousand. Of a model with classes, one row of a
+            thousand may have another class. Of an approximate model, the widest guard band, as a share of the range;
+            with classes, the share of rows of which no class can be claimed (default: 0.1).
 
     Raises:
         DataError: The schema describes no features.
@@ -116,11 +125,10 @@ def claim_model(
     _keep_output(proto, output, name)
     join_two(proto)
     own = bytes(proto.SerializeToString(deterministic=True))
-    program, problems = lower(read_model(own, name))
+    program, problems = lowered(own, name, is_approximate=approximate)
     if program is None:
-        lines = "; ".join(told(problems))
-        exact = ". A claim is about an exact model, so --approximate is for others" if "--approximate" in lines else ""
-        raise ModelError(f"{name} can't be proven as it is: {lines}{exact}")
+        lines = "; ".join(told(problems)).replace("--approximate", "approximate=True")
+        raise ModelError(f"{name} can't be proven as it is: {lines}")
     is_label = proto.graph.output[0].type.tensor_type.elem_type not in _FLOATS
     if is_label and (not classes or (program.labels and program.labels != classes)):
         which = f", which are {', '.join(program.labels)}" if program.labels else ""
@@ -133,18 +141,37 @@ def claim_model(
         )
     _take_places(proto, features, name)
     graph = bytes(proto.SerializeToString(deterministic=True))
-    windows = _draw(features)
+    windows = drawn_rows(features)
     spans, lows = _ranges(features)
-    floats = float_outputs(own, windows / float(1 << INPUT_SCALE) * spans + lows, program.labels)
-    if is_label and not np.isin(floats, range(len(classes))).all():
-        raise ModelError(f"{name}: its labels are not the numbers 0 to {len(classes) - 1}: take the scores (output=…)")
+    samples = windows / float(1 << INPUT_SCALE) * spans + lows
+    spec = ModelSpec(name, graph, features, activation, classes, outputs=names, changes=changes)
+    reason = ""
+    if not program.looked_up:
+        floats = float_outputs(own, samples[:DRAWN], program.labels)
+        if is_label and not np.isin(floats, range(len(classes))).all():
+            last = len(classes) - 1
+            raise ModelError(f"{name}: its labels are not the numbers 0 to {last}: take the scores (output=…)")
+        try:
+            return _exact(spec, windows[:DRAWN], floats, tolerance or EXACT_TOLERANCE)
+        except ModelError as refusal:
+            if not approximate:
+                raise
+            reason = f"{refusal}. Or, approximate: "
+    try:
+        return nearest(spec, scored_quantities(spec, own, samples), windows, tolerance or BAND_TOLERANCE)
+    except ModelError as refusal:
+        raise ModelError(f"{reason}{refusal}") from refusal
+
+
+def _exact(spec: ModelSpec, windows: np.ndarray, floats: np.ndarray, tolerance: float) -> ModelSpec:
+    """Return the exact model with the smallest scale of its weights that is within the tolerance."""
     for scale in SCALES:
-        spec = ModelSpec(name, graph, features, activation, classes, param_scale=scale, outputs=names, changes=changes)
-        card = _compared(spec, spec.circuit(), windows, floats, tolerance)
+        found = replace(spec, param_scale=scale)
+        card = _compared(found, found.circuit(), windows, floats, tolerance)
         if card["off"] <= MOST_OFF:
-            return replace(spec, card=card)
+            return replace(found, card=card)
     raise ModelError(
-        f"{name}: with weights of {SCALES[-1]} bits, the integers differ from the float model by up to "
+        f"{spec.name}: with weights of {SCALES[-1]} bits, the integers differ from the float model by up to "
         f"{card['largest_difference']:.3g}, and on {card['off']:.1%} of {DRAWN:,} rows by more than the tolerance. "
         "Scale the features before the model, or allow more (tolerance=…)"
     )
@@ -237,23 +264,6 @@ def _ranges(features: tuple[ClaimFeature, ...]) -> tuple[list[float], list[float
         spans += [1.0] * each.width if each.categories else [each.high - each.low]
         lows += [0.0] * each.width if each.categories else [each.low]
     return spans, lows
-
-
-def _draw(features: tuple[ClaimFeature, ...]) -> np.ndarray:
-    """Return encoded rows, the same each time."""
-    draw = np.random.default_rng(1)
-    windows = []
-    for _ in range(DRAWN):
-        window: list[int] = []
-        for each in features:
-            if each.categories:
-                window += each.encode(each.categories[draw.integers(len(each.categories))])
-            elif each.whole:
-                window += each.encode(int(draw.integers(int(each.low), int(each.high) + 1)))
-            else:
-                window += each.encode(float(draw.uniform(each.low, each.high)))
-        windows.append(window)
-    return np.array(windows)
 
 
 def _compared(

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Context, Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from oracle.claims.approximate import Nearness
 from oracle.claims.circuit import ClaimCircuit, claim_circuit
 from oracle.claims.constraints import ChangeBetween, Constraint, Constraints, Equals, OneOf, each_constraint
 from oracle.claims.outputs import OutputReading
@@ -30,6 +33,12 @@ PACKAGED = ("identity", "credit", "fair-play")
 
 SALT = "salt"
 """The name of the salt among private inputs; no feature may have it."""
+
+DRAWN = 1_000
+"""Rows that are drawn from the features' ranges, to compare a circuit with the float model."""
+
+CORNERS = 64
+"""Rows of ends of ranges that an approximate model is compared on beside them: its outputs are largest there."""
 
 _EXACT = Context(prec=60)
 """The precision in which a bound becomes an integer. Floats would round it, and not always inwards."""
@@ -85,6 +94,23 @@ class ClaimFeature:
         return [round((value - self.low) / (self.high - self.low) * one)]
 
 
+def drawn_rows(features: Sequence[ClaimFeature], corners: int = CORNERS) -> np.ndarray:
+    """Return encoded rows, the same each time: `DRAWN` within the features' ranges, then some of ends of ranges."""
+    draw = np.random.default_rng(1)
+
+    def drawn(each: ClaimFeature, at_end: bool) -> list[int]:
+        if each.categories:
+            return each.encode(each.categories[draw.integers(len(each.categories))])
+        if at_end:
+            return each.encode((each.low, each.high)[draw.integers(2)])
+        if each.whole:
+            return each.encode(int(draw.integers(int(each.low), int(each.high) + 1)))
+        return each.encode(float(draw.uniform(each.low, each.high)))
+
+    kinds = [False] * DRAWN + [True] * corners
+    return np.array([[number for each in features for number in drawn(each, at_end)] for at_end in kinds])
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """A model as it is registered.
@@ -101,6 +127,8 @@ class ModelSpec:
         outputs: Names of the outputs, if claims are about some of several.
         changes: True if claims can be about how far an output has changed since earlier data. A proof then takes the
             model's arithmetic twice, and the hash of its weights once.
+        error: Of an approximate model, the largest error that was measured, in units of what the circuit computes, of
+            the scores if it has classes. It is part of the guard band. None: the model is exact.
     """
 
     name: str
@@ -112,6 +140,7 @@ class ModelSpec:
     param_scale: int = PARAM_SCALE
     outputs: tuple[str, ...] = ()
     changes: bool = False
+    error: float | None = None
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
@@ -128,6 +157,8 @@ class ModelSpec:
             raise ModelError(f"{self.name}: a model that ends with a Softmax has several outputs: name them")
         if type(self.param_scale) is not int or not 1 <= self.param_scale <= 24:
             raise ModelError(f"{self.name}: its weights have a scale of {self.param_scale!r} bits, and not 1 to 24")
+        if self.error is not None and (type(self.error) not in (int, float) or not 0 <= self.error < math.inf):
+            raise ModelError(f"{self.name}: its error is {self.error!r}, and not a number from 0 on")
         for feature in self.features:
             if feature.name == SALT:
                 raise ModelError(f"{self.name}: a feature can't be called {SALT!r}, which is the commitment's")
@@ -150,6 +181,13 @@ class ModelSpec:
             raise DataError(f"the inputs of {self.name} {' and '.join(wrong)}")
         return tuple(integer for feature in self.features for integer in feature.encode(inputs[feature.name]))
 
+    @property
+    def reading(self) -> OutputReading:
+        """The reading of the graph's outputs that claims are about."""
+        if self.classes:
+            return OutputReading.LARGEST
+        return OutputReading.MARGINS if self.activation == "Softmax" else OutputReading.NUMBERS
+
     def circuit(self) -> ClaimCircuit:
         """Return the circuit of the model's claims.
 
@@ -162,17 +200,17 @@ class ModelSpec:
             metadata["classes"] = list(self.classes)
         if self.outputs:
             metadata["names"] = list(self.outputs)
-        reading = OutputReading.MARGINS if self.activation == "Softmax" else OutputReading.NUMBERS
         found = claim_circuit(
             self.name,
             self.onnx,
             metadata,
             outputs=len(self.classes) or len(self.outputs) or 1,
-            reading=OutputReading.LARGEST if self.classes else reading,
+            reading=self.reading,
             changes=self.changes,
             input_scale=INPUT_SCALE,
             param_scale=self.param_scale,
             clip=1 << INPUT_SCALE,
+            near=None if self.error is None else Nearness(self.error, drawn_rows(self.features)),
         )
         width = sum(feature.width for feature in self.features)
         if found.model.width != width:
@@ -187,7 +225,7 @@ class ModelSpec:
             )
         return found
 
-    def terms(self, told: Constraints, unit: int, limit: int, earlier: int = 0) -> ClaimTerms:
+    def terms(self, told: Constraints, unit: int, limit: int, earlier: int = 0, band: int = 0) -> ClaimTerms:
         """Return what a claim says as the circuit's integers, rounded inwards.
 
         Args:
@@ -195,6 +233,7 @@ class ModelSpec:
             unit: An output of 1, in the circuit's integers.
             limit: The largest bound.
             earlier: The commitment to the earlier data; 0: there are none.
+            band: The circuit's guard band.
 
         Raises:
             DataError: No outputs can fulfil the constraints, they name unknown outputs, or they state changes since
@@ -223,6 +262,9 @@ class ModelSpec:
                 if changes
                 else f"earlier data are given, but the claim of {self.name} is about no change since then"
             )
+        if not self.classes:
+            self._require_room(bounds, band, unit, "an output")
+            self._require_room(changes, 2 * band, unit, "a change")
         in_order = (tuple(sorted(each, key=lambda one: one.output)) for each in (bounds, changes))
         return ClaimTerms(next(in_order), next(in_order), earlier)
 
@@ -263,6 +305,17 @@ class ModelSpec:
         what = f"no output of {self.name} changes by {told.lo:g} to {told.hi:g}"
         return self._inwards(lo, hi, limit, what)
 
+    def _require_room(self, bounds: list[ClaimBound], band: int, unit: int, what: str) -> None:
+        """Refuse bounds that are too near each other for the guard band of what is between them."""
+        for each in bounds:
+            if each.hi - each.lo < 2 * band:
+                where = f" before its {self.activation}" if self.activation else ""
+                raise DataError(
+                    f"the guard band of {what} of {self.name} is ±{band / unit:.3g}{where}, and these bounds are "
+                    f"{(each.hi - each.lo) / unit:.3g} apart: no claim with them can be proven. State bounds that are "
+                    f"at least {2 * band / unit:.3g} apart"
+                )
+
     @staticmethod
     def _inwards(lo: Decimal, hi: Decimal, limit: int, what: str) -> tuple[int, int]:
         """Return the integers within two numbers."""
@@ -301,7 +354,7 @@ class ModelSpec:
         (folder / f"{self.name}.onnx").write_bytes(self.onnx)
         document = asdict(self) | {"features": [each.document() for each in self.features]}
         del document["onnx"]
-        usual = {"param_scale": PARAM_SCALE, "outputs": (), "changes": False}
+        usual = {"param_scale": PARAM_SCALE, "outputs": (), "changes": False, "error": None}
         document = {name: value for name, value in document.items() if name not in usual or value != usual[name]}
         text = json.dumps(document, indent=2, ensure_ascii=False)
         (folder / f"{self.name}.json").write_text(text + "\n", encoding="utf-8")

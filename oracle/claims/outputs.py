@@ -1,4 +1,8 @@
-"""Readings of a model's outputs: programs of integers that claims are about."""
+"""Readings of a model's outputs: programs of integers that claims are about.
+
+Of an approximate model, claims are about *intervals*: the least and the largest that the float model's output can be,
+given the guard band. The two ends are outputs of one program, all lower ends first.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ import numpy as np
 from oracle.core.errors import ModelError
 from oracle.proving.disclosure import Extended
 from oracle.proving.lowering.program import Program
+
+_BAND, _LAST = "claim_band", "claim_last_class"
 
 
 class OutputReading(Enum):
@@ -69,12 +75,71 @@ def margins(program: Program) -> Program:
     return extended.result((len(each),))
 
 
+def banded(program: Program, band: float) -> Program:
+    """Return a program that gives each output less the guard band, then each output and the guard band.
+
+    Args:
+        program: A program whose outputs are not exact.
+        band: The guard band of each output.
+    """
+    extended, count = Extended(program), program.outputs
+    row = _row(extended, program)
+    extended.constants[_BAND] = np.full((1, 1), band)
+    ends = [extended.add(kind, [row, _BAND], (1, count)) for kind in ("Sub", "Add")]
+    extended.add("Concat", ends, (1, 2 * count), axis=1)
+    return extended.result((2 * count,))
+
+
+def candidates(program: Program, band: float) -> Program:
+    """Return a program that gives the first and the last class that may be the largest output, counted from 0.
+
+    A class may be it unless another output is above its own by more than twice the guard band.
+
+    Args:
+        program: A program of several outputs that are not exact.
+        band: The guard band of each output.
+
+    Raises:
+        ModelError: It has one output.
+    """
+    extended, count = Extended(program), program.outputs
+    if count < 2:
+        raise ModelError("of one output none is the largest")
+    row = _row(extended, program)
+    extended.constants |= {_BAND: np.full((1, 1), 2 * band), _LAST: np.full((1, 1), float(count - 1))}
+    most, *others = _numbers(extended, program)
+    for other in others:
+        most = _larger(extended, most, other)
+    raised = extended.add("Add", [row, _BAND], (1, count))
+    beaten = extended.add("Greater", [most, raised], (1, count))
+    each = [extended.add("Gather", [beaten], (1, 1), axis=1, indices=[at]) for at in range(count)]
+    # As many classes as are beaten before the first candidate, or behind the last.
+    before, behind = _run_length(extended, each[:-1]), _run_length(extended, each[:0:-1])
+    after = extended.add("Sub", [_LAST, before], (1, 1))
+    ends = [extended.add("Sub", [_LAST, after], (1, 1)), extended.add("Sub", [_LAST, behind], (1, 1))]
+    extended.add("Concat", ends, (1, 2), axis=1)
+    return extended.result((2,))
+
+
+def _run_length(extended: Extended, bits: list[str]) -> str:
+    """Return how many bits are 1 before the first that is 0."""
+    run = total = bits[0]
+    for bit in bits[1:]:
+        run = extended.add("Mul", [run, bit], (1, 1))
+        total = extended.add("Add", [total, run], (1, 1))
+    return total
+
+
+def _row(extended: Extended, program: Program) -> str:
+    """Return the outputs as one row."""
+    count = program.outputs
+    return program.output if program.output_shape == (count,) else extended.add("Reshape", [program.output], (1, count))
+
+
 def _numbers(extended: Extended, program: Program) -> list[str]:
     """Return the outputs one by one."""
-    count, scores = program.outputs, program.output
-    if program.output_shape != (count,):
-        scores = extended.add("Reshape", [scores], (1, count))
-    return [extended.add("Gather", [scores], (1, 1), axis=1, indices=[at]) for at in range(count)]
+    scores = _row(extended, program)
+    return [extended.add("Gather", [scores], (1, 1), axis=1, indices=[at]) for at in range(program.outputs)]
 
 
 def _larger(extended: Extended, one: str, other: str) -> str:

@@ -244,7 +244,7 @@ class ServingDesk:
             self._metrics.proven(job.model, proof.seconds)
             self._ends(job, JobState.PROVEN, claim=claim)
         except ClaimNotMet:
-            self._ends(job, JobState.REFUSED, "the model's output on these inputs is not within the bounds")
+            self._ends(job, JobState.REFUSED, _refusal(self._client.registered(job.model)))
         except DataError as error:
             self._ends(job, JobState.REFUSED, str(error))
         except asyncio.CancelledError:
@@ -287,10 +287,16 @@ def _require_sense(request: ClaimRequest, model: Registered) -> None:
     spec, circuit = model.spec, model.circuit
     constraints = request.constraint.constraints(spec)
     # The commitment to earlier data is any: what the terms say does not depend on it.
-    spec.terms(constraints, circuit.score_unit, circuit.limit, 0 if request.earlier is None else 1)
+    spec.terms(constraints, circuit.score_unit, circuit.limit, 0 if request.earlier is None else 1, circuit.band)
     spec.encode(request.inputs)
     if request.earlier is not None:
         spec.encode(request.earlier.inputs)
+
+
+def _refusal(model: Registered) -> str:
+    """Return why a claim is refused, in the same words whether or not the output is within the guard band."""
+    near = f", or within the guard band ({model.told_band})" if model.circuit.band else ""
+    return f"the model's output on these inputs is not within the bounds{near}"
 
 
 def _described(model: Registered) -> ModelDocument:
@@ -302,6 +308,7 @@ def _described(model: Registered) -> ModelDocument:
         outputs=list(model.spec.outputs),
         changes=model.circuit.changes,
         is_probability=bool(model.spec.activation),
+        guard_band=model.told_band,
         inputs=schema_of(model.spec.features),
     )
 

@@ -47,6 +47,8 @@ class AuditCircuit:
     def __post_init__(self) -> None:
         if self.claim.shape.outputs != 1:
             raise ModelError(f"{self.claim.model.name} has several outputs: an audit is of a model with one")
+        if self.claim.band:
+            raise ModelError(f"{self.claim.model.name} is approximate: an audit is of a model whose verdicts are exact")
 
     @property
     def name(self) -> str:

@@ -186,6 +186,9 @@ class ModelDocument(ServiceDocument):
     outputs: list[str] = Field(description="The names of its outputs; empty if it has one.")
     changes: bool = Field(description="True if claims can be about changes since earlier data.")
     is_probability: bool = Field(description="True if its output is a probability, and so are bounds.")
+    guard_band: str = Field(
+        "", description="How near a bound nothing can be proven, in words; empty if the model is exact."
+    )
     inputs: dict[str, Any] = Field(description="The JSON Schema of `inputs`.")
 
 

@@ -177,7 +177,7 @@ def claim_prove(
     if earlier is not None:
         spec.encode(earlier.inputs)
     circuit = spec.circuit()
-    spec.terms(constraints, circuit.score_unit, circuit.limit, 0 if earlier is None else 1)
+    spec.terms(constraints, circuit.score_unit, circuit.limit, 0 if earlier is None else 1, circuit.band)
 
     def progress(step: str) -> None:
         click.echo(f"  {step}", err=True)
@@ -271,6 +271,8 @@ def claim_verify_model(model_id: str, path: Path, rpc_url: str, registry: str, a
 
     address = require_address(registry, "--registry")
     number, artifact = word_of(model_id, "MODEL-ID"), artifacts.load(path, prover=False)
+    stated = (artifact.manifest.imported or {}).get("claim")
+    band = stated.get("guard_band", 0) / artifact.manifest.score_unit if isinstance(stated, dict) else 0.0
 
     async def ask() -> list[str]:
         async with Rpc(rpc_url) as rpc:
@@ -279,8 +281,10 @@ def claim_verify_model(model_id: str, path: Path, rpc_url: str, registry: str, a
 
     problems = asyncio.run(ask())
     if as_json:
-        click.echo(json.dumps({"ok": not problems, "problems": problems}))
+        click.echo(json.dumps({"ok": not problems, "problems": problems, "guard_band": band}))
     else:
+        if band:
+            click.echo(f"approximate: a guard band of ±{band:.3g}, by the word of the model's maker")
         for each in problems:
             click.echo(f"problem: {each}")
         click.echo(f"{model_id} is {'NOT ' if problems else ''}the model of this circuit")

@@ -139,9 +139,12 @@ def propose_model(
         print_calls([wanted], as_json=as_json)
         click.echo(f"model {model_id}", err=True)
     elif as_json:
-        print_json({"model_id": model_id, "model_hash": f"{registered.model_hash:#066x}", "registry": address})
+        told = {"model_hash": f"{registered.model_hash:#066x}", "guard_band": registered.told_band}
+        print_json({"model_id": model_id, **told, "registry": address})
     else:
         click.echo(model_id)
+    if registered.told_band:
+        click.echo(f"approximate: nothing is proven within {registered.told_band}", err=True)
 
 
 def _signed(function: F) -> F:

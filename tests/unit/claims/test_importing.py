@@ -149,9 +149,9 @@ def test_models_that_can_not_be_claimed() -> None:
     with pytest.raises(ModelError, match="name the classes"):
         own(softmax)
     assert own(softmax, classes=("no", "yes")).activation == ""
-    # Advice that is none for a claim is taken back.
+    # The advice is that of Python.
     layers = [node("MatMul", ["x", "w"], "h"), node("Exp", ["h"], "e"), node("Mul", ["e", "h"])]
-    with pytest.raises(ModelError, match=r"add --approximate\. A claim is about an exact model"):
+    with pytest.raises(ModelError, match=r"or add approximate=True$"):
         own(model(layers, ["N", WIDTH], constants[:1]))
 
 
