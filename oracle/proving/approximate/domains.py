@@ -2,7 +2,7 @@
 
 A table has a row for each argument, so it can't hold all that interval arithmetic allows. The domain of each function
 is what its arguments are on the samples, and as much again on both sides. It is part of the circuit: every window has a
-proof, and no prover chooses what happens outside.
+proof, and no prover chooses what happens outside. A reciprocal or a root has no table: it is only kept away from 0.
 """
 
 from __future__ import annotations
@@ -145,6 +145,16 @@ def domain_of(name: str, least: float, most: float, level: int) -> tuple[float, 
     return low, max(high, low + 2.0**-6)
 
 
+def _ends(name: str, low: float, high: float) -> tuple[float, float]:
+    """Return the ends of a function's domain that its argument is kept within: infinite where there is no need.
+
+    Functions without a table have results far out, too, and are only kept away from 0.
+    """
+    if name not in CHECKED or low < 0 < high:
+        return low, high
+    return (low, math.inf) if low >= 0 else (-math.inf, high)
+
+
 def _kept_within(op: Op, domain: tuple[float, float], ops: list[Op], constants: dict[str, Any]) -> Op:
     """Append the operations that keep a function's argument within a domain, and return the function of them.
 
@@ -152,19 +162,21 @@ def _kept_within(op: Op, domain: tuple[float, float], ops: list[Op], constants: 
     """
     value = op.inputs[0]
     shape = op.shape
-    names = []
-    for end in domain:
-        name = f"end_{end!r}_{len(shape)}"
-        constants[name] = np.full((1,) * len(shape), end, dtype=np.float64)
-        names.append(name)
-    low, high = names
+    low, high = _ends(op.attributes["name"], *domain)
 
     def append(kind: str, inputs: tuple[str, ...], step: str) -> str:
         ops.append(Op(kind, inputs, f"{op.output}_{step}", op.node, shape))
         return f"{op.output}_{step}"
 
-    above = append("Relu", (append("Sub", (value, low), "over"),), "above")
-    raised = append("Add", (above, low), "raised")
-    below = append("Relu", (append("Sub", (high, raised), "room"),), "below")
-    kept = append("Sub", (high, below), "within")
-    return replace(op, inputs=(kept,))
+    def constant(end: float) -> str:
+        name = f"end_{end!r}_{len(shape)}"
+        constants[name] = np.full((1,) * len(shape), end, dtype=np.float64)
+        return name
+
+    if math.isfinite(low):
+        above = append("Relu", (append("Sub", (value, constant(low)), "over"),), "above")
+        value = append("Add", (above, constant(low)), "raised")
+    if math.isfinite(high):
+        below = append("Relu", (append("Sub", (constant(high), value), "room"),), "below")
+        value = append("Sub", (constant(high), below), "within")
+    return replace(op, inputs=(value,))

@@ -89,7 +89,12 @@ def function_bounds(name: str, low: Any, high: Any, scale: int) -> tuple[Any, An
     if name == "Sqrt":
         least, most = results(name, low, scale), results(name, high, scale) + 1
         under = max(0, -int(low.min())) << scale
-        return least * 0, most, (size << scale) + 4 * int(most.max()) + 8, max(under, 4 * int(most.max()) + 8) + 4
+        return (
+            np.maximum(least - 1, 0),
+            most,
+            (size << scale) + 4 * int(most.max()) + 8,
+            max(under, 4 * int(most.max()) + 8) + 4,
+        )
     if name == "Reciprocal":
         ends = [results(name, each, scale) for each in (low, high)]
         least, most = np.minimum(*ends) - 1, np.maximum(*ends) + 1

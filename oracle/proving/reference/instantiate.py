@@ -15,7 +15,8 @@ from oracle.proving.reference.arithmetic import STRUCTURAL
 from oracle.proving.reference.bounds import bounds, slack_of
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.functions import levelled, table_range
-from oracle.proving.reference.narrower import blended, narrowed, steepest
+from oracle.proving.reference.narrower import blended, extreme_slack, narrowed, steepest
+from oracle.proving.reference.normalised import Normalised
 from oracle.proving.reference.reordered import reordered
 from oracle.proving.reference.slopes import rounded_slopes
 from oracle.proving.reference.steps import (
@@ -73,96 +74,184 @@ def instantiate(
     if rebase and not (1 <= rebase <= MAX_BITS and rebase * param_scale >= input_scale):
         raise ModelError(f"a rebase to {rebase} times parameter scale {param_scale} is below input scale {input_scale}")
     program = magnified(reordered(program, param_scale), param_scale)
-    integers = {name: _round(constant, param_scale) for name, constant in program.constants.items()}
-    integers |= rounded_slopes(program.ops, program.constants, integers, param_scale)
-    aliases: dict[str, str] = {}
-    scales = {program.input: input_scale, **dict.fromkeys(integers, param_scale)}
-    shapes: dict[str, tuple[int, ...]] = {program.input: (1, *program.input_shape)}
-    box = np.full((1, *program.input_shape), clip, dtype=object)
-    intervals: dict[str, tuple[Any, Any]] = {program.input: (-box, box)}
-    intervals |= {name: (constant, constant) for name, constant in integers.items()}
-    slacks: dict[str, Any] = {name: np.zeros(low.shape, dtype=object) for name, (low, _) in intervals.items()}
-    if within is not None:
-        low, high, slacks[program.input] = (each.reshape(box.shape) for each in (within.low, within.high, within.slack))
-        intervals[program.input] = (low, high)
-    parts: dict[str, int] = {}
-    steps: list[IntegerStep] = []
-    makers: dict[str, IntegerStep] = {}
-    bound = clip
-    for op in levelled(_spread(program.ops, integers, shapes, 1 << param_scale), aliases, scales, rebase * param_scale):
-        names = [aliases.get(name, name) for name in op.inputs]
-        kept = _neutral(op, names, integers, shapes, 1 << param_scale)
+    made = _Made(program, input_scale, param_scale, clip, rebase, most_bits, within)
+    for op in made.operations():
+        made.take(op)
+    return made.circuit()
+
+
+class _Made:
+    """A circuit in the making: what is known of all values so far, by name.
+
+    Args:
+        program: The program, as ezkl's reader takes it.
+        input_scale: Windows are integers, of this scale.
+        param_scale: Constants are rounded to multiples of 2^-param_scale.
+        clip: Largest magnitude of a window's integers.
+        rebase: See `instantiate`.
+        most_bits: Bits that a value may have.
+        within: The numbers that a window can have, or None.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        input_scale: int,
+        param_scale: int,
+        clip: int,
+        rebase: int,
+        most_bits: int,
+        within: Reach | None,
+    ) -> None:
+        self._program = program
+        self._given = (input_scale, param_scale, clip, rebase)
+        self._one = 1 << param_scale
+        self._level = rebase * param_scale
+        self._most_bits = most_bits
+        integers = {name: _round(constant, param_scale) for name, constant in program.constants.items()}
+        self._integers = integers | rounded_slopes(program.ops, program.constants, integers, param_scale)
+        self._aliases: dict[str, str] = {}
+        self._scales = {program.input: input_scale, **dict.fromkeys(integers, param_scale)}
+        self._shapes: dict[str, tuple[int, ...]] = {program.input: (1, *program.input_shape)}
+        box = np.full((1, *program.input_shape), clip, dtype=object)
+        self._intervals: dict[str, tuple[Any, Any]] = {program.input: (-box, box)}
+        self._intervals |= {name: (constant, constant) for name, constant in self._integers.items()}
+        self._slacks: dict[str, Any] = {
+            name: np.zeros(low.shape, dtype=object) for name, (low, _) in self._intervals.items()
+        }
+        if within is not None:
+            low, high, slack = (each.reshape(box.shape) for each in (within.low, within.high, within.slack))
+            self._intervals[program.input], self._slacks[program.input] = (low, high), slack
+        self._parts: dict[str, int] = {}
+        self._steps: list[IntegerStep] = []
+        self._makers: dict[str, IntegerStep] = {}
+        self._normalised = Normalised(self._intervals, self._slacks)
+        self._bound = clip
+
+    def operations(self) -> Iterator[Op]:
+        """Yield the program's operations, with those that scales and shapes make necessary."""
+        spread = _spread(self._program.ops, self._integers, self._shapes, self._one)
+        return levelled(spread, self._aliases, self._scales, self._level)
+
+    def take(self, op: Op) -> None:
+        """Take an operation: leave it off if it changes nothing, or make a step of it and bound its result."""
+        names = [self._aliases.get(name, name) for name in op.inputs]
+        kept = _neutral(op, names, self._integers, self._shapes, self._one)
         if kept is not None:
-            aliases[op.output] = kept
-            shapes[op.output] = op.shape
-            continue
+            self._aliases[op.output] = kept
+            self._shapes[op.output] = op.shape
+            return
+        _, param_scale, _, rebase = self._given
         op = Op(op.kind, tuple(names), op.output, op.node, op.shape, op.attributes)
-        op, scale, lifts = _scaled(op, program.constants, integers, scales, param_scale)
+        op, scale, lifts = _scaled(op, self._program.constants, self._integers, self._scales, param_scale)
         # ezkl treats a product with a power of two as a change of scale alone, and never divides it.
-        drop = max(0, scale - rebase * param_scale) if rebase and op.kind != "Halve" else 0
+        drop = max(0, scale - self._level) if rebase and op.kind != "Halve" else 0
         step = IntegerStep(op, scale - drop, lifts, drop)
-        given = [intervals[name] for name in op.inputs]
-        low, high, largest, apart = bounds(step, given)
-        slack = slack_of(step, given, [slacks[name] for name in op.inputs])
-        narrower = narrowed(step, makers, intervals)
-        if narrower is not None:
-            low, high = np.maximum(low, narrower[0]), np.minimum(high, narrower[1])
-        steep = steepest(step, makers, intervals) if rebase else None
-        if steep is not None:
-            slack = np.minimum(slack, slacks[steep[0]] * steep[1])
-        blend = blended(step, makers, intervals, slacks) if rebase else None
-        if blend is not None:
-            slack = np.minimum(slack, blend)
+        low, high, largest, apart = self._bounds(step)
+        slack = self._slack(step)
+        # ezkl may multiply what is joined part by part, and divides each product then.
+        more = max(self._parts.get(name, 1) for name in op.inputs) - 1
         if drop:
-            if largest.bit_length() > EXACT_QUOTIENT_BITS:
-                raise ModelError(
-                    f"{op.node}: values can reach 2^{largest.bit_length()}, and a rebase divides exactly up to "
-                    f"2^{EXACT_QUOTIENT_BITS} (input scale {input_scale}, parameter scale {param_scale}, rebase "
-                    f"{rebase}). Use smaller scales"
-                )
+            self._require_exact_quotients(op, largest)
             # Every quotient that the circuit accepts is within these bounds.
-            low, high = (low >> drop) - 1, -(-high >> drop) + 1
-            # ezkl may multiply what is joined part by part, and divides each product then.
-            more = max(parts.get(name, 1) for name in op.inputs) - 1
-            low, high = low - more, high + more
+            low, high = (low >> drop) - 1 - more, -(-high >> drop) + 1 + more
             slack = ((3 * (1 << drop) + 2 * slack) >> (drop + 1)) + more
             # Both the remainder and the quotient are taken apart.
             apart = max(apart, 2 << drop, int(abs(low).max()), int(abs(high).max()))
-        bound = max(bound, largest)
-        if bound.bit_length() > most_bits:
-            raise ModelError(
-                f"{op.node}: values can reach 2^{bound.bit_length()}, and a circuit's integers end at 2^{MAX_BITS} "
-                f"(input scale {input_scale}, parameter scale {param_scale}, inputs up to {clip}). Use smaller scales "
-                "or a smaller clip; a model of many layers adds a parameter scale with each"
-            )
-        parts[op.output] = _parts(op, parts)
-        intervals[op.output], scales[op.output], shapes[op.output] = (low, high), step.scale, op.shape
-        slacks[op.output] = slack
-        reach = max(int(abs(low).max()), int(abs(high).max()))
-        table = table_range(op.attributes["name"], *given[0]) if op.kind == FUNCTION else None
-        steps.append(
-            replace(step, reach=reach, largest=int(largest), apart=int(apart), table=table, slack=int(slack.max()))
+        self._require_integers(op, largest)
+        # The reference's value and a prover's are both within the bounds.
+        self._slacks[op.output] = slack = np.minimum(slack, high - low)
+        self._intervals[op.output] = low, high
+        self._scales[op.output], self._shapes[op.output] = step.scale, op.shape
+        self._parts[op.output] = _parts(op, self._parts)
+        self._normalised.take(step, more)
+        is_function = op.kind == FUNCTION
+        step = replace(
+            step,
+            reach=max(int(abs(low).max()), int(abs(high).max())),
+            largest=int(largest),
+            apart=int(apart),
+            table=table_range(op.attributes["name"], *self._intervals[op.inputs[0]]) if is_function else None,
+            slack=int(slack.max()),
         )
-        makers[op.output] = steps[-1]
-    output = aliases.get(program.output, program.output)
-    if not steps:
-        raise TooCoarse(f"at parameter scale {param_scale} the model is its own input; use a larger one")
-    return Circuit(
-        program,
-        input_scale,
-        param_scale,
-        scales[output],
-        clip,
-        tuple(steps),
-        integers,
-        output,
-        int(bound),
-        decomposed(steps, fingerprints(integers)),
-        decompositions(steps),
-        rebase,
-        int(slacks[output].max()),
-        Reach(*(each.ravel() for each in (*intervals[output], slacks[output]))),
-    )
+        self._steps.append(step)
+        self._makers[op.output] = step
+
+    def _bounds(self, step: IntegerStep) -> tuple[Any, Any, int, int]:
+        """Return what `bounds` does, with narrower bounds where more is known."""
+        low, high, largest, apart = bounds(step, [self._intervals[name] for name in step.op.inputs])
+        narrower = narrowed(step, self._makers, self._intervals)
+        if narrower is not None:
+            low, high = np.maximum(low, narrower[0]), np.minimum(high, narrower[1])
+        quotient = self._normalised.quotient(step)
+        if quotient is not None:
+            low, high = np.maximum(low, -quotient[0]), np.minimum(high, quotient[0])
+        return low, high, largest, apart
+
+    def _slack(self, step: IntegerStep) -> Any:
+        """Return how far a prover can take a result before it is divided: the least of what is known."""
+        names, rebase = step.op.inputs, self._given[3]
+        slack = slack_of(step, [self._intervals[name] for name in names], [self._slacks[name] for name in names])
+        if not rebase:
+            return slack
+        if (steep := steepest(step, self._makers, self._intervals)) is not None:
+            slack = np.minimum(slack, self._slacks[steep[0]] * steep[1])
+        quotient = self._normalised.quotient(step)
+        for other in (
+            blended(step, self._makers, self._intervals, self._slacks),
+            extreme_slack(step, self._makers, self._slacks),
+            self._normalised.root_slack(step),
+            None if quotient is None else quotient[1],
+        ):
+            slack = slack if other is None else np.minimum(slack, other)
+        return slack
+
+    def _require_exact_quotients(self, op: Op, largest: int) -> None:
+        if largest.bit_length() > EXACT_QUOTIENT_BITS:
+            input_scale, param_scale, _, rebase = self._given
+            raise ModelError(
+                f"{op.node}: values can reach 2^{largest.bit_length()}, and a rebase divides exactly up to "
+                f"2^{EXACT_QUOTIENT_BITS} (input scale {input_scale}, parameter scale {param_scale}, rebase "
+                f"{rebase}). Use smaller scales"
+            )
+
+    def _require_integers(self, op: Op, largest: int) -> None:
+        self._bound = max(self._bound, largest)
+        if self._bound.bit_length() > self._most_bits:
+            input_scale, param_scale, clip, _ = self._given
+            raise ModelError(
+                f"{op.node}: values can reach 2^{self._bound.bit_length()}, and a circuit's integers end at "
+                f"2^{MAX_BITS} (input scale {input_scale}, parameter scale {param_scale}, inputs up to {clip}). Use "
+                "smaller scales or a smaller clip; a model of many layers adds a parameter scale with each"
+            )
+
+    def circuit(self) -> Circuit:
+        """Return the circuit of all operations.
+
+        Raises:
+            TooCoarse: There are none.
+        """
+        input_scale, param_scale, clip, rebase = self._given
+        output = self._aliases.get(self._program.output, self._program.output)
+        if not self._steps:
+            raise TooCoarse(f"at parameter scale {param_scale} the model is its own input; use a larger one")
+        reached = Reach(*(each.ravel() for each in (*self._intervals[output], self._slacks[output])))
+        return Circuit(
+            self._program,
+            input_scale,
+            param_scale,
+            self._scales[output],
+            clip,
+            tuple(self._steps),
+            self._integers,
+            output,
+            int(self._bound),
+            decomposed(self._steps, fingerprints(self._integers)),
+            decompositions(self._steps),
+            rebase,
+            int(self._slacks[output].max()),
+            reached,
+        )
 
 
 def _parts(op: Op, parts: Mapping[str, int]) -> int:

@@ -54,6 +54,20 @@ def narrowed(step: IntegerStep, makers: Mapping[str, IntegerStep], intervals: In
     return None
 
 
+def extreme_slack(step: IntegerStep, makers: Mapping[str, IntegerStep], slacks: Mapping[str, Any]) -> Any | None:
+    """Return how far a prover can take the larger, or the smaller, of two values; None if an operation is neither.
+
+    It is no further than the one that is taken further.
+    """
+    for at, kept in ((0, 1), (1, 1)) if step.op.kind == "Add" else ((1, 0),) if step.op.kind == "Sub" else ():
+        apart = _difference(step.op.inputs[at], makers, through="Relu")
+        if apart is None or apart.op.inputs[kept] != step.op.inputs[1 - at] or step.lifts[at]:
+            continue
+        sides = [slacks[name] * (1 << lift) for name, lift in zip(apart.op.inputs, apart.lifts, strict=True)]
+        return np.broadcast_to(np.maximum(*sides), step.op.shape)
+    return None
+
+
 def steepest(step: IntegerStep, makers: Mapping[str, IntegerStep], intervals: Intervals) -> Any:
     """Return the steepest slopes of a piecewise linear function, one for each result, and its argument; else None."""
     found = _argument(step, makers, intervals)
