@@ -102,6 +102,8 @@ async def deploy_model(
     """
     chain = await asyncio.to_thread(_load, path)
     made = [await asyncio.to_thread(regenerated, each, progress) for each in chain.artifacts]
+    if told := await asyncio.to_thread(lambda: list(split.chain_problems(chain))):
+        raise ArtifactError(f"{chain.path} is refused: {'; '.join(told)}")
     codes = []
     for artifact, again in zip(chain.artifacts, made, strict=True):
         if not again.ok or again.code is None:
@@ -148,6 +150,7 @@ async def verify_deployed_model(
     chain = await asyncio.to_thread(_load, path)
     made = [await asyncio.to_thread(regenerated, each, progress) for each in chain.artifacts]
     problems = [each for again in made for each in again.problems]
+    problems += await asyncio.to_thread(lambda: list(split.chain_problems(chain)))
     notes = [each for again in made for each in again.notes]
     code = await rpc.code(address, block)
     if not compiled.load("SplitVerifier").matches(code, address):

@@ -26,6 +26,7 @@ from oracle.proving.exporting import require_onnx
 from oracle.proving.imported import model_name
 from oracle.proving.inspect.model import GraphReport, inspect_onnx
 from oracle.proving.lowering.loading import read_file
+from oracle.proving.reference.circuit import Circuit
 from oracle.proving.samples import load
 from oracle.proving.split import ArtifactChain, ModelProof
 from oracle.proving.split.pieces import Plan
@@ -67,7 +68,7 @@ class ModelOptions:
         out: The folder of artifacts; None: the project's.
         approximate: True to look functions up, if no exact circuit has them.
         split: True to cut the model into several circuits.
-        memory_limit: GiB that the proofs of a split model may take together; None: what this machine has.
+        memory_limit: GiB that a proof may take, or all proofs of a split model together; None: what this machine has.
         cores: Proofs of a split model that are made at once; None: one for each core.
 
     Raises:
@@ -122,10 +123,11 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class SplitModel:
-    """A split model's artifacts, and how it was cut."""
+    """A split model's artifacts, how it was cut, and the circuit that was."""
 
     chain: ArtifactChain
     plan: Plan
+    circuit: Circuit
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,7 @@ def _asked(options: ModelOptions, samples: Any, data: bytes) -> Request:
         disclosure=options.privacy.disclosure,
         approximate=options.approximate,
         whole=not options.split,
+        memory=_bytes(options.memory_limit),
     )
 
 
@@ -223,8 +226,6 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
     compiler = Solc()
     compiler.require()
     out = _folder_of(options)
-    if options.approximate:
-        raise DataError("a split model is exact: leave out --split, or --approximate")
     request = _request(options, progress)
     circuit, _, model = tuning.coarsest(request, progress)
     with tempfile.TemporaryDirectory(prefix="oracle-cutting-") as folder, EngineProcess() as engine:
@@ -246,13 +247,14 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
         visibility=request.visibility,
         disclosure=request.disclosure,
         facts=model.facts(),
+        approximation=model.approximation(),
         srs=srs_cache(out).source(SrsOrigin(options.srs)),
         compile_standard=compiler,
         cache=out,
         kept=toolchain.regenerated_dir(),
         progress=progress,
     )
-    return SplitModel(chain, plan)
+    return SplitModel(chain, plan, circuit)
 
 
 def _chain(path: Path, *, prover: bool = True) -> ArtifactChain:

@@ -54,10 +54,11 @@ def publish_model(path: Path, out: Path, progress: Callable[[str], None] = lambd
         if split.is_split(path):
             whole = split.publish(split.load_chain(path, prover=False), target)
             circuits: tuple[Artifact, ...] = whole.artifacts
+            told = list(split.chain_problems(whole))
         else:
-            circuits = (artifacts.publish(_load(path), target),)
+            circuits, told = (artifacts.publish(_load(path), target),), []
         made = tuple(regenerated(each, progress) for each in circuits)
-        if problems := [problem for each in made for problem in each.problems]:
+        if problems := [*told, *(problem for each in made for problem in each.problems)]:
             raise ArtifactError(f"{path} is not published, nobody could check it: {'; '.join(problems)}")
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)

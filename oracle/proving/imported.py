@@ -23,6 +23,7 @@ from oracle.proving.reference.steps import MAX_BITS
 
 if TYPE_CHECKING:
     from oracle.proving.reference.circuit import Circuit
+    from oracle.proving.reference.steps import Reach
 
 
 FLOAT_TYPES = ("float", "double", "float16", "bfloat16")
@@ -209,10 +210,14 @@ class ImportedModel:
         if self.disclosure == "verdict":
             # The band is within the circuit: a prover can leave a verdict undecided, and can't turn it around.
             return Approximation(False, (), (0,) * self.outputs)
-        errors = tuple(float(each) for each in self.description["fidelity"]["errors"])
+        errors = self.measured_errors()
         ranges = errors or (0.0,) * self.outputs
         band = tuple(self.circuit.slack + math.ceil(each * self.score_unit) for each in ranges)
         return Approximation(False, errors, band)
+
+    def measured_errors(self) -> tuple[float, ...]:
+        """Return the largest error of each output on the samples; empty if outputs can't be compared."""
+        return tuple(float(each) for each in self.description["fidelity"]["errors"])
 
 
 def corners(circuit: Circuit) -> list[tuple[int, ...]]:
@@ -278,8 +283,13 @@ def read_onnx(path: Path) -> bytes:
     return read_file(path)
 
 
-def reference_of(artifact: Artifact) -> Circuit:
+def reference_of(artifact: Artifact, within: Reach | None = None, file: str = MODEL) -> Circuit:
     """Return the integer reference of an imported model's artifact, made from the artifact's own graph.
+
+    Args:
+        artifact: The artifact.
+        within: The numbers that a segment's window can have; None: those of the manifest's clip.
+        file: The file of the graph. A public model's architecture is its graph, too.
 
     Raises:
         ModelError: The artifact is of a detector, or has several windows.
@@ -294,7 +304,7 @@ def reference_of(artifact: Artifact) -> Circuit:
     if manifest.batch != 1:
         raise ModelError(f"{artifact.path} has {manifest.batch} windows; take the artifact of one window")
     program, problems = lower(
-        read_model((artifact.path / MODEL).read_bytes(), str(artifact.path)),
+        read_model((artifact.path / file).read_bytes(), str(artifact.path)),
         keep_activation=True,
         approximate=not manifest.exact,
     )
@@ -304,6 +314,9 @@ def reference_of(artifact: Artifact) -> Circuit:
     # A segment's bounds come from the whole model, and are narrower than those of the box of its inputs.
     bits = 1 << 20 if "input" in manifest.hashed else MAX_BITS
     rebase = int(facts["rebase"])
-    circuit = instantiate(program, 0, manifest.param_scale, int(facts["clip"]), rebase, most_bits=bits)
+    clip = int(facts["clip"])
+    if within is not None:
+        clip = max(1, int(abs(within.low).max()), int(abs(within.high).max()))
+    circuit = instantiate(program, 0, manifest.param_scale, clip, rebase, most_bits=bits, within=within)
     shifts = tuple(int(each) for each in facts.get("input_shifts", ()))
     return replace(circuit, input_scale=int(facts["input_scale"]), program=replace(circuit.program, shifts=shifts))

@@ -237,7 +237,7 @@ def test_an_auditors_copy_verifies_and_what_is_altered_is_told(built: Built, tmp
         ({"clip": 40_000}, "was altered"),
         ({"segments": document["segments"][:2]}, "was altered"),
         ({"segments": [{**document["segments"][0], "folder": "../x"}]}, "not a segment.s folder"),
-        ({"schema": 9}, "this release reads 2"),
+        ({"schema": 9}, "this release reads 3"),
         ({"disclosure": "all"}, "it is score or verdict"),
     ):
         (copy / split.SPLIT).write_text(json.dumps(document | change))

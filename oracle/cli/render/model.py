@@ -235,7 +235,7 @@ def _inference(chain: ArtifactChain, proof: ModelProof) -> dict[str, Any]:
 
 def _guard_band(chain: ArtifactChain) -> list[float]:
     """Return the guard band of each output, in the model's units; empty if the model is exact."""
-    return [each / 2**chain.output_scale for each in chain.artifacts[0].manifest.guard_band]
+    return [each / 2**chain.output_scale for each in chain.described.guard_band]
 
 
 def _told_inference(chain: ArtifactChain, proof: ModelProof) -> str:

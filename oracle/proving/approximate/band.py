@@ -5,9 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from fractions import Fraction
+from typing import Protocol
 
 from oracle.core.errors import DataError
-from oracle.proving.artifact.manifest import Manifest
+
+
+class Banded(Protocol):
+    """What the manifest of a circuit, or of a split model, says of its outputs; see `Manifest`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def outputs(self) -> int: ...
+    @property
+    def score_unit(self) -> int: ...
+    @property
+    def disclosure(self) -> str: ...
+    @property
+    def exact(self) -> bool: ...
+    @property
+    def guard_band(self) -> tuple[int, ...]: ...
 
 
 class Side(StrEnum):
@@ -18,14 +35,14 @@ class Side(StrEnum):
     UNDECIDED = "undecided"
 
 
-def side_of(manifest: Manifest, score: int, threshold: float, output: int = 0) -> Side:
+def side_of(manifest: Banded, score: int, threshold: float, output: int = 0) -> Side:
     """Return the side of a threshold on which a published output is.
 
     An output of an exact circuit that is equal to the threshold is not above it. Nothing of an exact circuit is
     undecided.
 
     Args:
-        manifest: The artifact's, whose proof was verified.
+        manifest: The one of the model whose proof was verified.
         score: The published integer.
         threshold: In units of the model's output.
         output: The output's index.
@@ -46,11 +63,11 @@ def side_of(manifest: Manifest, score: int, threshold: float, output: int = 0) -
     return Side.BELOW if manifest.exact or over < -band else Side.UNDECIDED
 
 
-def largest_of(manifest: Manifest, scores: Sequence[int]) -> int | None:
+def largest_of(manifest: Banded, scores: Sequence[int]) -> int | None:
     """Return the index of the largest published output, the first of equal ones; None if it is undecided.
 
     Args:
-        manifest: The artifact's, whose proof was verified.
+        manifest: The one of the model whose proof was verified.
         scores: The published integers.
 
     Raises:
@@ -67,6 +84,6 @@ def largest_of(manifest: Manifest, scores: Sequence[int]) -> int | None:
     return None if rivals else best
 
 
-def _require_scores(manifest: Manifest) -> None:
+def _require_scores(manifest: Banded) -> None:
     if manifest.disclosure != "score":
         raise DataError(f"{manifest.name} publishes verdicts, which need no threshold")

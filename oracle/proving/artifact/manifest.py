@@ -182,7 +182,7 @@ class Manifest:
         values["inputs"] = tuple(values.get("inputs", ()))
         if values["inputs"] and (values["batch"], sum(values["inputs"])) != (1, values["width"]):
             raise ValueError("its inputs are not the integers of one window")
-        _check_approximation(values)
+        check_approximation(values, values.get("imported") or {})
         manifest = Manifest(**values)
         if stated not in (None, manifest.privacy()):
             raise ValueError("its statement on privacy is not that of its visibility and disclosure")
@@ -216,8 +216,12 @@ def _check_kinds(values: Mapping[str, Any]) -> None:
             raise ValueError(f"{key} must be 64 hexadecimal digits")
 
 
-def _check_approximation(values: dict[str, Any]) -> None:
+def check_approximation(values: dict[str, Any], facts: Mapping[str, Any]) -> None:
     """Check what a manifest says of an approximate circuit, and turn its lists into tuples.
+
+    Args:
+        values: The manifest's values, which are completed.
+        facts: Its facts about the imported model.
 
     Raises:
         TypeError: A value is of another kind.
@@ -234,7 +238,6 @@ def _check_approximation(values: dict[str, Any]) -> None:
     expected = 0 if exact else values["outputs"]
     if len(errors) not in (0, expected) or len(band) != expected:
         raise ValueError("a circuit that is not exact has an error and a guard band for each output, others have none")
-    facts = values.get("imported") or {}
     if exact != (not facts.get("looked_up") and not facts.get("rebase")):
         raise ValueError("it is exact if nothing is looked up and nothing is divided, and only then")
     if not exact and values["disclosure"] == "verdict" and values["visibility"] is Visibility.PUBLIC:

@@ -16,6 +16,10 @@ from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import DECOMPOSED, DEFAULT_SEGMENTS, FUNCTION, Problem, Program, told
 
 
+class ModelTooLarge(ModelError):
+    """One circuit of the model takes more memory than allowed, or more rows than there are: it can be split."""
+
+
 @dataclass(frozen=True, slots=True)
 class GraphReport:
     """A report on an ONNX file.
@@ -27,6 +31,7 @@ class GraphReport:
         program: The lowered model; None if there are problems.
         public: Estimated cost with public weights; None if the model can't be lowered.
         private: Estimated cost with private weights; None if the model can't be lowered.
+        is_too_large: True if all that is wrong is the memory or the rows that one circuit would take.
     """
 
     name: str
@@ -35,6 +40,7 @@ class GraphReport:
     program: Program | None
     public: Estimate | None
     private: Estimate | None
+    is_too_large: bool = False
 
     def document(self) -> dict[str, Any]:
         """Return the report as JSON."""
@@ -105,7 +111,7 @@ def inspect_onnx(
         others = (_cost(program, False, columns) for columns in COLUMNS[1:])
         possible = [costs[0], *(each for each in others if each.proof_bytes <= LARGEST_PROOF)]
         problems = _too_large(program, min(possible, key=lambda each: each.memory), memory)
-    return GraphReport(name, operators, problems, None if problems else program, *costs)
+    return GraphReport(name, operators, problems, None if problems else program, *costs, bool(problems))
 
 
 def _cost(program: Program, private: bool, columns: int = 1) -> Estimate:
@@ -129,13 +135,15 @@ def require_provable(report: GraphReport) -> Program:
     """Return the report's program.
 
     Raises:
-        ModelError: The report has problems. The message has all of them, with nodes and what to change.
+        ModelTooLarge: No circuit that may be built holds the model.
+        ModelError: The report has other problems. The message has all of them, with nodes and what to change.
     """
     if report.problems or report.program is None:
         lines = told(report.problems)
         count = len(lines)
         listed = "; ".join(f"({at}) {line}" for at, line in enumerate(lines, 1))
-        raise ModelError(f"{report.name} can't be proven as it is, for {count} reason{'s' * (count > 1)}: {listed}")
+        refusal = ModelTooLarge if report.is_too_large else ModelError
+        raise refusal(f"{report.name} can't be proven as it is, for {count} reason{'s' * (count > 1)}: {listed}")
     return report.program
 
 
@@ -143,11 +151,11 @@ def check_cost(cost: Estimate, memory: int | None = None) -> None:
     """Refuse a circuit that this machine can't prove.
 
     Raises:
-        ModelError: The circuit needs more memory than allowed, or more rows than there are.
+        ModelTooLarge: The circuit needs more memory than allowed, or more rows than there are.
     """
     problem = _cost_problem(cost, memory)
     if problem:
-        raise ModelError(f"the circuit is too large: {problem}")
+        raise ModelTooLarge(f"the circuit is too large: {problem}")
 
 
 def _cost_problem(cost: Estimate, memory: int | None) -> str:

@@ -82,8 +82,7 @@ class Circuit:
     @property
     def looked_up(self) -> tuple[int, int] | None:
         """The least and the largest argument of the circuit's tables; None if it has none."""
-        tables = [step.table for step in self.steps if step.table is not None]
-        return (min(low for low, _ in tables), max(high for _, high in tables)) if tables else None
+        return looked_up(self.steps)
 
     def evaluate(self, windows: Any) -> np.ndarray:
         """Return the integers that the circuit publishes.
@@ -142,3 +141,9 @@ class Circuit:
             batch=batch,
             salt=salt,
         )
+
+
+def looked_up(steps: Sequence[IntegerStep]) -> tuple[int, int] | None:
+    """Return the least and the largest argument that these steps look up; None if they look nothing up."""
+    tables = [step.table for step in steps if step.table is not None]
+    return (min(low for low, _ in tables), max(high for _, high in tables)) if tables else None

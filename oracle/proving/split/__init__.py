@@ -20,6 +20,7 @@ from oracle.proving.split.planning import plan
 from oracle.proving.split.proof import ModelProof, read_proof, verify, write_proof
 from oracle.proving.split.proving import ChainProver, default_memory
 from oracle.proving.split.publishing import publish
+from oracle.proving.split.reference import chain_problems
 
 __all__ = [
     "SPLIT",
@@ -29,6 +30,7 @@ __all__ = [
     "Plan",
     "SplitManifest",
     "build",
+    "chain_problems",
     "default_memory",
     "estimated_cost",
     "inspect_split",

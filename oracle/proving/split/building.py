@@ -17,12 +17,15 @@ from oracle.proving import artifact, imported
 from oracle.proving.artifact import Visibility, verifier
 from oracle.proving.engine.version import ezkl_version
 from oracle.proving.hashing import digest
-from oracle.proving.interface import Progress
+from oracle.proving.interface import Approximation, Progress
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.split.chain import ArtifactChain, load_chain
 from oracle.proving.split.manifest import SCHEMA, SPLIT, Link, SplitManifest
 from oracle.proving.split.pieces import Plan, segment_models
+from oracle.proving.split.reference import references
 from oracle.proving.srs.files import SrsSource
+
+_EXACT = Approximation()
 
 
 def build(
@@ -33,6 +36,7 @@ def build(
     visibility: Visibility,
     disclosure: str = "score",
     facts: Mapping[str, Any],
+    approximation: Approximation = _EXACT,
     srs: SrsSource,
     compile_standard: verifier.Compiler,
     cache: Path,
@@ -50,6 +54,7 @@ def build(
         visibility: Where the weights are.
         disclosure: What the whole publishes: "score", or "verdict" if the circuit ends in comparisons.
         facts: Facts for the manifest.
+        approximation: The whole circuit's.
         srs: Gives the SRS.
         compile_standard: Runs solc 0.8.20.
         cache: Folder of artifacts.
@@ -67,6 +72,7 @@ def build(
             "scales": [circuit.input_scale, circuit.param_scale, circuit.clip],
             "cuts": [[each.start, each.end, asdict(each.settings)] for each in plan.segments],
             "facts": facts,
+            "approximation": asdict(approximation),
             "visibility": visibility.value,
             "disclosure": disclosure,
             "srs_origin": srs.origin.value,
@@ -82,8 +88,8 @@ def build(
         if target.exists():
             return load_chain(target)
         working.mkdir(mode=0o700 if visibility is Visibility.PRIVATE else 0o755, exist_ok=True)
-        links = []
-        models = segment_models(plan, name, imported.corners(circuit), disclosure)
+        links, segments = [], []
+        models = segment_models(plan, name, imported.corners(circuit), disclosure, approximation.errors)
         for at, (model, segment) in enumerate(zip(models, plan.segments, strict=True), 1):
             which = f"segment {at} of {len(models)}" if len(models) > 1 else "the only segment"
             progress(f"{which}: {segment.nodes[0]} … {segment.nodes[1]}")
@@ -97,6 +103,7 @@ def build(
                 kept=kept,
                 progress=lambda step, which=which: progress(f"{which}: {step}"),  # type: ignore[misc]
             )
+            segments.append(built)
             found = built.manifest
             links.append(
                 Link(
@@ -109,6 +116,12 @@ def build(
                     segment.nodes,
                 )
             )
+        slack = circuit.slack
+        if circuit.rebase:
+            progress("what a prover may choose in all segments")
+            # Everybody else derives it from the segments alone.
+            slack = max(slack, references(segments)[-1].slack)
+        more = slack - circuit.slack
         manifest = SplitManifest(
             schema=SCHEMA,
             name=name,
@@ -123,8 +136,11 @@ def build(
             weights=circuit.weights,
             ezkl=ezkl_version(),
             segments=tuple(links),
-            facts=facts,
+            facts={**facts, "slack": slack} if circuit.rebase else facts,
             model_hash="",
+            exact=approximation.exact,
+            errors=approximation.errors,
+            guard_band=tuple(each + more for each in approximation.guard_band),
         )
         document = manifest.document()
         document["model_hash"] = manifest.computed_model_hash()

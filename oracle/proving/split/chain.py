@@ -12,7 +12,7 @@ from oracle.core import encoding
 from oracle.core.documents import read_json
 from oracle.core.errors import ArtifactError, DataError
 from oracle.proving import artifact
-from oracle.proving.artifact import Artifact
+from oracle.proving.artifact import Artifact, Manifest
 from oracle.proving.artifact.circuit import table_rows
 from oracle.proving.artifact.loading import read_document
 from oracle.proving.cost import Estimate, estimate
@@ -53,6 +53,11 @@ class ArtifactChain:
     manifest: SplitManifest | None = None
     shifts: tuple[int, ...] = ()
     types: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def described(self) -> Manifest | SplitManifest:
+        """The manifest that says how the model's outputs are read: its guard band, and what it publishes."""
+        return self.artifacts[0].manifest if self.manifest is None else self.manifest
 
     def misfit(self, inputs: Sequence[int]) -> str:
         """Return why a window is none of this model's: a fraction where it takes whole numbers; or ""."""
@@ -160,6 +165,15 @@ def _load_split(path: Path, *, prover: bool) -> ArtifactChain:
         fits = fits and each.manifest.hashed == ("input",) * (at > 0) + ("output",) * (at < last)
     if not fits or not 1 <= manifest.clip <= encoding.CLIP:
         raise ArtifactError(f"{path / SPLIT}: its segments do not form a chain. Build the model again")
+    # 4 The window is the first segment's, and what it says of its prover's freedom is not less than they say.
+    facts = [each.manifest.imported or {} for each in found]
+    first = (facts[0].get("clip"), facts[0].get("input_scale"), facts[-1].get("output_scale"))
+    is_same = first == (manifest.clip, manifest.input_scale, manifest.output_scale)
+    is_same = is_same and all(each.get("rebase") == manifest.facts.get("rebase") for each in facts)
+    if not is_same or manifest.exact != all(each.manifest.exact for each in found):
+        raise ArtifactError(
+            f"{path / SPLIT} says another range, scale or rebase than its segments. Build the model again"
+        )
     return ArtifactChain(
         path,
         manifest.name,

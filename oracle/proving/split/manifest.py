@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from oracle.proving.artifact import Visibility
+from oracle.proving.artifact.manifest import check_approximation
 from oracle.proving.hashing import digest
 
 SPLIT = "split.json"
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,9 @@ class SplitManifest:
         facts: Source, shapes, fidelity.
         model_hash: Digest over the segments' model and circuit hashes: names the model and the way it is cut.
         artifact_hash: SHA-256 of this manifest without this field, as canonical JSON.
+        exact: True if nothing is looked up, and a prover chooses nothing in any segment.
+        errors: See `Manifest.errors`: those of the whole.
+        guard_band: See `Manifest.guard_band`. A prover's choices in all segments together are within it.
     """
 
     schema: int
@@ -76,6 +80,14 @@ class SplitManifest:
     facts: Mapping[str, Any]
     model_hash: str
     artifact_hash: str = ""
+    exact: bool = True
+    errors: tuple[float, ...] = ()
+    guard_band: tuple[int, ...] = ()
+
+    @property
+    def score_unit(self) -> int:
+        """The published integer that stands for an output of 1."""
+        return 1 << self.output_scale
 
     def document(self) -> dict[str, Any]:
         """Return the manifest as JSON, with field elements as hex."""
@@ -84,7 +96,8 @@ class SplitManifest:
         for link in document["segments"]:
             link["model_hash"] = None if link["model_hash"] is None else f"{link['model_hash']:#066x}"
             link["nodes"] = list(link["nodes"])
-        document["segments"] = list(document["segments"])
+        for key in ("segments", "errors", "guard_band"):
+            document[key] = list(document[key])
         return document
 
     def computed_model_hash(self) -> str:
@@ -136,4 +149,5 @@ class SplitManifest:
         for name in ("features", "outputs", "input_scale", "param_scale", "output_scale", "clip", "weights"):
             if type(values[name]) is not int:
                 raise TypeError(f"{name} must be an integer")
+        check_approximation(values, values["facts"])
         return SplitManifest(**values)

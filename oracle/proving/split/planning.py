@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
 from oracle.core.errors import ModelError
 from oracle.proving.artifact import Visibility
-from oracle.proving.artifact.circuit import run_args
+from oracle.proving.artifact.circuit import run_args, table_rows
 from oracle.proving.cost import COLUMNS, HASH_ROWS, MAX_K, Estimate, digit_rows, estimate, op_rows
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import Settings, legs_for
 from oracle.proving.interface import Progress
-from oracle.proving.reference.circuit import Circuit
-from oracle.proving.reference.steps import decomposed, fingerprints
-from oracle.proving.split.pieces import Plan, Segment, SegmentModel, crossing, cuts, piece, piece_scale
+from oracle.proving.lowering.program import FUNCTION
+from oracle.proving.reference.circuit import Circuit, looked_up
+from oracle.proving.reference.steps import IntegerStep, decomposed, fingerprints
+from oracle.proving.split.pieces import Plan, Segment, SegmentModel, crossings, piece, window_scale
 from oracle.proving.split.schedule import START_SECONDS, lanes_within, makespan
-from oracle.proving.tuning.request import BASES, Objective
+from oracle.proving.tuning.request import BASES, TABLE_BASES, Objective
 
 _ASKED = 4
 """Settings of a segment for which ezkl is asked to count the rows."""
 
 _PLANS = 12
 """Times that cuts are chosen anew, after ezkl counted more rows than the cost model."""
+
+_PARTS = 32
+"""Parts of a circuit, by rows, in each of which one cut is weighed where several values cross."""
+
+_DIVISION_ROWS, _DIVIDED_APART = 20, 2
+"""Rows of the division of a number without its digits, and the numbers that it takes apart."""
 
 
 def plan(
@@ -62,7 +69,7 @@ def plan(
         ModelError: A part that can't be cut does not fit the memory.
         ValueError: `at` has a place where the circuit can't be cut.
     """
-    planner = _Planner(circuit, name, visibility, objective, memory, cores)
+    planner = _Planner(circuit, name, visibility, objective, memory, cores, at)
     found: Plan | None = None
     for attempt in range(_PLANS):
         progress("cutting" if not attempt else f"cutting again ({attempt}): ezkl counts other rows")
@@ -89,23 +96,37 @@ class _Planner:
     objective: Objective
     memory: int
     cores: int
+    at: Sequence[int] | None = None
     known: dict[tuple[int, int], tuple[Settings, Estimate]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         circuit = self.circuit
-        self.places = [0, *cuts(circuit), len(circuit.steps)]
-        self.reach = {circuit.program.input: circuit.clip}
         shapes: dict[str, tuple[int, ...]] = {name: each.shape for name, each in circuit.constants.items()}
         shapes[circuit.program.input] = (1, *circuit.program.input_shape)
         self.rows: list[tuple[int, int]] = []
         for step in circuit.steps:
             shapes[step.op.output] = step.op.shape
-            self.rows.append(op_rows(step.op, shapes))
-        self.width = {0: circuit.features, len(circuit.steps): circuit.outputs}
-        self.width |= {at: math.prod(shapes[crossing(circuit, at)]) for at in self.places[1:-1]}
+            self.rows.append(_rows(step, shapes))
+        self.crossing = crossings(circuit)
+        self.width = {at: sum(math.prod(shapes[name]) for name in names) for at, names in self.crossing.items()}
+        self.width |= {0: circuit.features, len(circuit.steps): circuit.outputs}
+        chosen = self.weighed() if self.at is None else sorted({*self.at} & {*self.crossing})
+        self.places = [0, *chosen, len(circuit.steps)]
         self.fingerprints = fingerprints(circuit.constants)
         self.factor = 1.0
         self.estimates: dict[tuple[int, int], tuple[Settings, Estimate] | None] = {}
+
+    def weighed(self) -> list[int]:
+        """Return the cuts to choose from: where one value crosses, and the narrowest others of each part."""
+        chosen = {at for at, names in self.crossing.items() if len(names) == 1}
+        total, before = sum(map(sum, self.rows)) or 1, 0
+        narrowest: dict[int, int] = {}
+        for at, each in enumerate(self.rows):
+            part = _PARTS * before // total
+            if at in self.crossing and self.width[at] < self.width.get(narrowest.get(part, -1), math.inf):
+                narrowest[part] = at
+            before += sum(each)
+        return sorted(chosen | {*narrowest.values()})
 
     def ends(self, start: int, end: int) -> tuple[str, ...]:
         """Return the ends of a range that are hashed."""
@@ -128,13 +149,16 @@ class _Planner:
         arithmetic = sum(each[0] for each in self.rows[start:end])
         count = sum(each[1] for each in self.rows[start:end])
         apart = decomposed(steps, self.fingerprints)
-        scale = self.circuit.input_scale if start == 0 else piece_scale(self.circuit, start)
+        circuit = self.circuit
+        scale = circuit.input_scale if start == 0 else window_scale(circuit, self.crossing[start])
+        table = self.table(start, end)
         found = []
-        for base in BASES if apart else (2,):
+        for base in (TABLE_BASES if table else BASES) if apart else (2,):
             legs = legs_for(base, apart)
-            for columns in COLUMNS:
+            # A table adds to each column: with three, the verifier has more code than a chain takes.
+            for columns in COLUMNS[:2] if table else COLUMNS:
                 rows = math.ceil(self.factor * (arithmetic + count * digit_rows(legs)) / columns)
-                settings = Settings(scale, self.circuit.param_scale, base, legs, columns)
+                settings = Settings(scale, circuit.param_scale, base, legs, columns, rebase=circuit.rebase)
                 found.append((settings, self.estimate(start, end, settings, rows, weights if private else 0)))
         found.sort(key=lambda each: (each[1].memory > self.memory, self.cost(each[1]), each[1].memory, each[0]))
         return found
@@ -146,14 +170,19 @@ class _Planner:
         apart = decomposed(self.circuit.steps[start:end], self.fingerprints)
         private = self.visibility is Visibility.PRIVATE
         public = self.width[start] * ("input" not in ends) + self.width[end] * ("output" not in ends)
+        table = self.table(start, end)
         return estimate(
             max(rows, HASH_ROWS * hashed),
             instances=public + private + len(ends),
             private=private or bool(ends),
-            lookups=bool(apart),
+            lookups=bool(apart or table),
             columns=settings.columns,
-            table=settings.base if apart else 0,
+            table=max(settings.base if apart else 0, table),
         )
+
+    def table(self, start: int, end: int) -> int:
+        """Return the rows of the table in which a range looks functions up; 0 if it looks none up."""
+        return table_rows(looked_up(self.circuit.steps[start:end]))
 
     def best(self, start: int, end: int) -> tuple[Settings, Estimate] | None:
         if (start, end) in self.known:
@@ -173,7 +202,9 @@ class _Planner:
             model = SegmentModel(self.name, part, settings, hashed=self.ends(start, end))
             arguments = run_args(model, self.visibility)
             told = engine.call("gen_settings", model=str(onnx), settings=str(written), run_args=arguments)
-            counted.append((settings, self.estimate(start, end, settings, told["num_rows"])))
+            cost = self.estimate(start, end, settings, told["num_rows"])
+            # A table has to fit into the rows, which ezkl does not look after.
+            counted.append((replace(settings, k=cost.k) if self.table(start, end) else settings, cost))
             factor = max(factor, self.factor * told["num_rows"] / guess.rows)
         if factor > self.factor:
             # ezkl counts more than was estimated, and will elsewhere too.
@@ -207,8 +238,8 @@ class _Planner:
 
     def taken(self, at: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
         """Return the ranges between these cuts, and how many are proven at once."""
-        if not set(at) <= set(self.places):
-            raise ValueError(f"{list(at)} are not all of the cuts {self.places[1:-1]}")
+        if not set(at) <= set(self.crossing):
+            raise ValueError(f"{list(at)} are not all of the cuts {list(self.crossing)}")
         ranges = list(pairwise([0, *sorted(at), len(self.circuit.steps)]))
         known = [self.known[each][1].memory for each in ranges if each in self.known]
         return ranges, lanes_within(known, self.memory, self.cores) if known else 1
@@ -279,3 +310,15 @@ class _Planner:
             return 0
         names = {name for name in self.circuit.steps[at].op.inputs if name in self.circuit.constants}
         return HASH_ROWS * sum(int(self.circuit.constants[name].size) for name in names)
+
+
+def _rows(step: IntegerStep, shapes: dict[str, tuple[int, ...]]) -> tuple[int, int]:
+    """Return the rows of a step, without those of digits, and how many numbers it takes apart."""
+    arithmetic, apart = op_rows(step.op, shapes)
+    size = math.prod(step.op.shape)
+    if step.op.kind == FUNCTION:
+        # The two ReLUs that keep its argument within a domain are steps of their own here.
+        rows, count = op_rows(replace(step.op, kind="Relu"), shapes)
+        arithmetic, apart = arithmetic - 2 * rows, apart - 2 * count
+    divided = size * (step.drop > 0)
+    return arithmetic + _DIVISION_ROWS * divided, apart + _DIVIDED_APART * divided

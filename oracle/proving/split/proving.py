@@ -14,7 +14,6 @@ import psutil
 
 from oracle.core.cores import usable_cores
 from oracle.core.errors import DataError, MemoryExceeded
-from oracle.proving import imported
 from oracle.proving.artifact import Artifact
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.interface import Progress, Proof, ProofJob, Prover
@@ -23,6 +22,7 @@ from oracle.proving.pool.local import LocalProver
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.split.chain import ArtifactChain, estimated_cost
 from oracle.proving.split.proof import ModelProof
+from oracle.proving.split.reference import references
 from oracle.proving.split.schedule import lanes_within
 from oracle.proving.verification import DEADLINE
 
@@ -194,7 +194,7 @@ class ChainProver:
         if len(window) != chain.features or any(abs(value) > chain.clip for value in window):
             raise ValueError(f"a window of {chain.name} has {chain.features} integers in ±{chain.clip}")
         if not self._references:
-            self._references = [imported.reference_of(each) for each in chain.artifacts]
+            self._references = references(chain.artifacts)
         values = [tuple(window)]
         for circuit in self._references:
             values.append(tuple(int(value) for value in circuit.evaluate([list(values[-1])])[0]))

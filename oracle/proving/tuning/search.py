@@ -285,10 +285,13 @@ class Search:
         most = min(FINEST_OF_ALL, math.floor(math.log2(self.request.clip / largest)))
         return [most] if most > finest else []
 
-    def candidates(self) -> list[tuple[Circuit, Settings, int]]:
+    def candidates(self, *, first: bool = False) -> list[tuple[Circuit, Settings, int]]:
         """Return the settings that pass the gate, for each base only those with the cheapest digits.
 
         If no exact settings pass, and the request allows it, functions are looked up, and values are divided.
+
+        Args:
+            first: See `passing`.
 
         Raises:
             ModelError: No settings pass.
@@ -299,7 +302,7 @@ class Search:
             return approximate_candidates(self.gate, program, segments, self.progress)
         # A published verdict must be exact: a prover that may round could choose it.
         try:
-            passing = self.passing((0,) if self.request.disclosure == "verdict" else (0, *REBASES))
+            passing = self.passing((0,) if self.request.disclosure == "verdict" else (0, *REBASES), first=first)
         except ModelError as error:
             if not self._may_approximate():
                 raise

@@ -10,15 +10,15 @@ from typing import Any
 
 from oracle.core.errors import ModelError
 from oracle.proving.engine.child import EngineProcess
-from oracle.proving.imported import ImportedModel, Settings, legs_for
+from oracle.proving.imported import ImportedModel, Settings
 from oracle.proving.interface import Progress
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.srs.files import SrsSource
 from oracle.proving.tuning.fidelity import Fidelity
 from oracle.proving.tuning.measuring import measure, rank
-from oracle.proving.tuning.request import BASES, Request
+from oracle.proving.tuning.request import Request
 from oracle.proving.tuning.result import Tuning
-from oracle.proving.tuning.search import Passing, Search
+from oracle.proving.tuning.search import Search
 
 
 def tune(
@@ -76,17 +76,13 @@ def coarsest(request: Request, progress: Progress = lambda step: None) -> tuple[
         DataError: The samples do not fit the model.
     """
     search = Search(request, progress)
-    passing = search.passing((0,), first=True)
-    search.gate.require_provable(min((each.circuit for each in passing), key=lambda each: each.input_scale))
-
-    def cost(each: Passing) -> tuple[int, int, float]:
-        circuit = each.circuit
-        return (circuit.decompositions, circuit.decomposed.bit_length(), each.fidelity.largest_error or 0.0)
-
-    found = min(passing, key=cost)
-    circuit, base = found.circuit, BASES[0] if found.circuit.decomposed else 2
-    settings = found.settings(base, legs_for(base, circuit.decomposed), request)
-    return circuit, found.fidelity, search.model(circuit, settings, found.segments, found.fidelity)
+    candidates = search.candidates(first=True)
+    search.gate.require_provable(min((circuit for circuit, *_ in candidates), key=lambda each: each.input_scale))
+    circuit, settings, segments = min(
+        candidates, key=lambda each: (each[0].decompositions, each[0].decomposed.bit_length(), each[1].base)
+    )
+    fidelity = search.gate.fidelity(circuit)
+    return circuit, fidelity, search.model(circuit, settings, segments, fidelity)
 
 
 def held_out(request: Request, model: ImportedModel, samples: Any) -> Fidelity:

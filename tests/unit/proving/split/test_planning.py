@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 
 from oracle.core import privacy
 from oracle.core.errors import ModelError
+from oracle.proving.approximate import domains
 from oracle.proving.artifact import Visibility
 from oracle.proving.cost import approximate_rows
 from oracle.proving.imported import Settings, corners, legs_for
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.loading import read_model
+from oracle.proving.reference.arithmetic import compute
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.split import pieces, planning, schedule
@@ -117,8 +120,8 @@ def test_the_pieces_of_a_layered_model_are_read_again() -> None:
         assert reread(pieces.piece(circuit, start, end)) is not None
 
 
-def test_a_value_that_is_used_again_later_can_not_be_cut_off() -> None:
-    """It is a residual connection: between its ends, two values cross."""
+def residual() -> Circuit:
+    """Return a model with a residual connection: between its ends, two values cross."""
     rng = np.random.default_rng(4)
     nodes = [
         node("MatMul", ["x", "a"], "h"),
@@ -129,9 +132,120 @@ def test_a_value_that_is_used_again_later_can_not_be_cut_off() -> None:
     ]
     shapes = {"a": (4, 3), "b": (3, 3), "c": (3, 1)}
     constants = [weights(name, rng.normal(size=shape)) for name, shape in shapes.items()]
-    circuit = circuit_of(model(nodes, ["N", 4], constants))
+    return circuit_of(model(nodes, ["N", 4], constants))
+
+
+def test_several_values_cross_a_cut_as_the_integers_that_they_are() -> None:
+    """They have different scales, and keep them: nothing is multiplied, and nothing is divided."""
+    circuit = residual()
+    found = pieces.crossings(circuit)
     kinds = [step.op.kind for step in circuit.steps]
-    assert [kinds[at - 1 : at + 1] for at in pieces.cuts(circuit)] == [["MatMul", "Relu"], ["Add", "MatMul"]]
+    one = [kinds[at - 1 : at + 1] for at, names in found.items() if len(names) == 1]
+    assert one == [["MatMul", "Relu"], ["Add", "MatMul"]]
+    at = next(at for at, names in found.items() if len(names) == 2 and kinds[at - 1] == "MatMul")
+    first, second = pieces.piece(circuit, 0, at), pieces.piece(circuit, at, len(circuit.steps))
+    scales = {step.op.output: step.scale for step in circuit.steps}
+    assert len({scales[name] for name in found[at]}) == 2
+    window = [[3, -100, 5, 7]]
+    crossed = first.evaluate_exactly(window)
+    values = dict(zip(found[at], np.split(crossed[0], 2), strict=True))
+    for name, value in values.items():
+        until = next(index for index, step in enumerate(circuit.steps) if step.op.output == name)
+        own = replace(circuit, steps=circuit.steps[: until + 1], output=name, program=outputs_of(circuit, 3))
+        assert (own.evaluate_exactly(window)[0] == value).all()
+    assert (second.evaluate_exactly(crossed) == circuit.evaluate_exactly(window)).all()
+
+
+def outputs_of(circuit: Circuit, count: int) -> Any:
+    return replace(circuit.program, output_shape=(count,))
+
+
+def rebased(data: bytes, samples: Any, level: int = 8) -> Circuit:
+    """Return an approximate circuit: its functions are looked up, and what gets a larger scale is divided."""
+    program, problems = lower(read_model(data), approximate=True)
+    assert program is not None, problems
+    return instantiate(domains.bounded(program, samples, level), level, level, 2 << level, 1)
+
+
+def recurrent() -> bytes:
+    """Return an LSTM of three steps: of its state and its cell, several values cross between steps."""
+    rng = np.random.default_rng(5)
+    nodes = [node("LSTM", ["x", "w", "r", "b"], hidden_size=2)]
+    shapes = {"w": (1, 8, 1), "r": (1, 8, 2), "b": (1, 16)}
+    return model(nodes, [3, 1, 1], [weights(name, 0.5 * rng.normal(size=shape)) for name, shape in shapes.items()])
+
+
+def chain_of(circuit: Circuit, chosen: list[int]) -> list[tuple[Circuit, Circuit]]:
+    """Return the pieces, and each as everybody reads it again, bounded by what those before it can reach."""
+    found: list[tuple[Circuit, Circuit]] = []
+    for start, end in pairwise([0, *chosen, len(circuit.steps)]):
+        part = pieces.piece(circuit, start, end)
+        program, problems = lower(read_model(part.to_onnx(1)), keep_activation=True, approximate=True)
+        assert program is not None, problems
+        within = found[-1][1].reached if found else None
+        found.append((part, instantiate(program, 0, part.param_scale, part.clip, part.rebase, within=within)))
+    return found
+
+
+@pytest.mark.parametrize("kind", ["lstm", "softmax"])
+def test_a_rebased_chain_is_the_whole_and_so_is_what_its_prover_may_choose(kind: str) -> None:
+    """Cut anywhere, it computes the same integers, has the same slack, and needs no larger table and no more digits."""
+    rng = np.random.default_rng(6)
+    if kind == "lstm":
+        data, samples = recurrent(), rng.normal(size=(20, 3))
+    else:
+        nodes = [node("MatMul", ["x", "a"], "h"), node("Softmax", ["h"], "p", axis=-1), node("MatMul", ["p", "b"])]
+        constants = [weights("a", rng.normal(size=(4, 3))), weights("b", rng.normal(size=(3, 2)))]
+        data, samples = model(nodes, ["N", 4], constants), rng.normal(size=(20, 4))
+    circuit = rebased(data, samples)
+    assert circuit.slack > 0
+    found = pieces.crossings(circuit)
+    assert any(len(names) > 2 for names in found.values())
+    windows = circuit.quantise(samples)
+    expected = circuit.evaluate_exactly(windows)
+    places = list(found)
+    every = [[at] for at in places[:: max(1, len(places) // 4)]]
+    for chosen in [*every, sorted(rng.choice(places, size=4, replace=False).tolist())]:
+        values: Any = windows
+        for part, again in chain_of(circuit, chosen):
+            assert abs(values).max() <= part.clip and again.decomposed <= part.decomposed
+            table, stated = again.looked_up, part.looked_up
+            assert table is None or (stated is not None and stated[0] <= table[0] and table[1] <= stated[1])
+            given, values = values, part.evaluate_exactly(values)
+            assert (again.evaluate(given) == values).all()
+        assert (values == expected).all() and again.slack == circuit.slack, chosen
+
+
+@pytest.mark.attack
+def test_a_prover_of_a_chain_moves_no_output_beyond_the_slack() -> None:
+    """In each segment a prover rounds as it likes, and the next one goes on from there."""
+    rng = np.random.default_rng(7)
+    samples = rng.normal(size=(3, 3))
+    circuit = rebased(recurrent(), samples)
+    places = [at for at, names in pieces.crossings(circuit).items() if len(names) > 1]
+    parts = [part for part, _ in chain_of(circuit, places[:: len(places) // 3][:3])]
+    windows = circuit.quantise(samples)
+    honest = circuit.evaluate_exactly(windows)
+    furthest = 0
+    for _ in range(20):
+        values: Any = windows
+        for part in parts:
+            assert abs(values).max() <= part.clip
+            values = chosen_roundings(part, values, rng)
+        furthest = max(furthest, int(abs(values - honest).max()))
+    assert 0 < furthest <= circuit.slack
+
+
+def chosen_roundings(circuit: Circuit, windows: Any, rng: np.random.Generator) -> Any:
+    """Return what a circuit publishes if its prover rounds each quotient up or down at random."""
+    values: dict[str, Any] = {name: constant.astype(object) for name, constant in circuit.constants.items()}
+    values[circuit.program.input] = windows.astype(object).reshape(len(windows), *circuit.program.input_shape)
+    for step in circuit.steps:
+        made = compute(step, [values[name] for name in step.op.inputs], np.matmul)
+        if step.drop:
+            made = (made >> step.drop) + rng.integers(0, 2, size=made.shape) * (made % (1 << step.drop) != 0)
+        values[step.op.output] = made
+    return values[circuit.output].reshape(len(windows), circuit.outputs)
 
 
 def test_a_model_that_fits_is_not_cut(tmp_path: Path) -> None:
