@@ -54,10 +54,8 @@ class Nearness:
 
 
 def lowered(onnx_file: bytes, name: str, *, is_approximate: bool) -> tuple[Program | None, list[Problem]]:
-    """Lower a model, exactly if that is possible, or else with functions that are looked up if these are allowed."""
-    model = read_model(onnx_file, name)
-    program, problems = lower(model)
-    return lower(model, approximate=True) if program is None and is_approximate else (program, problems)
+    """Lower a model, with functions that are looked up if it is approximate."""
+    return lower(read_model(onnx_file, name), approximate=is_approximate)
 
 
 def compared_program(program: Program, reading: OutputReading) -> Program:
@@ -122,10 +120,24 @@ def interval_circuit(scores: Circuit, reading: OutputReading, band: int) -> Circ
         scores: The circuit of the outputs.
         reading: Of LARGEST, the ends are the first and the last class that may be the largest output.
         band: The guard band.
+
+    Raises:
+        ModelError: The outputs would be computed in another way, for which the guard band is not known.
     """
     intervals = candidates if reading is OutputReading.LARGEST else banded
     program = intervals(scores.program, band / 2.0**scores.param_scale)
-    return instantiate(program, 0, scores.param_scale, scores.clip, REBASE)
+    found = instantiate(program, 0, scores.param_scale, scores.clip, REBASE)
+    if _arithmetic(found)[: len(scores.steps)] != _arithmetic(scores):
+        raise ModelError("the outputs can't be compared without other roundings: multiply them by 1.5, or by 0.75")
+    return found
+
+
+def _arithmetic(circuit: Circuit) -> list[tuple[Any, ...]]:
+    """Return what decides on the freedom of a prover, step by step."""
+    return [
+        (each.op.kind, each.op.inputs, each.op.output, each.scale, each.lifts, each.drop, each.reach)
+        for each in circuit.steps
+    ]
 
 
 def digits_for(circuit: Circuit) -> int:

@@ -125,7 +125,10 @@ def claim_model(
     _keep_output(proto, output, name)
     join_two(proto)
     own = bytes(proto.SerializeToString(deterministic=True))
-    program, problems = lowered(own, name, is_approximate=approximate)
+    program, problems = lowered(own, name, is_approximate=False)
+    can_be_exact = program is not None
+    if program is None and approximate:
+        program, problems = lowered(own, name, is_approximate=True)
     if program is None:
         lines = "; ".join(told(problems)).replace("--approximate", "approximate=True")
         raise ModelError(f"{name} can't be proven as it is: {lines}")
@@ -146,7 +149,7 @@ def claim_model(
     samples = windows / float(1 << INPUT_SCALE) * spans + lows
     spec = ModelSpec(name, graph, features, activation, classes, outputs=names, changes=changes)
     reason = ""
-    if not program.looked_up:
+    if can_be_exact:
         floats = float_outputs(own, samples[:DRAWN], program.labels)
         if is_label and not np.isin(floats, range(len(classes))).all():
             last = len(classes) - 1

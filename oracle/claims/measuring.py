@@ -7,14 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from oracle.claims.approximate import (
-    compared_program,
-    freedom,
-    guard_band,
-    interval_circuit,
-    lowered,
-    scores_circuit,
-)
+from oracle.claims.approximate import compared_program, freedom, guard_band, interval_circuit, lowered, scores_circuit
 from oracle.claims.models import INPUT_SCALE, ModelSpec
 from oracle.claims.outputs import OutputReading
 from oracle.claims.probabilities import margins_of

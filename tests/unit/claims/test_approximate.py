@@ -244,6 +244,23 @@ def test_a_model_that_can_be_exact_is(tmp_path: Path) -> None:
             replace(spec, error=error)  # type: ignore[arg-type]
 
 
+def test_a_model_whose_pieces_are_too_far_off_is_looked_up() -> None:
+    """A sigmoid in pieces is exact, and not near enough; a tiny weight is lost in both."""
+    layers = [node("MatMul", ["x", "w"], "s"), node("Sigmoid", ["s"], "g"), node("MatMul", ["g", "v"])]
+    gated = model(layers, ["N", 4], [_WEIGHTS, _LAST])
+    with pytest.raises(ModelError, match="the integers differ from the float model"):
+        oracle.claim_model("m", gated, SCHEMA)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("oracle.claims.measuring.LEVELS", (8,))
+        found = oracle.claim_model("m", gated, SCHEMA, approximate=True)
+        assert found.card["looked_up"] == ["node g_Sigmoid (Sigmoid)"] and found.circuit().band > 0
+        tiny = model(
+            [*layers[:1], node("Relu", ["s"], "g"), layers[2]], ["N", 4], [_WEIGHTS, weights("v", [[3e-8]] * 3)]
+        )
+        with pytest.raises(ModelError, match=r"differ from the float model .*Or, approximate: m: its guard band is ±"):
+            oracle.claim_model("m", tiny, SCHEMA, approximate=True)
+
+
 def test_what_has_no_guard_band_is_refused() -> None:
     onnx, _ = MODELS["number"]
     with pytest.raises(ModelError, match=r"add approximate=True$"):
