@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 
 import oracle
 from oracle.core.errors import DataError
+from oracle.proving.artifact.manifest import Manifest
 from oracle.proving.tuning import measuring
 from tests import circuits
 from tests.models import model, node, weights
@@ -62,6 +63,10 @@ def test_a_private_model_publishes_its_label(folder: Path) -> None:
     assert not oracle.verify(made, replace(proof, outputs=(1 << facts["output_scale"],))).verified
     with pytest.raises(DataError, match=r"number 0 of the input is 1, and model takes numbers within ±0\.\d+ "):
         oracle.prove(made, np.array([[1.0, 0, 0]]))
+    document = made.artifact.manifest.document()
+    document["imported"] = facts | {"input_shifts": facts["input_shifts"][:2]}
+    with pytest.raises(ValueError, match="input_shifts are of 2 features, and its windows have 3 integers"):
+        Manifest.from_document(document)
 
 
 def test_several_inputs_are_one_window(folder: Path) -> None:

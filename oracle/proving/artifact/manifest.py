@@ -182,7 +182,10 @@ class Manifest:
         values["inputs"] = tuple(values.get("inputs", ()))
         if values["inputs"] and (values["batch"], sum(values["inputs"])) != (1, values["width"]):
             raise ValueError("its inputs are not the integers of one window")
-        check_approximation(values, values.get("imported") or {})
+        facts = values.get("imported") or {}
+        # A segment's window is a tensor, and has one scale.
+        check_reading(facts, None if "input" in values["hashed"] else values["width"])
+        check_approximation(values, facts)
         manifest = Manifest(**values)
         if stated not in (None, manifest.privacy()):
             raise ValueError("its statement on privacy is not that of its visibility and disclosure")
@@ -195,6 +198,9 @@ _NUMBERS = (
 )
 _TEXTS = ("name", "ezkl", "solc", "artifact_hash")
 _HASHES = ("srs_sha256", "verifier_code_hash", "circuit_hash")
+
+_MOST_SHIFT = 1_100
+"""No float has an exponent of more bits."""
 
 
 def _check_kinds(values: Mapping[str, Any]) -> None:
@@ -243,6 +249,33 @@ def check_approximation(values: dict[str, Any], facts: Mapping[str, Any]) -> Non
     if not exact and values["disclosure"] == "verdict" and values["visibility"] is Visibility.PUBLIC:
         raise ValueError("a public circuit that is not exact publishes its outputs, not verdicts")
     values |= {"errors": errors, "guard_band": band}
+
+
+def check_reading(facts: Mapping[str, Any], width: int | None) -> None:
+    """Check what a manifest says of how a window is written and an output is read, as far as it is more than scales.
+
+    The graph has neither: it takes integers, and publishes a label's place.
+
+    Args:
+        facts: The manifest's facts about the imported model.
+        width: The integers of a window; None: it has one scale.
+
+    Raises:
+        TypeError: A value is of another kind.
+        ValueError: There are not as many scales as features, or two labels are the same.
+    """
+    shifts, labels = facts.get("input_shifts"), facts.get("labels")
+    if shifts is not None:
+        if not isinstance(shifts, list) or any(type(each) is not int or abs(each) > _MOST_SHIFT for each in shifts):
+            raise TypeError(f"input_shifts must be whole numbers from -{_MOST_SHIFT} to {_MOST_SHIFT}")
+        if len(shifts) != width:
+            there = "a segment's window has one scale" if width is None else f"its windows have {width} integers"
+            raise ValueError(f"input_shifts are of {len(shifts)} features, and {there}")
+    if labels is not None:
+        if not isinstance(labels, list) or not labels or not all(isinstance(each, str) for each in labels):
+            raise TypeError("labels must be texts")
+        if len(set(labels)) != len(labels):
+            raise ValueError("two of its labels are the same")
 
 
 def _features(names: Any, width: int) -> tuple[str, ...]:

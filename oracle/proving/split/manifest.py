@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from oracle.proving.artifact import Visibility
-from oracle.proving.artifact.manifest import check_approximation
+from oracle.proving.artifact.manifest import check_approximation, check_reading
 from oracle.proving.hashing import digest
 
 SPLIT = "split.json"
@@ -149,5 +149,6 @@ class SplitManifest:
         for name in ("features", "outputs", "input_scale", "param_scale", "output_scale", "clip", "weights"):
             if type(values[name]) is not int:
                 raise TypeError(f"{name} must be an integer")
+        check_reading(values["facts"], values["features"])
         check_approximation(values, values["facts"])
         return SplitManifest(**values)
