@@ -12,13 +12,16 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from oracle.app.models import BuiltModel, ModelOptions
 from oracle.bench.suite import trial
 from oracle.bench.suite.run import measure_models
+from oracle.bench.suite.splitting import Allowance
 from oracle.bench.suite.subjects import Subject
+from oracle.bench.suite.table import line
 from oracle.bench.suite.trial import Rules, Truth
 from oracle.core.errors import DataError
 from oracle.proving import tuning
-from oracle.proving.inspect.model import inspect_onnx, require_provable
+from oracle.proving.inspect.model import ModelTooLarge, inspect_onnx, require_provable
 from oracle.proving.lowering.program import ModelInput
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.float_model import scored_outputs
@@ -70,12 +73,38 @@ def test_models_are_built_or_refused_with_reasons(measured: tuple[dict[str, Any]
     assert said[-1] == "3 models: 1 exact, 2 refused" and "defaults" not in dense
 
 
-def test_a_search_alone_makes_no_key(tmp_path: Path) -> None:
-    onnx.save(model(), tmp_path / "dense.onnx")
-    np.save(tmp_path / "dense.npy", np.random.default_rng(3).normal(size=(30, 3)).astype(np.float32))
+def dense(folder: Path) -> Subject:
+    onnx.save(model(), folder / "dense.onnx")
+    np.save(folder / "dense.npy", np.random.default_rng(3).normal(size=(30, 3)).astype(np.float32))
+    return Subject("dense", folder / "dense.onnx", folder / "dense.npy")
+
+
+def test_a_model_that_is_too_large_for_one_circuit_is_split_and_proven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(options: ModelOptions, progress: Any) -> BuiltModel:
+        raise ModelTooLarge("one circuit takes 999 GiB")
+
+    monkeypatch.setattr(trial, "build_model", refused)
     noted: dict[str, Any] = {}
-    subject = Subject("dense", tmp_path / "dense.onnx", tmp_path / "dense.npy")
-    assert trial.build(subject, Rules(prove=False), tmp_path, noted.update) is None
+    assert trial.build(dense(tmp_path), Rules(), tmp_path, noted.update) is None
+    assert (noted["result"], noted["why"], noted["segments"]) == ("exact", "", 1)
+    assert noted["error"] <= noted["limit"] and noted["memory_mb"] > 10 and noted["prove_s"] > 0
+    assert ", 1 segment, k = " in line({"name": "dense", **noted})
+
+
+def test_how_large_a_model_may_be_is_that_of_its_processes(tmp_path: Path) -> None:
+    """Without the time for its proofs it is not cut, and without the memory no cut is good enough."""
+    subject, noted = dense(tmp_path), dict[str, Any]()
+    assert trial.build(subject, Rules(), tmp_path, noted.update, Allowance(30 << 20, 0.0)) is None
+    assert noted["result"] == "refused" and "the model is too large" in noted["why"]
+    assert trial.build(subject, Rules(), tmp_path, noted.update, Allowance(30 << 20)) is None
+    assert noted["result"] == "refused" and "fits no segment" in noted["why"]
+
+
+def test_a_search_alone_makes_no_key(tmp_path: Path) -> None:
+    noted: dict[str, Any] = {}
+    assert trial.build(dense(tmp_path), Rules(prove=False), tmp_path, noted.update) is None
     assert noted["result"] == "exact" and noted["error"] <= noted["limit"] and noted["searched_s"] < 60
     assert "k" not in noted and {each.name for each in tmp_path.iterdir()} == {"dense.onnx", "dense.npy"}
 

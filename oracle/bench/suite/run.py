@@ -114,6 +114,8 @@ def _measured(
             "inputs": subject.inputs and str(subject.inputs.absolute()),
             "rules": asdict(rules),
             "defaults": defaults,
+            "memory": memory,
+            "seconds": seconds,
             "folder": made,
             "row": str(row_file),
         }

@@ -20,7 +20,9 @@ def line(row: Row) -> str:
     """Return one line about a model."""
     told = f"{row['name']}: {row['result']}"
     if row["result"] in BUILT and "k" in row:
-        told += f", k = {row['k']}, {_seconds(row['prove_s'])} a proof, built in {_seconds(row['build_s'])}"
+        count = row.get("segments")
+        cut = f", {count} segment{'s' * (count != 1)}" if count else ""
+        told += f"{cut}, k = {row['k']}, {_seconds(row['prove_s'])} a proof, built in {_seconds(row['build_s'])}"
     elif row.get("why"):
         told += f": {row['why'][:200]}"
     beside = row.get("defaults")
@@ -99,6 +101,7 @@ def _cells(row: Row) -> dict[str, str]:
     return {
         "model": f"`{row['name']}`",
         "result": row["result"] if right or not row.get("why") else f"{row['result']}: {_short(row['why'])}",
+        "segments": str(row["segments"]) if done and row.get("segments") else _NONE,
         "k": str(row["k"]) if done else _NONE,
         "prove": _seconds(row["prove_s"]) if done else _NONE,
         "ezkl's defaults": _beside(beside),

@@ -17,13 +17,14 @@ import onnx
 from oracle.app.models import ModelOptions, build_model
 from oracle.bench.machine import cpu_seconds
 from oracle.bench.memory import megabytes
+from oracle.bench.suite.splitting import Allowance, split_and_proven
 from oracle.bench.suite.subjects import Subject, read, samples_of, spread
 from oracle.core.errors import ArtifactError, DataError, ModelError, OracleError
 from oracle.proving import tuning
 from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import reference_of
-from oracle.proving.inspect.model import GraphReport, inspect_onnx, require_provable
+from oracle.proving.inspect.model import GraphReport, ModelTooLarge, inspect_onnx, require_provable
 from oracle.proving.lowering.program import Program
 from oracle.proving.lowering.types import FLOATS
 from oracle.proving.pool.pool import PROVING_FILES
@@ -127,12 +128,24 @@ def truth_of(subject: Subject, request: tuning.Request, rules: Rules, program: P
     return Truth(program, samples, unseen, expected, tuning.VerdictRule(tuning.Rule.TOLERANCE, limit))
 
 
-def build(subject: Subject, rules: Rules, folder: Path, note: Note) -> BuiltSubject | None:
-    """Build a model, prove it once, and compare; note the result. Return None unless there is an artifact.
+def build(
+    subject: Subject, rules: Rules, folder: Path, note: Note, allowed: Allowance | None = None
+) -> BuiltSubject | None:
+    """Build a model, prove it once, and compare; note the result. Return None unless there is one artifact.
+
+    A model that is too large for one circuit is split, and its row says in how many segments.
 
     The result is `exact` or `approximate` if proofs give the float model's outputs, `wrong` if they give others,
     `refused` if the model was refused with a reason. Any other end of this process is a crash; its parent says so.
+
+    Args:
+        subject: The model.
+        rules: The rules.
+        folder: For artifacts.
+        note: Takes facts for the row.
+        allowed: Memory and time; None: all that there is.
     """
+    allowed = allowed or Allowance()
     began, cpu = time.perf_counter(), cpu_seconds(os.getpid(), ended=True)
     try:
         data = read(subject)
@@ -141,12 +154,22 @@ def build(subject: Subject, rules: Rules, folder: Path, note: Note) -> BuiltSubj
         note({"features": program.features, "outputs": program.outputs, "output": output or ""})
         request = tuning.Request(subject.name, data, (), output=output, approximate=rules.approximate)
         truth = truth_of(subject, request, rules, program)
+        may_split = report.public is not None and report.public.seconds <= allowed.seconds
         if not rules.prove:
-            note(_searched(subject, request, rules, truth, lambda line: note({"doing": line})))
+            asked = dataclasses.replace(request, whole=not may_split)
+            note(_searched(subject, asked, rules, truth, lambda line: note({"doing": line})))
             note({"searched_s": round(time.perf_counter() - began, 2), "doing": ""})
             return None
-        options = _options(subject, rules, truth, output, folder)
-        built = build_model(options, lambda line: note({"doing": line}))
+        options = _options(subject, rules, truth, output, folder, allowed)
+        try:
+            built = build_model(options, lambda line: note({"doing": line}))
+        except ModelTooLarge:
+            if not may_split:
+                raise
+            circuit, kind = split_and_proven(options, truth.samples[0], note)
+            compared, wrong = _compare(subject, request, circuit, truth)
+            note({**compared, "result": "wrong" if wrong else kind, "why": wrong, "doing": ""})
+            return None
         circuit = reference_of(built.artifact)
         window = [int(value) for value in circuit.quantise(truth.samples[:1])[0]]
         manifest = built.artifact.manifest
@@ -192,7 +215,9 @@ def _searched(
     return {**compared, **scales, "weights": circuit.weights, "result": "wrong" if wrong else kind, "why": wrong}
 
 
-def _options(subject: Subject, rules: Rules, truth: Truth, output: str | None, folder: Path) -> ModelOptions:
+def _options(
+    subject: Subject, rules: Rules, truth: Truth, output: str | None, folder: Path, allowed: Allowance
+) -> ModelOptions:
     samples = folder / "samples.npy"
     np.save(samples, truth.samples)
     return ModelOptions(
@@ -205,6 +230,7 @@ def _options(subject: Subject, rules: Rules, truth: Truth, output: str | None, f
         public_model=True,
         approximate=rules.approximate,
         out=folder / "artifacts",
+        memory_limit=allowed.memory_limit,
     )
 
 

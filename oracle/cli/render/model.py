@@ -16,7 +16,7 @@ from oracle.cli.render.tables import new_console, new_table
 from oracle.proving.artifact import Manifest
 from oracle.proving.inspect.model import GraphReport
 from oracle.proving.lowering.program import told
-from oracle.proving.split import ArtifactChain, ModelProof, estimated_cost
+from oracle.proving.split import ArtifactChain, ModelProof, SplitManifest, estimated_cost
 from oracle.proving.split.pieces import Plan
 from oracle.proving.srs.files import SrsOrigin
 from oracle.proving.tuning.request import FEW_SAMPLES
@@ -116,11 +116,11 @@ def print_model(built: BuiltModel, *, as_json: bool) -> None:
     console.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
-def approximation_notes(manifest: Manifest) -> list[str]:
+def approximation_notes(manifest: Manifest | SplitManifest) -> list[str]:
     """Return what a user of a circuit that is not exact has to know; nothing of an exact one."""
     if manifest.exact:
         return []
-    facts = manifest.imported or {}
+    facts = manifest.facts if isinstance(manifest, SplitManifest) else manifest.imported or {}
     unit, looked_up = manifest.score_unit, facts.get("looked_up", ())
     more = f" and {len(looked_up) - 1} more" if len(looked_up) > 1 else ""
     why = f"no exact circuit has {looked_up[0]}{more}" if looked_up else "values are divided"
@@ -192,6 +192,7 @@ def print_split(chain: ArtifactChain, plan: Plan | None = None, *, as_json: bool
     if facts:
         lines.append(f"{facts['flips']} of {facts['samples']} verdicts flip against the float model")
         lines += fidelity_notes(facts)
+    lines += approximation_notes(chain.manifest)
     if plan is not None:
         lines.append(
             f"estimated: {plan.seconds:,.0f} s with {plan.lanes} at once, {plan.memory / 2**30:.1f} GiB; gas without a "

@@ -31,8 +31,8 @@ _PLANS = 12
 _PARTS = 32
 """Parts of a circuit, by rows, in each of which one cut is weighed where several values cross."""
 
-_DIVISION_ROWS, _DIVIDED_APART = 20, 2
-"""Rows of the division of a number without its digits, and the numbers that it takes apart."""
+_DIVISION_ROWS, _DIVIDED_APART = 28, 3
+"""Rows of a division without its digits, and the numbers that it takes apart. Counted in ezkl's settings."""
 
 
 def plan(
