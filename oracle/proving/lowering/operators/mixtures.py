@@ -17,7 +17,7 @@ import numpy as np
 
 from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant, as_var, axis_of
 from oracle.proving.lowering.operators.activations import knots
-from oracle.proving.lowering.operators.moving import move
+from oracle.proving.lowering.operators.reductions import in_rounds, parts_of
 from oracle.proving.lowering.table import handles
 
 _FAR = 10.0
@@ -54,23 +54,18 @@ def _log_of_sum(builder: ProgramBuilder, arguments: list[Any], attributes: dict[
     axes = tuple(sorted({axis_of(int(axis), rank) for axis in as_constant(given, "axes")})) or tuple(range(rank))
     if attributes.get("noop_with_empty_axes") and not np.size(given):
         raise OperatorRefused("it reduces nothing", "leave it off")
-    kept = [1 if axis in axes else dim for axis, dim in enumerate(value.shape)]
-    numbered = np.arange(1, math.prod(value.shape) + 1).reshape(value.shape)
-    apart = np.moveaxis(numbered, axes, range(len(axes))).reshape(-1, *kept)
-    result = _sum(builder, [move(builder, value, each, 0.0) for each in apart])
+    result = _sum(builder, parts_of(builder, value, axes))
     if attributes.get("keepdims", 1):
         return result
     return builder.reshape(result, [dim for axis, dim in enumerate(value.shape) if axis not in axes])
 
 
 def _sum(builder: ProgramBuilder, values: Sequence[Var]) -> Var:
-    left, rounds = list(values), 0
-    while len(left) > 1:
-        left = [_pair(builder, *left[at : at + 2]) if at + 1 < len(left) else left[at] for at in range(0, len(left), 2)]
-        rounds += 1
+    result = in_rounds(values, lambda first, second: _pair(builder, first, second))
+    rounds = (len(values) - 1).bit_length()
     if rounds:
         builder.approximated.append(f"{builder.node}, at most {rounds * excess(builder.segments):.2g} above")
-    return left[0]
+    return result
 
 
 def _pair(builder: ProgramBuilder, first: Var, second: Var) -> Var:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,13 +39,17 @@ def _sums(operator: str, builder: ProgramBuilder, arguments: list[Any], attribut
     return reduce(builder, value, [int(axis) for axis in axes], keep, mean=operator == "ReduceMean")
 
 
-def largest(builder: ProgramBuilder, values: Sequence[Var], *, smallest: bool = False) -> Var:
-    """Append the largest, or the smallest, of several values of one shape, element by element."""
-    pick = builder.minimum if smallest else builder.maximum
+def in_rounds(values: Sequence[Var], join: Callable[[Var, Var], Var]) -> Var:
+    """Join values in pairs, and what comes of them in pairs again, round after round, until one is left."""
     left = list(values)
     while len(left) > 1:
-        left = [pick(*left[at : at + 2]) if at + 1 < len(left) else left[at] for at in range(0, len(left), 2)]
+        left = [join(*left[at : at + 2]) if at + 1 < len(left) else left[at] for at in range(0, len(left), 2)]
     return left[0]
+
+
+def largest(builder: ProgramBuilder, values: Sequence[Var], *, smallest: bool = False) -> Var:
+    """Append the largest, or the smallest, of several values of one shape, element by element."""
+    return in_rounds(values, builder.minimum if smallest else builder.maximum)
 
 
 @handles("ReduceProd")
@@ -54,16 +58,13 @@ def _product(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str
     given = arguments[1] if len(arguments) > 1 and arguments[1] is not None else attributes.get("axes", ())
     rank = len(value.shape)
     axes = tuple(sorted({axis_of(int(axis), rank) for axis in as_constant(given, "axes")})) or tuple(range(rank))
-    left = _apart(builder, value, axes)
-    while len(left) > 1:
-        pairs = [left[at : at + 2] for at in range(0, len(left), 2)]
-        left = [builder.binary("Mul", *pair) if len(pair) == 2 else pair[0] for pair in pairs]
+    result = in_rounds(parts_of(builder, value, axes), lambda first, second: builder.binary("Mul", first, second))
     if attributes.get("keepdims", 1):
-        return left[0]
-    return builder.reshape(left[0], [dim for axis, dim in enumerate(value.shape) if axis not in axes])
+        return result
+    return builder.reshape(result, [dim for axis, dim in enumerate(value.shape) if axis not in axes])
 
 
-def _apart(builder: ProgramBuilder, value: Var, axes: tuple[int, ...]) -> list[Var]:
+def parts_of(builder: ProgramBuilder, value: Var, axes: tuple[int, ...]) -> list[Var]:
     """Return a value's parts along some axes, which each part has with one element."""
     numbered = np.arange(1, math.prod(value.shape) + 1).reshape(value.shape)
     kept = [1 if axis in axes else dim for axis, dim in enumerate(value.shape)]
@@ -88,7 +89,7 @@ def _global_max_pool(builder: ProgramBuilder, arguments: list[Any], attributes: 
 
 def extreme_over(builder: ProgramBuilder, value: Var, axes: tuple[int, ...], keepdims: bool, *, smallest: bool) -> Var:
     """Append the largest elements over some axes, or the smallest."""
-    result = largest(builder, _apart(builder, value, axes), smallest=smallest)
+    result = largest(builder, parts_of(builder, value, axes), smallest=smallest)
     if keepdims:
         return result
     return builder.reshape(result, [dim for axis, dim in enumerate(value.shape) if axis not in axes])
