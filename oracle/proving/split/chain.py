@@ -169,7 +169,7 @@ def _load_split(path: Path, *, prover: bool) -> ArtifactChain:
     facts = [each.manifest.imported or {} for each in found]
     first = (facts[0].get("clip"), facts[0].get("input_scale"), facts[-1].get("output_scale"))
     is_same = first == (manifest.clip, manifest.input_scale, manifest.output_scale)
-    is_same = is_same and all(each.get("rebase") == manifest.facts.get("rebase") for each in facts)
+    is_same = is_same and all(each.get("rebase", 0) == manifest.facts.get("rebase", 0) for each in facts)
     if not is_same or manifest.exact != all(each.manifest.exact for each in found):
         raise ArtifactError(
             f"{path / SPLIT} says another range, scale or rebase than its segments. Build the model again"
