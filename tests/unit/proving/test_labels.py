@@ -156,3 +156,16 @@ def test_a_place_that_has_two_values_is_not_compared() -> None:
     ]
     program = compared(model(nodes, ["N", 32], constants), rng.integers(-16, 17, (20, 32)) / 8)
     assert sum(np.prod(op.shape) for op in program.ops if op.kind in ("GreaterOrEqual", "Greater")) == 32
+
+
+@pytest.mark.parametrize("largest", [0, 1])
+@pytest.mark.parametrize(("size", "count"), [(9, 2), (9, 4), (9, 5), (9, 9), (12, 1), (30, 3), (2, 1), (1, 1)])
+def test_the_first_few_are_those_of_the_runtime(size: int, count: int, largest: int) -> None:
+    """With most numbers equal to others: the order of equal ones is the runtime's, however few are taken."""
+    nodes = [
+        helper.make_node("TopK", ["x", "count"], ["values", "places"], "top", axis=1, largest=largest),
+        node("Cast", ["places"], "p", to=TensorProto.FLOAT),
+        node("Concat", ["values", "p"], axis=1),
+    ]
+    samples = np.random.default_rng(size).integers(-2, 3, (60, size)).astype(np.float32)
+    compared(model(nodes, ["N", size], [weights("count", [count], np.int64)]), samples)

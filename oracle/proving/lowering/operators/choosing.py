@@ -17,8 +17,8 @@ import numpy as np
 from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant, as_var, axis_of
 from oracle.proving.lowering.table import handles, handles_each
 
-MOST_SORTED = 64
-"""More numbers than this are not sorted: it takes half of their square in comparisons."""
+MOST_COMPARED = 2016
+"""More comparisons than this are not made in a row to take the first few in order; they sort 64 numbers."""
 
 MOST_MARKED = 2048
 """Among more numbers than this, the largest is not marked: it takes their square in products."""
@@ -181,13 +181,19 @@ def _top(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, An
     kind = "Greater" if attributes.get("largest", 1) else "Less"
     rows = rows_of(builder, value, axis)
     total, size = rows.shape
-    if size > MOST_SORTED or not 0 < count <= size:
-        raise OperatorRefused(f"it takes {count} of {size} numbers in order", f"sort at most {MOST_SORTED}")
+    if not 0 < count <= size:
+        raise OperatorRefused(f"it takes {count} of {size} numbers in order", "export the model again")
+    rounds = _rounds(size, count)
+    compared = sum(map(len, rounds))
+    if compared > MOST_COMPARED:
+        few = next((few for few in range(count, 0, -1) if few * (size - 1) <= MOST_COMPARED), 0)
+        raise OperatorRefused(
+            f"it takes {count} of {size} numbers in order with {compared:,} comparisons, of {MOST_COMPARED:,} at most",
+            (f"take at most {few}, or take them" if few else "take them")
+            + " of fewer (of a nearest-neighbour model: fewer neighbours, or fewer samples in it)",
+        )
     places: Any = np.broadcast_to(np.arange(size, dtype=np.float64), (total, size))
-    for turn in range(size if size > 1 else 0):
-        firsts = list(range(turn % 2, size - 1, 2))
-        if not firsts:
-            continue
+    for firsts in rounds:
         left, right = builder.gather(rows, firsts, 1), builder.gather(rows, [at + 1 for at in firsts], 1)
         bit = builder.binary(kind, right, left)
         rows = _swapped(builder, rows, bit, firsts)
@@ -201,6 +207,21 @@ def _top(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, An
         builder.transpose(builder.reshape(builder.gather(each, range(count), 1), shape), back)
         for each in (rows, places)
     ]
+
+
+def _rounds(size: int, count: int) -> list[list[int]]:
+    """Return for each round the left ones of the neighbours that are compared, so that the first few get in order.
+
+    If many are wanted, all are sorted. Otherwise the first one comes to the front past all others, two rounds later the
+    second one, and so on: what does not get into the first few is compared no more. Equal ones stay in order.
+    """
+    if 2 * count > size:
+        return [firsts for turn in range(size) if (firsts := list(range(turn % 2, size - 1, 2)))]
+    rounds = []
+    for turn in range(size + count - 2):
+        steps = ((place, size - 2 - turn + 2 * place) for place in range(count))
+        rounds.append([first for place, first in steps if place <= first <= size - 2])
+    return rounds
 
 
 def _swapped(builder: ProgramBuilder, value: Any, bit: Var, firsts: list[int]) -> Var:
