@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from oracle.app.models import ModelOptions, build_model, build_split_model
 from oracle.chain.local.anvil import Anvil
 from oracle.cli import oracle as commands
-from oracle.cli.render.model import print_model
+from oracle.cli.render.model import fidelity_notes, print_model
 from oracle.core.encoding import CLIP
 from oracle.core.errors import ArtifactError, ChainUnavailable, DataError, ModelError, ProverCrashed, ProverTimeout
 from oracle.core.formats import keccak
@@ -789,6 +789,20 @@ def test_the_gate_refuses_flips() -> None:
     loose = replace(held, max_flips_per_10k=10_000.0)
     assert Search(loose, lambda step: None).candidates()
     assert len(samples) == 400
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "alike"),
+    [(tuning.Rule.THRESHOLD, 0.0, False), (tuning.Rule.THRESHOLD, -99.0, True), (tuning.Rule.TOLERANCE, 0.1, False)],
+)
+def test_samples_of_one_verdict_are_told(rule: tuning.Rule, value: float, alike: bool) -> None:
+    """No scales flip the verdict of a regression whose outputs are all far above the threshold."""
+    data, samples = models.linear()
+    verdict = tuning.VerdictRule(rule, value)
+    gate = Search(request("linear", verdict=verdict), lambda step: None).gate
+    found = gate.fidelity(circuit_of(data, 8, 8))
+    assert found.alike is alike and found.samples == len(samples)
+    assert ["same verdict" in note for note in fidelity_notes(asdict(found))] == [True] * alike
 
 
 def powers(count: int) -> bytes:

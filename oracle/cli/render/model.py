@@ -142,12 +142,17 @@ def approximation_notes(manifest: Manifest | SplitManifest) -> list[str]:
 
 
 def fidelity_notes(fidelity: Mapping[str, Any]) -> list[str]:
-    """Return what makes a fidelity say less than it seems to: few samples, and samples outside of the range."""
+    """Return what makes a fidelity say less than it seems to: few samples, one verdict, or numbers out of range."""
     notes, count, clipped = [], fidelity["samples"], fidelity["clipped"]
     if count < FEW_SAMPLES:
         notes.append(
             f"note: {count} sample{'s say' if count != 1 else ' says'} little about other inputs; give {FEW_SAMPLES} "
             "or more, some of them near the threshold"
+        )
+    if fidelity["alike"]:
+        notes.append(
+            f"note: all {count} samples have the same verdict, so coarse scales could not flip one; give samples of "
+            "other verdicts, another --threshold, or how far outputs may be from the float model's (--tolerance)"
         )
     if clipped:
         notes.append(

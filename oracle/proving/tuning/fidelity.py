@@ -34,6 +34,7 @@ class Fidelity:
         undecided: Flips that only a prover's choice makes, 0 for circuits that divide nothing. Of an approximate
             circuit, the samples within the guard band, which are no flips.
         errors: Largest error of each output; empty if outputs can't be compared.
+        alike: True if the float model gives all samples one verdict: coarse scales then flip none, too.
     """
 
     rule: str
@@ -44,6 +45,7 @@ class Fidelity:
     clipped: int
     undecided: int = 0
     errors: tuple[float, ...] = ()
+    alike: bool = False
 
     @property
     def flips_per_10k(self) -> float:
@@ -144,6 +146,7 @@ class FidelityGate:
             int(clipped.sum()),
             int((undecided if is_banded else undecided & ~flipped).sum()),
             tuple(float(each) for each in errors),
+            self._alike(),
         )
 
     def _decided(self, circuit: Circuit, computed: np.ndarray) -> Fidelity:
@@ -163,7 +166,21 @@ class FidelityGate:
             None,
             int(clipped.sum()),
             int(undecided.sum()),
+            alike=self._alike(),
         )
+
+    def _alike(self) -> bool:
+        """Return True if the float model gives all samples, of which there are several, one verdict."""
+        match self.verdict.rule:
+            case Rule.ARGMAX:
+                verdicts: np.ndarray = self.expected.argmax(axis=1)[:, None]
+            case Rule.THRESHOLD:
+                verdicts = self.expected > self.threshold
+            case Rule.LABEL:
+                verdicts = self.expected
+            case Rule.TOLERANCE:
+                return False
+        return len(verdicts) > 1 and bool((verdicts == verdicts[0]).all())
 
     def require_provable(self, circuit: Circuit) -> None:
         """Refuse scales at which no sample could be proven: a fidelity on clipped inputs says nothing.
