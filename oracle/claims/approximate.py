@@ -19,7 +19,9 @@ from oracle.claims.outputs import OutputReading, banded, candidates
 from oracle.core.errors import ModelError
 from oracle.proving.approximate.domains import bounded, with_gains
 from oracle.proving.artifact.circuit import table_rows
+from oracle.proving.cost import least_k
 from oracle.proving.disclosure import Extended
+from oracle.proving.imported import Settings, legs_for
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.joining import join_first_layer
 from oracle.proving.lowering.loading import read_model
@@ -140,10 +142,12 @@ def _arithmetic(circuit: Circuit) -> list[tuple[Any, ...]]:
     ]
 
 
-def digits_for(circuit: Circuit) -> int:
-    """Return the base of the digits of an approximate circuit."""
+def settings_for(circuit: Circuit) -> Settings:
+    """Return the settings of an approximate circuit. Its table has one column; of several, a prover might choose."""
     rows = table_rows(circuit.looked_up)
-    return max((base for base in BASES if base <= rows), default=BASES[0])
+    base = max((base for base in BASES if base <= rows), default=BASES[0])
+    legs = legs_for(base, circuit.decomposed)
+    return Settings(0, circuit.param_scale, base, legs, k=least_k(0, max(base, rows)), rebase=circuit.rebase)
 
 
 def _of_integers(program: Program, clip: int) -> Program:

@@ -46,11 +46,11 @@ from onnx import TensorProto, helper, numpy_helper
 from oracle.claims.approximate import (
     Nearness,
     compared_program,
-    digits_for,
     guard_band,
     interval_circuit,
     lowered,
     scores_circuit,
+    settings_for,
 )
 from oracle.claims.outputs import OutputReading
 from oracle.claims.statement import (
@@ -449,8 +449,7 @@ def claim_circuit(
         scores = scores_circuit(compared_program(program, reading), near.rows, param_scale, clip)
         band = guard_band(scores, near.error)
         circuit = interval_circuit(scores, reading, band)
-        base = digits_for(circuit)
-        settings = Settings(0, param_scale, base, legs_for(base, circuit.decomposed), rebase=circuit.rebase)
+        settings = settings_for(circuit)
         model = ImportedModel(name, circuit, settings, description, "score")
         return ClaimCircuit(model, {**metadata, "error": near.error}, changes, band)
     program = join_first_layer(reading.of(program))

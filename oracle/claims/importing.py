@@ -155,13 +155,15 @@ def claim_model(
             last = len(classes) - 1
             raise ModelError(f"{name}: its labels are not the numbers 0 to {last}: take the scores (output=…)")
         try:
-            return _exact(spec, windows[:DRAWN], floats, tolerance or EXACT_TOLERANCE)
+            return _exact(spec, windows[:DRAWN], floats, EXACT_TOLERANCE if tolerance is None else tolerance)
         except ModelError as refusal:
             if not approximate:
                 raise
             reason = f"{refusal}. Or, approximate: "
     try:
-        return nearest(spec, scored_quantities(spec, own, samples), windows, tolerance or BAND_TOLERANCE)
+        return nearest(
+            spec, scored_quantities(spec, own, samples), windows, BAND_TOLERANCE if tolerance is None else tolerance
+        )
     except ModelError as refusal:
         raise ModelError(f"{reason}{refusal}") from refusal
 

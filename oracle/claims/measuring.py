@@ -105,6 +105,7 @@ def nearest(spec: ModelSpec, floats: np.ndarray, windows: np.ndarray, tolerance:
         raise ModelError(f"{spec.name}: no scales fit: {words}")
     if best.width > tolerance:
         raise ModelError(_refusal(best, tolerance))
+    best.spec.circuit()  # refused now, if it is none
     return best.spec
 
 

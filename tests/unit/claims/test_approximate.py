@@ -21,6 +21,7 @@ from oracle.claims.models import INPUT_SCALE, drawn_rows
 from oracle.claims.outputs import OutputReading, candidates
 from oracle.claims.statement import SALT_LIMBS, all_edges
 from oracle.core.errors import DataError, ModelError
+from oracle.proving.artifact.circuit import table_rows
 from oracle.proving.exporting import ExportedModel
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import Circuit
@@ -136,6 +137,8 @@ def test_the_card_and_the_circuit_have_the_band(name: str) -> None:
     assert circuit.band / unit == card["guard_band"] >= card["freedom"] + card["largest_error"]
     assert card["guard_band"] < card["freedom"] + card["largest_error"] + 2 / unit
     assert circuit.facts()["claim"]["guard_band"] == circuit.band and circuit.facts()["claim"]["error"] == spec.error
+    # With fewer rows, ezkl would take a second column for the table.
+    assert 1_000 < table_rows(circuit.circuit.looked_up) <= 1 << circuit.run_args()["logrows"]
     assert not circuit.approximation().exact and card["looked_up"] == ["node p_Softmax (Softmax)"]
     assert spec.activation == {"probability": "Sigmoid", "probabilities": "Softmax"}.get(name, "")
 
