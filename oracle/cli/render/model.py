@@ -149,7 +149,7 @@ def fidelity_notes(fidelity: Mapping[str, Any]) -> list[str]:
             f"note: {count} sample{'s say' if count != 1 else ' says'} little about other inputs; give {FEW_SAMPLES} "
             "or more, some of them near the threshold"
         )
-    if fidelity["alike"]:
+    if fidelity.get("alike"):
         notes.append(
             f"note: all {count} samples have the same verdict, so coarse scales could not flip one; give samples of "
             "other verdicts, another --threshold, or how far outputs may be from the float model's (--tolerance)"
