@@ -189,6 +189,7 @@ EXACT: dict[str, Any] = {"exact": True, "errors": [], "guard_band": []}
     ("change", "says"),
     [
         ({"guard_band": [1]}, "the guard band of output 0 is 1: a prover may move it by"),
+        ({"score_unit": 2}, r"its outputs are multiples of 1 / \d+, and its manifest says 1 / 2"),
         ({"errors": [0.9]}, "with its error of 0.9 the band must be at least"),
         (EXACT, "it is exact if nothing is looked up and nothing is divided"),
         (

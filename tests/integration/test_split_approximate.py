@@ -146,6 +146,10 @@ def test_a_split_model_that_says_less_of_its_provers_freedom_is_told(built: Buil
     with pytest.raises(ArtifactError, match="another range, scale or rebase than its segments"):
         stated(guard_band=[], errors=[], exact=True, facts=facts)
     stated(guard_band=[band], errors=[ERROR], exact=False, facts=public.manifest.facts)
+    scale = public.manifest.output_scale
+    finer = replace(public.manifest, output_scale=scale + 1, guard_band=(2 * band,))
+    (told,) = split.chain_problems(replace(public, manifest=finer))
+    assert told == f"its outputs have the scale {scale}, and split.json says {scale + 1}"
     # A segment with fewer digits than its numbers need, or a smaller table.
     chain = split.load_chain(public.path, prover=False)
     second = chain.artifacts[1]

@@ -34,6 +34,8 @@ def band_problems(manifest: Manifest, graph: bytes) -> Iterator[str]:
     except (KeyError, TypeError, ValueError, ModelError) as refusal:
         yield f"nobody can derive what its prover may choose: {refusal}"
         return
+    if (unit := 1 << circuit.output_scale) != manifest.score_unit:
+        yield f"its outputs are multiples of 1 / {unit}, and its manifest says 1 / {manifest.score_unit}"
     table = None if circuit.looked_up is None else list(circuit.looked_up)
     if facts.get("table") != table:
         yield f"its manifest states a table of {facts.get('table')}, and its graph needs {table}"

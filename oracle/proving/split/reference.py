@@ -50,6 +50,8 @@ def chain_problems(chain: ArtifactChain) -> Iterator[str]:
     except (KeyError, TypeError, ValueError, ModelError, DataError) as refusal:
         yield f"nobody can derive what its prover may choose: {refusal}"
         return
+    if (scale := circuits[-1].output_scale) != manifest.output_scale:
+        yield f"its outputs have the scale {scale}, and split.json says {manifest.output_scale}"
     yield from narrow_bands(manifest.errors, manifest.guard_band, manifest.score_unit, circuits[-1].slack)
     for at, (circuit, each, run_args) in enumerate(zip(circuits, chain.artifacts, digits, strict=True), 1):
         table, needed = (each.manifest.imported or {}).get("table"), circuit.looked_up
