@@ -15,6 +15,7 @@ import pytest
 from oracle.bench import audits, claims, fleet, growth, submissions, zoo
 from oracle.bench.cases import CASES, SUBMISSIONS
 from oracle.bench.circuits import MeasuredCircuit
+from oracle.bench.cold_start import cli_help_seconds
 from oracle.bench.detectors import detector
 from oracle.bench.ezkl_defaults import chosen_of, default_flips
 from oracle.bench.models import CALIBRATION_START, compared_import
@@ -40,8 +41,10 @@ def said() -> list[str]:
 
 
 @pytest.mark.slow
-async def test_report(tmp_path: Path, said: list[str]) -> None:
+async def test_report(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The report covers one of our circuits, with real proofs, a real chain and a real daemon."""
+    # One start after the one that warms up, instead of five.
+    monkeypatch.setattr("oracle.bench.run.cli_help_seconds", lambda: cli_help_seconds(times=1))
     out, case = tmp_path / "new" / "bench.json", "default-public-b1"
     report = await run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=[case], observations=5)
     assert json.loads(out.read_text()) == report
