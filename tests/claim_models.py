@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from functools import cache
+from typing import Any
 
+import numpy as np
+import pytest
+
+import oracle
 from oracle.claims import ClaimFeature, ModelSpec
+from oracle.proving.exporting import ExportedModel
 from tests.models import model, node, weights
 
 QUARTERS = ("low", "middle", "high", "top")
@@ -39,3 +45,46 @@ def several(name: str = "several", *, changes: bool) -> ModelSpec:
     )
     features = tuple(ClaimFeature(f"x{at}") for at in range(3))
     return ModelSpec(name, graph, features, outputs=("a", "b", "c"), changes=changes)
+
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "a": {"type": "number", "minimum": -1, "maximum": 1},
+        "b": {"type": "number", "minimum": 0, "maximum": 4},
+        "home": {"enum": ["rents", "owns"]},
+    },
+}
+_DRAW = np.random.default_rng(3)
+WEIGHTS = weights("w", 0.5 * _DRAW.normal(size=(4, 3)))
+LAST = weights("v", _DRAW.normal(size=(3, 1)))
+ATTENDED = [node("MatMul", ["x", "w"], "s"), node("Softmax", ["s"], "p", axis=1)]
+APPROXIMATE: dict[str, tuple[bytes, dict[str, Any]]] = {
+    "number": (model([*ATTENDED, node("MatMul", ["p", "v"])], ["N", 4], [WEIGHTS, LAST]), {"changes": True}),
+    "probability": (
+        model([*ATTENDED, node("MatMul", ["p", "v"], "l"), node("Sigmoid", ["l"])], ["N", 4], [WEIGHTS, LAST]),
+        {},
+    ),
+    "numbers": (model([*ATTENDED, node("Mul", ["p", "s"])], ["N", 4], [WEIGHTS]), {"names": ("k", "l", "m")}),
+    "classes": (model([*ATTENDED, node("Mul", ["p", "s"])], ["N", 4], [WEIGHTS]), {"classes": ("k", "l", "m")}),
+    "probabilities": (
+        model([*ATTENDED, node("Mul", ["p", "s"], "t"), node("Softmax", ["t"])], ["N", 4], [WEIGHTS]),
+        {"names": ("k", "l", "m")},
+    ),
+}
+
+
+@cache
+def approximate(name: str) -> ModelSpec:
+    """Return an approximate model at the coarsest scale, which leaves its prover most."""
+    onnx, more = APPROXIMATE[name]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("oracle.claims.measuring.LEVELS", (8,))
+        return oracle.claim_model(
+            name,
+            ExportedModel(name, onnx),
+            SCHEMA,
+            approximate=True,
+            tolerance=1.0 if "classes" in more else 5.0,
+            **more,
+        )

@@ -19,10 +19,12 @@ from oracle.claims.client import ClaimNotMet
 from oracle.claims.onchain import require_tied
 from oracle.cli import oracle as command
 from oracle.core.errors import DataError
-from oracle.proving.artifact import CIRCUIT, PK, SETTINGS, SRS, VK
+from oracle.proving.artifact import CIRCUIT, PK, SETTINGS, SRS, VK, Visibility
+from oracle.proving.artifact.circuit import arranged, run_args
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.exporting import ExportedModel
 from tests import circuits
+from tests.claim_models import approximate
 from tests.models import model, node, weights
 
 NAME = "growth"
@@ -62,6 +64,12 @@ def client() -> Iterator[ZkmlClient]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def engine() -> Iterator[EngineProcess]:
+    with EngineProcess(threads=1) as process:
+        yield process
+
+
 def test_a_claim_is_proven_beyond_the_band_and_refused_within(client: ZkmlClient) -> None:
     registered = client.registered(NAME)
     band = registered.spec.card["guard_band"]
@@ -90,7 +98,9 @@ async def test_strangers_make_its_key_again(client: ZkmlClient) -> None:
 
 
 @pytest.mark.attack
-def test_a_prover_with_an_engine_of_its_own_proves_nothing_within_the_band(client: ZkmlClient) -> None:
+def test_a_prover_with_an_engine_of_its_own_proves_nothing_within_the_band(
+    client: ZkmlClient, engine: EngineProcess
+) -> None:
     """Nor of data outside of the features' ranges, for which no guard band is known."""
     registered = client.registered(NAME)
     circuit, artifact = registered.circuit, registered.artifact
@@ -100,26 +110,45 @@ def test_a_prover_with_an_engine_of_its_own_proves_nothing_within_the_band(clien
     score, limit = circuit.score(commitment.features), circuit.limit
     claim = client.prepare(NAME, DATA, AtLeast(-100), SUBJECT, salt=SALT, expires_at=FAR).told
     outside = [(1 << 14) + 1, *commitment.features[1:]]
-    with EngineProcess(threads=2) as engine:
-        for lo, data, holds in (
-            (score - circuit.band, [*commitment.features], 1),
-            (score - circuit.band + 1, [*commitment.features], 0),
-            (-limit, outside, 0),
-        ):
-            terms = ClaimTerms((ClaimBound(0, lo, limit),))
-            statement = list(circuit.shape.statement(terms, FAR, SUBJECT))
-            inputs = [[*data, *SALT], statement]
-            made = engine.call("witness", circuit=paths["circuit"], inputs=inputs)
-            assert made["outputs"][-1] == holds == circuit.score_int((*data, *SALT, *statement))[-1]
-            if lo == score - circuit.band + 1:
-                made = engine.call("prove", **paths, inputs=inputs, outputs=None)
-                told = replace(
-                    claim,
-                    terms=terms,
-                    statement_hash=int(made["instances"][1], 16),
-                    proof=bytes.fromhex(made["proof"]),
-                )
-                assert not client.verify_inference_proof(told)
+    for lo, data, holds in (
+        (score - circuit.band, [*commitment.features], 1),
+        (score - circuit.band + 1, [*commitment.features], 0),
+        (-limit, outside, 0),
+    ):
+        terms = ClaimTerms((ClaimBound(0, lo, limit),))
+        statement = list(circuit.shape.statement(terms, FAR, SUBJECT))
+        inputs = [[*data, *SALT], statement]
+        made = engine.call("witness", circuit=paths["circuit"], inputs=inputs)
+        assert made["outputs"][-1] == holds == circuit.score_int((*data, *SALT, *statement))[-1]
+        if lo == score - circuit.band + 1:
+            made = engine.call("prove", **paths, inputs=inputs, outputs=None)
+            told = replace(
+                claim,
+                terms=terms,
+                statement_hash=int(made["instances"][1], 16),
+                proof=bytes.fromhex(made["proof"]),
+            )
+            assert not client.verify_inference_proof(told)
+
+
+@pytest.mark.parametrize("name", ["number", "classes", "probabilities"])
+def test_the_circuit_computes_what_the_reference_says(engine: EngineProcess, name: str, tmp_path: Path) -> None:
+    """Of changes, classes and margins: at the ends of intervals, one step nearer, and with data out of range."""
+    circuit = approximate(name).circuit()
+    paths: dict[str, Any] = {each: str(tmp_path / each) for each in ("model", "settings", "circuit")}
+    Path(paths["model"]).write_bytes(circuit.to_onnx(1))
+    windows = list(circuit.windows())[4:8]
+    windows.append((circuit.circuit.clip + 1, *windows[3][1:]))
+    answers = []
+    arguments = run_args(circuit, Visibility.PRIVATE)
+    engine.call("gen_settings", model=paths["model"], settings=paths["settings"], run_args=arguments)
+    engine.call("compile_circuit", **paths)
+    for window in windows:
+        inputs = arranged(list(window), circuit.input_lengths)
+        found = engine.call("witness", circuit=paths["circuit"], inputs=inputs)["outputs"]
+        assert found == list(circuit.score_int(window))
+        answers.append(found[-1])
+    assert answers == [1, 0, 0, 1, 0]
 
 
 def test_by_command(client: ZkmlClient, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,60 +21,18 @@ from oracle.claims.outputs import OutputReading, candidates
 from oracle.claims.statement import SALT_LIMBS, all_edges
 from oracle.core.errors import DataError, ModelError
 from oracle.proving.artifact.circuit import table_rows
-from oracle.proving.exporting import ExportedModel
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.functions import results
 from oracle.proving.reference.instantiate import instantiate
+from tests.claim_models import APPROXIMATE, ATTENDED, LAST, SCHEMA, WEIGHTS, approximate
 from tests.models import model, node, weights
-
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "a": {"type": "number", "minimum": -1, "maximum": 1},
-        "b": {"type": "number", "minimum": 0, "maximum": 4},
-        "home": {"enum": ["rents", "owns"]},
-    },
-}
-_DRAW = np.random.default_rng(3)
-_WEIGHTS = weights("w", 0.5 * _DRAW.normal(size=(4, 3)))
-_LAST = weights("v", _DRAW.normal(size=(3, 1)))
-_ATTENDED = [node("MatMul", ["x", "w"], "s"), node("Softmax", ["s"], "p", axis=1)]
-MODELS: dict[str, tuple[bytes, dict[str, Any]]] = {
-    "number": (model([*_ATTENDED, node("MatMul", ["p", "v"])], ["N", 4], [_WEIGHTS, _LAST]), {"changes": True}),
-    "probability": (
-        model([*_ATTENDED, node("MatMul", ["p", "v"], "l"), node("Sigmoid", ["l"])], ["N", 4], [_WEIGHTS, _LAST]),
-        {},
-    ),
-    "numbers": (model([*_ATTENDED, node("Mul", ["p", "s"])], ["N", 4], [_WEIGHTS]), {"names": ("k", "l", "m")}),
-    "classes": (model([*_ATTENDED, node("Mul", ["p", "s"])], ["N", 4], [_WEIGHTS]), {"classes": ("k", "l", "m")}),
-    "probabilities": (
-        model([*_ATTENDED, node("Mul", ["p", "s"], "t"), node("Softmax", ["t"])], ["N", 4], [_WEIGHTS]),
-        {"names": ("k", "l", "m")},
-    ),
-}
-
-
-@cache
-def own(name: str) -> ModelSpec:
-    """Return an approximate model at the coarsest scale, which leaves its prover most."""
-    onnx, more = MODELS[name]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("oracle.claims.measuring.LEVELS", (8,))
-        return oracle.claim_model(
-            name,
-            ExportedModel(name, onnx),
-            SCHEMA,
-            approximate=True,
-            tolerance=1.0 if "classes" in more else 5.0,
-            **more,
-        )
 
 
 def floats(name: str, windows: np.ndarray) -> np.ndarray:
     """Return what the float model gives of encoded rows, before a final activation."""
     places = windows / float(1 << INPUT_SCALE)
-    return scored_quantities(own(name), MODELS[name][0], places * [2, 4, 1, 1] + [-1, 0, 0, 0])
+    return scored_quantities(approximate(name), APPROXIMATE[name][0], places * [2, 4, 1, 1] + [-1, 0, 0, 0])
 
 
 def hostile(monkeypatch: pytest.MonkeyPatch, circuit: Circuit, windows: np.ndarray, sign: int) -> np.ndarray:
@@ -102,12 +59,12 @@ def hostile(monkeypatch: pytest.MonkeyPatch, circuit: Circuit, windows: np.ndarr
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", APPROXIMATE)
 def test_no_prover_claims_what_is_false_of_the_float_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A claim holds if both ends of an interval are within its bounds: the float model's output is between them."""
-    spec = own(name)
+    spec = approximate(name)
     circuit = spec.circuit()
-    windows = drawn_rows(spec.features)[700:]
+    windows = drawn_rows(spec.features)[900:]
     expected = floats(name, windows)
     unit = circuit.score_unit
     leaves = 0
@@ -127,9 +84,9 @@ def test_no_prover_claims_what_is_false_of_the_float_model(name: str, monkeypatc
     assert spec.classes or leaves > 0
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", APPROXIMATE)
 def test_the_card_and_the_circuit_have_the_band(name: str) -> None:
-    spec = own(name)
+    spec = approximate(name)
     circuit = spec.circuit()
     unit = circuit.score_unit
     card = spec.card
@@ -145,8 +102,8 @@ def test_the_card_and_the_circuit_have_the_band(name: str) -> None:
 
 def test_a_claim_holds_outside_of_the_band_only() -> None:
     """Bounds that are one step nearer than the band are refused, of outputs and of changes."""
-    circuit = own("number").circuit()
-    rows = drawn_rows(own("number").features)
+    circuit = approximate("number").circuit()
+    rows = drawn_rows(approximate("number").features)
     now, before = (tuple(int(each) for each in rows[at]) for at in (3, 9))
     salt = (1,) * SALT_LIMBS
     scores, band = (circuit.score(now), circuit.score(before)), circuit.band
@@ -170,7 +127,7 @@ def test_a_claim_holds_outside_of_the_band_only() -> None:
 
 
 def test_bounds_that_are_nearer_than_the_band_are_refused_with_the_reason() -> None:
-    spec = own("number")
+    spec = approximate("number")
     circuit = spec.circuit()
     unit, limit, band = circuit.score_unit, circuit.limit, circuit.band
     width = 2 * band / unit
@@ -180,11 +137,11 @@ def test_bounds_that_are_nearer_than_the_band_are_refused_with_the_reason() -> N
     spec.terms((AtLeast(0), ChangeBetween(-1.01 * width, 1.01 * width)), unit, limit, 1, band)
     with pytest.raises(DataError, match=r"the guard band of a change of number is ±.*State bounds that are at least"):
         spec.terms(ChangeBetween(-0.9 * width, 0.9 * width), unit, limit, 1, band)
-    sigmoid = own("probability")
+    sigmoid = approximate("probability")
     with pytest.raises(DataError, match="before its Sigmoid"):
         sigmoid.terms(Between(0.5, 0.501), unit, limit, 0, band)
-    classes = own("classes").circuit()
-    own("classes").terms(Equals(1), classes.score_unit, classes.limit, 0, classes.band)
+    classes = approximate("classes").circuit()
+    approximate("classes").terms(Equals(1), classes.score_unit, classes.limit, 0, classes.band)
 
 
 def test_candidates_are_all_that_may_be_the_largest() -> None:
@@ -213,11 +170,11 @@ def _identity(count: int) -> Program:
 
 def test_a_last_product_with_a_power_of_two_keeps_the_scale() -> None:
     """ezkl would divide inside the comparison otherwise."""
-    onnx, _ = MODELS["number"]
+    onnx, _ = APPROXIMATE["number"]
     halved = model(
-        [*_ATTENDED, node("MatMul", ["p", "v"], "l"), node("Mul", ["l", "h"])],
+        [*ATTENDED, node("MatMul", ["p", "v"], "l"), node("Mul", ["l", "h"])],
         ["N", 4],
-        [_WEIGHTS, _LAST, weights("h", np.array([[0.25]]))],
+        [WEIGHTS, LAST, weights("h", np.array([[0.25]]))],
     )
     rows = drawn_rows(features_of(SCHEMA))
     found = []
@@ -233,11 +190,11 @@ def test_a_last_product_with_a_power_of_two_keeps_the_scale() -> None:
 
 
 def test_a_model_that_can_be_exact_is(tmp_path: Path) -> None:
-    linear = model([node("MatMul", ["x", "w"], "s"), node("MatMul", ["s", "v"])], ["N", 4], [_WEIGHTS, _LAST])
+    linear = model([node("MatMul", ["x", "w"], "s"), node("MatMul", ["s", "v"])], ["N", 4], [WEIGHTS, LAST])
     exact, asked = (oracle.claim_model("m", linear, SCHEMA, approximate=each) for each in (False, True))
     assert asked == exact and exact.error is None and not asked.circuit().band
     # The error is part of the model: with another one, the circuit would be another.
-    spec = own("number")
+    spec = approximate("number")
     spec.save(tmp_path)
     again = ModelSpec.load(tmp_path / "number.json")
     assert again == spec and again.circuit().to_onnx(1) == spec.circuit().to_onnx(1)
@@ -250,7 +207,7 @@ def test_a_model_that_can_be_exact_is(tmp_path: Path) -> None:
 def test_a_model_whose_pieces_are_too_far_off_is_looked_up() -> None:
     """A sigmoid in pieces is exact, and not near enough; a tiny weight is lost in both."""
     layers = [node("MatMul", ["x", "w"], "s"), node("Sigmoid", ["s"], "g"), node("MatMul", ["g", "v"])]
-    gated = model(layers, ["N", 4], [_WEIGHTS, _LAST])
+    gated = model(layers, ["N", 4], [WEIGHTS, LAST])
     with pytest.raises(ModelError, match="the integers differ from the float model"):
         oracle.claim_model("m", gated, SCHEMA)
     with pytest.MonkeyPatch.context() as patch:
@@ -258,23 +215,23 @@ def test_a_model_whose_pieces_are_too_far_off_is_looked_up() -> None:
         found = oracle.claim_model("m", gated, SCHEMA, approximate=True)
         assert found.card["looked_up"] == ["node g_Sigmoid (Sigmoid)"] and found.circuit().band > 0
         tiny = model(
-            [*layers[:1], node("Relu", ["s"], "g"), layers[2]], ["N", 4], [_WEIGHTS, weights("v", [[3e-8]] * 3)]
+            [*layers[:1], node("Relu", ["s"], "g"), layers[2]], ["N", 4], [WEIGHTS, weights("v", [[3e-8]] * 3)]
         )
         with pytest.raises(ModelError, match=r"differ from the float model .*Or, approximate: m: its guard band is ±"):
             oracle.claim_model("m", tiny, SCHEMA, approximate=True)
 
 
 def test_what_has_no_guard_band_is_refused() -> None:
-    onnx, _ = MODELS["number"]
+    onnx, _ = APPROXIMATE["number"]
     with pytest.raises(ModelError, match=r"add approximate=True$"):
         oracle.claim_model("m", onnx, SCHEMA)
     with pytest.raises(ModelError, match=r"its guard band is ±.* at best .*; 0\.0% are allowed"):
         oracle.claim_model("m", onnx, SCHEMA, approximate=True, tolerance=1e-5)
-    scored = [*_ATTENDED, node("Mul", ["p", "s"], "t"), node("ArgMax", ["t"], axis=1, keepdims=1)]
-    chosen = model(scored, ["N", 4], [_WEIGHTS])
+    scored = [*ATTENDED, node("Mul", ["p", "s"], "t"), node("ArgMax", ["t"], axis=1, keepdims=1)]
+    chosen = model(scored, ["N", 4], [WEIGHTS])
     with pytest.raises(ModelError, match=r"gives a class, of which no guard band is known: take the scores"):
         oracle.claim_model("m", chosen, SCHEMA, approximate=True, classes=("k", "l", "m"))
     with pytest.raises(ModelError, match="an audit is of a model whose verdicts are exact"):
-        AuditCircuit(own("probability").circuit())
+        AuditCircuit(approximate("probability").circuit())
     with pytest.raises(ModelError, match="leaves its prover no choice, or has a guard band"):
-        replace(own("probability").circuit(), band=0)
+        replace(approximate("probability").circuit(), band=0)
