@@ -77,7 +77,7 @@ class Built:
     window: tuple[int, ...]
     folder: Path
 
-    def again(self, cache: Path) -> ArtifactChain:
+    def again(self, cache: Path, progress: Callable[[str], None] = lambda step: None) -> ArtifactChain:
         return split.build(
             self.plan,
             self.circuit,
@@ -89,6 +89,7 @@ class Built:
             compile_standard=circuits.compiler,
             kept=circuits.regenerated(),
             cache=cache,
+            progress=progress,
         )
 
 
@@ -129,6 +130,23 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     # Proofs are randomised, so equal ones show that nothing was proven the second time.
     assert again == proof
     return replace(made, chain=chain, proof=proof)
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "the only segment: "), (3, "segment 1 of 3: ")])
+def test_segments_are_counted_where_there_are_several(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, told: str
+) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(*_: Any, **__: Any) -> Artifact:
+        raise Stopped
+
+    steps: list[str] = []
+    monkeypatch.setattr(artifact, "build", stop)
+    with pytest.raises(Stopped):
+        replace(built, plan=replace(built.plan, segments=built.plan.segments[:count])).again(tmp_path, steps.append)
+    assert [each.startswith(told) for each in steps] == [True]
 
 
 # --- the chain -----------------------------------------------------------------------------------------------------

@@ -36,7 +36,8 @@ def print_graph(report: GraphReport, *, as_json: bool) -> None:
     program = report.program
     if program is None or report.public is None or report.private is None:
         return
-    console.print(f"{program.features} features, {program.outputs} outputs, {program.weights} weights", highlight=False)
+    sizes = {"feature": program.features, "output": program.outputs, "weight": program.weights}
+    console.print(", ".join(f"{count} {what}{'s' * (count != 1)}" for what, count in sizes.items()), highlight=False)
     for line in program.notes:
         console.print(line, markup=False, highlight=False)
     for line in program.approximated:
