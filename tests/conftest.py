@@ -17,6 +17,7 @@ from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil, load_anvil_config
 from tests.distribution import Distribution, in_order
 from tests.postgres import Postgres
+from tests.rewriting import rewrite_share
 from tests.staying_solc import StayingSolc
 
 pytest.register_assert_rewrite("tests.proving_conformance")
@@ -34,6 +35,13 @@ for _variable in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
 # Derandomised, so that a failure can be repeated. No deadline: the first example may load a library.
 settings.register_profile("project", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Make this worker's share of the tests' bytecode."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+        rewrite_share(session.config, Path(__file__).parent, number, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
