@@ -417,7 +417,7 @@ class _Lowering:
     def _limit(self, node: onnx.NodeProto, arguments: Sequence[Any]) -> float | None:
         """Return a bound on the magnitudes of a node's integers or booleans, and note it for its outputs."""
         limits = [
-            self._limits.get(name)
+            self._largest(name, argument)
             if isinstance(argument, Var)
             else None
             if argument.dtype.kind not in "fiub"
@@ -431,6 +431,11 @@ class _Lowering:
             if is_bool or limit is not None:
                 self._limits[name] = 1.0 if is_bool or limit is None else limit
         return limit
+
+    def _largest(self, name: str, value: Var) -> float | None:
+        """Return the largest magnitude of a value's elements, by its type and by what it is computed from."""
+        largest = min(self._limits.get(name, math.inf), max(abs(value.low), abs(value.high)))
+        return largest if math.isfinite(largest) else None
 
     def _fold(self, node: onnx.NodeProto, arguments: Sequence[Any]) -> list[Any]:
         """Compute a node that does not depend on the input."""

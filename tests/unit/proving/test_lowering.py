@@ -189,6 +189,15 @@ TOP = helper.make_node("TopK", ["wide", "many"], ["y", "places"], name="top")
         ([node("Reshape", ["x", "flat"])], "a window of shape [1, 3]"),
         ([node("Div", ["x", "x"])], "divides by a value"),
         ([node("Cast", ["x"], to=TensorProto.INT8)], "may wrap around"),
+        (
+            [
+                node("Cast", ["x"], "i", to=TensorProto.INT32),
+                node("Mul", ["i", "i"], "s"),
+                node("Mul", ["s", "s"], "r"),
+                node("Cast", ["r"], to=TensorProto.FLOAT),
+            ],
+            "type int32",
+        ),
         ([node("Concat", ["x"] * 22, "wide", axis=1), TOP], "2,145 comparisons, of 2,016 at most; take at most 31"),
     ],
 )
