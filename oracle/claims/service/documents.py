@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
 
 from oracle.claims.client import Earlier
 from oracle.claims.constraints import Constraints, constraints_document, constraints_of
@@ -50,8 +50,18 @@ _Text = Annotated[StrictStr, Field(max_length=_LONGEST_TEXT)]
 
 _Inputs = Annotated[dict[_Text, StrictInt | StrictFloat | _Text], Field(max_length=_MOST_FEATURES)]
 
+
+def _drawn(limbs: list[int]) -> list[int]:
+    """Refuse zeros, and whatever else fills a place: who guesses the salt finds the data behind a commitment."""
+    if len(set(limbs)) == 1:
+        raise ValueError("its numbers are all the same: draw each at random")
+    return limbs
+
+
 _Salt = Annotated[
-    list[Annotated[StrictInt, Field(ge=0, lt=1 << SALT_BITS)]], Field(min_length=SALT_LIMBS, max_length=SALT_LIMBS)
+    list[Annotated[StrictInt, Field(ge=0, lt=1 << SALT_BITS)]],
+    Field(min_length=SALT_LIMBS, max_length=SALT_LIMBS),
+    AfterValidator(_drawn),
 ]
 
 

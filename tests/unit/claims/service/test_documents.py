@@ -44,6 +44,7 @@ def test_a_request_is_what_it_says() -> None:
         ({"salt": [SECRET, 2]}, "salt: "),
         ({"salt": [SECRET, 2, 1 << 48]}, "salt.2: "),
         ({"salt": [SECRET, 2, -1]}, "salt.2: "),
+        ({"salt": [0, 0, 0]}, "salt: Value error, its numbers are all the same: draw each at random"),
         ({"salt": [SECRET, 2, 3.0]}, "salt.2: "),
         ({"salt": None}, "salt: "),
         ({"constraint": {"classes": []}}, "constraint.classes: "),
