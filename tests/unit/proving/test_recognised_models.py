@@ -267,7 +267,12 @@ def test_long_sums_are_looked_at_once(is_pure: bool, monkeypatch: pytest.MonkeyP
         nodes += [tree, node("Add", [before, f"t{at}"], "y" if at == count else f"s{at}")]
     proto = read_model(model(nodes[is_pure:], ["N", 3], [TWO], ml=True))
     look = Graph.is_used_once
-    monkeypatch.setattr(Graph, "is_used_once", lambda graph, name: [asked.append(name), look(graph, name)][1])
+
+    def noted(graph: Graph, name: str) -> bool:
+        asked.append(name)
+        return look(graph, name)
+
+    monkeypatch.setattr(Graph, "is_used_once", noted)
     joined = join_ensembles(proto)
     assert len(asked) <= 2 * count
     if is_pure:

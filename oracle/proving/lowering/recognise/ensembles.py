@@ -55,15 +55,13 @@ def _ensembles(graph: Graph) -> dict[int, _Ensembles]:
     """Return the ensembles and the sums of ensembles, by their nodes' ids. Each node is looked at once."""
     found: dict[int, _Ensembles] = {}
     for node in graph.nodes:
-        if len(node.output) != 1:
+        # A node of somebody's own domain may have any name.
+        own = graph.made_by(node.output[0], "TreeEnsembleRegressor", "Add", "Sum") if len(node.output) == 1 else None
+        if own is None:
             continue
-        whole = None
-        if graph.made_by(node.output[0], "TreeEnsembleRegressor") is node:
-            whole = _alone(graph, node)
-        elif graph.made_by(node.output[0], "Add", "Sum") is node:
-            whole = _added(graph, node, found)
+        whole = _added(graph, own, found) if own.op_type in ("Add", "Sum") else _alone(graph, own)
         if whole is not None:
-            found[id(node)] = whole
+            found[id(own)] = whole
     return found
 
 
