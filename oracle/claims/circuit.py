@@ -44,6 +44,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from oracle.claims.approximate import (
+    MOST_BAND,
     Nearness,
     compared_program,
     guard_band,
@@ -391,6 +392,13 @@ def digits_limit(artifact: Artifact) -> int:
     """Return the largest bound for which the digits of a claim's circuit hold every difference to a score."""
     arguments = read_json(artifact.path / SETTINGS)["run_args"]
     return int(arguments["decomp_base"] ** arguments["decomp_legs"]) // _MARGIN
+
+
+def stated_band(artifact: Artifact) -> float:
+    """Return the guard band that the manifest of a claim's circuit states, in units of the output; 0 if it is exact."""
+    stated = (artifact.manifest.imported or {}).get("claim")
+    band = stated.get("guard_band", 0) if isinstance(stated, dict) else 0
+    return band / artifact.manifest.score_unit if type(band) is int and 0 <= band <= MOST_BAND else 0.0
 
 
 def over(more: str, less: str, name: str) -> list[Any]:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import oracle
 from oracle.app.claim_service.desk import _described, _refusal
 from oracle.claims import AtLeast, Between, ClaimBound, ClaimTerms, ModelSpec, ZkmlClient
+from oracle.claims.circuit import stated_band
 from oracle.claims.client import ClaimNotMet
 from oracle.claims.onchain import require_tied
 from oracle.cli import oracle as command
@@ -91,6 +92,7 @@ def test_a_claim_is_proven_beyond_the_band_and_refused_within(client: ZkmlClient
     assert _described(registered).guard_band == registered.told_band in _refusal(registered)
     manifest = registered.artifact.manifest
     assert not manifest.exact and (manifest.imported or {})["claim"]["guard_band"] == registered.circuit.band
+    assert stated_band(registered.artifact) == band
 
 
 async def test_strangers_make_its_key_again(client: ZkmlClient) -> None:

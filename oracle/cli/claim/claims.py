@@ -266,13 +266,13 @@ def claim_verify_model(model_id: str, path: Path, rpc_url: str, registry: str, a
 
     from oracle.chain.addresses import require_address
     from oracle.chain.rpc import Rpc
+    from oracle.claims.circuit import stated_band
     from oracle.claims.onchain import model_problems, require_registry
     from oracle.proving import artifact as artifacts
 
     address = require_address(registry, "--registry")
     number, artifact = word_of(model_id, "MODEL-ID"), artifacts.load(path, prover=False)
-    stated = (artifact.manifest.imported or {}).get("claim")
-    band = stated.get("guard_band", 0) / artifact.manifest.score_unit if isinstance(stated, dict) else 0.0
+    band = stated_band(artifact)
 
     async def ask() -> list[str]:
         async with Rpc(rpc_url) as rpc:

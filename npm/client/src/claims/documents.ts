@@ -86,6 +86,7 @@ export function readModelDocuments(text: string): readonly ServedModel[] {
       outputs: texts(each.outputs),
       hasChanges: each.changes === true,
       isProbability: each.is_probability === true,
+      guardBand: typeof each.guard_band === "string" ? each.guard_band : "",
       inputs: each.inputs,
     };
   });

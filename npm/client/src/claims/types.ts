@@ -65,6 +65,8 @@ export interface ServedModel {
   readonly outputs: readonly string[];
   readonly hasChanges: boolean;
   readonly isProbability: boolean;
+  /** How near a bound nothing can be proven, in words; empty if the model is exact. */
+  readonly guardBand: string;
   /** The JSON Schema of its inputs. */
   readonly inputs: JsonObject;
 }

@@ -212,11 +212,11 @@ test("what answers is something else", async () => {
 
 test("served models", async () => {
   const text = JSON.stringify({
-    models: [{ name: "credit", model_id: MODEL_ID, model_hash: "0x1", classes: [], outputs: ["a", "b"], changes: true, is_probability: true, inputs: { type: "object" } }],
+    models: [{ name: "credit", model_id: MODEL_ID, model_hash: "0x1", classes: [], outputs: ["a", "b"], changes: true, is_probability: true, guard_band: "±0.1 of each bound", inputs: { type: "object" } }],
   });
   const found = await readServedModels(service({ "GET /v1/models": [new Response(text)] }));
   expect(found).toEqual([
-    { name: "credit", modelId: MODEL_ID, modelHash: "0x1", classes: [], outputs: ["a", "b"], hasChanges: true, isProbability: true, inputs: { type: "object" } },
+    { name: "credit", modelId: MODEL_ID, modelHash: "0x1", classes: [], outputs: ["a", "b"], hasChanges: true, isProbability: true, guardBand: "±0.1 of each bound", inputs: { type: "object" } },
   ]);
   await expect(readServedModels(service({ "GET /v1/models": [new Response("{}")] }))).rejects.toThrow("lists no models");
 });
