@@ -159,12 +159,14 @@ class _Made:
             # Both the remainder and the quotient are taken apart.
             apart = max(apart, 2 << drop, int(abs(low).max()), int(abs(high).max()))
         self._require_integers(op, largest)
-        # The reference's value and a prover's are both within the bounds.
-        self._slacks[op.output] = slack = np.minimum(slack, high - low)
-        self._intervals[op.output] = low, high
+        if rebase:
+            # The reference's value and a prover's are both within the bounds.
+            slack = np.minimum(slack, high - low)
+        self._slacks[op.output], self._intervals[op.output] = slack, (low, high)
         self._scales[op.output], self._shapes[op.output] = step.scale, op.shape
         self._parts[op.output] = _parts(op, self._parts)
-        self._normalised.take(step, more)
+        if rebase:
+            self._normalised.take(step, more)
         is_function = op.kind == FUNCTION
         step = replace(
             step,
