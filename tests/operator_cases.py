@@ -106,6 +106,15 @@ CASES = {
         [node("Resize", ["x", "", "factors"], mode="nearest", coordinate_transformation_mode="asymmetric")],
         [weights("factors", [1, 1, 1.5, 2])],
     ),
+    "Einsum of two values": Case((2, 3), [node("Einsum", ["x", "x"], equation="...ij,...kj->...ki")], [], 12),
+    "Einsum with weights, and a sum": Case(
+        (2, 3), [node("Einsum", ["k", "x"], equation="jhd, nij -> nhi")], [_taps("k", 3, 2, 2)], 12
+    ),
+    "Einsum without a sum": Case((2, 3), [node("Einsum", ["x", "k"], equation="nij,ki->nikj")], [_taps("k", 2, 2)], 12),
+    "CumSum": Case((2, 3), [node("CumSum", ["x", "axis"])], [weights("axis", np.array(-1), np.int64)], 14),
+    "CumSum of what is before, backwards": Case(
+        (3, 2), [node("CumSum", ["x", "axis"], exclusive=1, reverse=1)], [weights("axis", np.array(1), np.int64)], 14
+    ),
     "DepthToSpace": Case((4, 1, 2), [node("DepthToSpace", ["x"], blocksize=2)], []),
     "GatherElements": Case(
         (4,), [node("GatherElements", ["x", "at"], axis=1)], [weights("at", [[3, 0, -2]], np.int64)]

@@ -374,6 +374,8 @@ SAME = {"auto_pad": "SAME_UPPER"}
         ([node("MaxPool", ["x"], kernel_shape=[1, 1], pads=[1, 0, 0, 0])], [], "in the padding alone"),
         ([node("MaxPool", ["x"], kernel_shape=[1, 1], strides=[2, 1], **SAME)], [], "its padding is automatic"),
         ([node("ConvTranspose", ["x", "k"], **SAME)], [weights("k", np.ones((2, 1, 2, 2)))], "its output's shape"),
+        ([node("Einsum", ["x"], equation="ncii->nci")], [], "each axis with a letter of its own"),
+        ([node("Einsum", ["x"], equation="nc->n")], [], "have other axes than 'nc->n' says"),
         ([node("Concat", ["x", "k"], axis=0)], [weights("k", np.ones((1, 2, 2, 2)))], "other shapes than each other"),
         ([node("Conv", ["x", "k"])], [weights("k", np.ones((1, 3, 2, 2)))], "does not fit its input"),
         ([node("Pad", ["x", "w"])], [weights("w", [0, 0, -7, 0, 0, 0, 0, 0], i64)], "nothing is left"),
