@@ -115,6 +115,36 @@ def bounded(program: Program, samples: Any, level: int) -> Program:
     return replace(program, ops=tuple(ops), constants=constants)
 
 
+def with_squares_bounded(program: Program, samples: Any) -> Program:
+    """Return a program in which what is squared is kept within its range on the samples, and half as much again.
+
+    Nothing grows as squares do: behind a few layers, interval arithmetic allows squares that no circuit can divide.
+
+    Args:
+        program: The program.
+        samples: Floats, [count, features].
+    """
+    squared = {op.inputs[0] for op in program.ops if op.kind == "Mul" and op.inputs[0] == op.inputs[1]}
+    ends = {op.output: (math.inf, -math.inf) for op in program.ops if op.output in squared}
+    for values in float_values(program, samples) if ends else ():
+        for name, (low, high) in ends.items():
+            ends[name] = min(low, float(values[name].min())), max(high, float(values[name].max()))
+    ops: list[Op] = []
+    constants = dict(program.constants)
+    for op in program.ops:
+        if op.output not in ends:
+            ops.append(op)
+            continue
+        low, high = ends[op.output]
+        by = max(_WIDER * (high - low), _STEP)
+        free = replace(op, output=f"{op.output}_free")
+        ops.append(free)
+        low, high = math.floor((low - by) / _STEP) * _STEP, math.ceil((high + by) / _STEP) * _STEP
+        _within(free.output, op, (low, high), ops, constants)
+        ops[-1] = replace(ops[-1], output=op.output)
+    return replace(program, ops=tuple(ops), constants=constants)
+
+
 def domain_of(name: str, least: float, most: float, level: int) -> tuple[float, float]:
     """Return the domain of a function whose arguments on the samples are between two numbers.
 
@@ -156,13 +186,25 @@ def _ends(name: str, low: float, high: float) -> tuple[float, float]:
 
 
 def _kept_within(op: Op, domain: tuple[float, float], ops: list[Op], constants: dict[str, Any]) -> Op:
-    """Append the operations that keep a function's argument within a domain, and return the function of them.
+    """Append the operations that keep a function's argument within a domain, and return the function of them."""
+    ends = _ends(op.attributes["name"], *domain)
+    return replace(op, inputs=(_within(op.inputs[0], op, ends, ops, constants),))
+
+
+def _within(value: str, op: Op, ends: tuple[float, float], ops: list[Op], constants: dict[str, Any]) -> str:
+    """Append the operations that keep a value within finite ends, and return the name of what they make.
 
     They are high − relu(high − (low + relu(x − low))): interval arithmetic sees that the result is within.
+
+    Args:
+        value: The value's name.
+        op: An operation of the same shape, for which they are.
+        ends: The least and the largest result.
+        ops: The operations so far.
+        constants: The constants so far.
     """
-    value = op.inputs[0]
     shape = op.shape
-    low, high = _ends(op.attributes["name"], *domain)
+    low, high = ends
 
     def append(kind: str, inputs: tuple[str, ...], step: str) -> str:
         ops.append(Op(kind, inputs, f"{op.output}_{step}", op.node, shape))
@@ -179,4 +221,4 @@ def _kept_within(op: Op, domain: tuple[float, float], ops: list[Op], constants: 
     if math.isfinite(high):
         below = append("Relu", (append("Sub", (constant(high), value), "room"),), "below")
         value = append("Sub", (constant(high), below), "within")
-    return replace(op, inputs=(value,))
+    return value

@@ -35,6 +35,10 @@ class TooCoarse(ModelError):
     """All weights round to 0 or 1 and fall away: only a larger parameter scale helps."""
 
 
+class TooWide(ModelError):
+    """Values can exceed the integers that ezkl divides exactly: smaller scales help, or bounds on what grows most."""
+
+
 _LARGEST_INT64 = 2.0**62
 """Floats below it are converted to integers of 64 bits first, which is faster."""
 
@@ -211,7 +215,7 @@ class _Made:
     def _require_exact_quotients(self, op: Op, largest: int) -> None:
         if largest.bit_length() > EXACT_QUOTIENT_BITS:
             input_scale, param_scale, _, rebase = self._given
-            raise ModelError(
+            raise TooWide(
                 f"{op.node}: values can reach 2^{largest.bit_length()}, and a rebase divides exactly up to "
                 f"2^{EXACT_QUOTIENT_BITS} (input scale {input_scale}, parameter scale {param_scale}, rebase "
                 f"{rebase}). Use smaller scales"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from oracle.core.errors import ModelError
-from oracle.proving.approximate.domains import bounded, with_gains
+from oracle.proving.approximate.domains import bounded, with_gains, with_squares_bounded
 from oracle.proving.artifact import Visibility
 from oracle.proving.artifact.circuit import table_rows
 from oracle.proving.disclosure import decided_above, decided_largest
@@ -16,7 +16,7 @@ from oracle.proving.imported import Settings, legs_for
 from oracle.proving.interface import Progress
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import APPROXIMATE_REBASE, Circuit
-from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.reference.instantiate import TooWide, instantiate
 from oracle.proving.tuning.fidelity import Fidelity, FidelityGate
 from oracle.proving.tuning.request import BASES, LEVELS, TABLE_BASES, Request, Rule
 
@@ -152,4 +152,12 @@ def at_level(request: Request, program: Program, samples: np.ndarray, level: int
     else:
         scale = max(0, min(level, math.floor(math.log2(request.clip / largest))))
     clip = min(request.clip, max(1, math.ceil(_ROOM * largest * 2.0**scale)))
-    return instantiate(bounded(with_gains(program, units), units, level), scale, level, clip, APPROXIMATE_REBASE)
+    gained = with_gains(program, units)
+
+    def made(bounds: Program) -> Circuit:
+        return instantiate(bounded(bounds, units, level), scale, level, clip, APPROXIMATE_REBASE)
+
+    try:
+        return made(gained)
+    except TooWide:
+        return made(with_squares_bounded(gained, units))

@@ -23,7 +23,7 @@ from oracle.proving.lowering.program import Program
 from oracle.proving.reference import functions
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.functions import function_bounds, function_slack, results
-from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.reference.instantiate import TooWide, instantiate
 from oracle.proving.srs.files import SrsOrigin
 from oracle.proving.tuning.looked_up import at_level
 from oracle.proving.tuning.request import Request, Rule, VerdictRule
@@ -243,6 +243,32 @@ def test_every_window_has_a_result_also_outside_of_the_samples() -> None:
     corner = np.full((1, 6), -circuit.clip)
     assert np.isfinite(circuit.evaluate(corner).astype(float)).all()
     assert circuit.clip < 32_767, "the clip is near the samples, so that the slack is bounded near them"
+
+
+def test_what_is_squared_is_kept_within_its_range_if_nothing_else_helps() -> None:
+    """The model adds a lot and takes it away again: bounds know nothing of that, and squares of them are too large."""
+    turn = np.roll(4_096 * np.eye(4), 1, axis=0)
+    nodes, value = [], "x"
+    for at in range(2):
+        nodes += [
+            node("MatMul", [value, "turn"], f"much{at}"),
+            node("Add", [value, f"much{at}"], f"more{at}"),
+            node("Sub", [f"more{at}", f"much{at}"], f"same{at}"),
+        ]
+        value = f"same{at}"
+    nodes.append(node("ReduceL2", [value], axes=[1]))
+    data = model(nodes, ["N", 4], [weights("turn", turn)])
+    program, problems = lower(read_model(data), approximate=True)
+    assert program is not None, problems
+    samples = np.random.default_rng(3).normal(size=(30, 4))
+    with pytest.raises(TooWide, match="a rebase divides exactly"):
+        instantiate(bounded(program, samples, 8), 8, 8, 2 << 8, 1)
+    circuit = at_level(Request("squares", data, samples, approximate=True), program, samples, 8)
+    computed = circuit.evaluate(circuit.quantise(samples))[:, 0] / 2.0**circuit.output_scale
+    assert np.abs(computed - np.linalg.norm(samples, axis=1)).max() < 0.05
+    # Every window has a result, which is as large as the range on the samples allows.
+    corner = circuit.evaluate(np.full((1, 4), circuit.clip))[0, 0] / 2.0**circuit.output_scale
+    assert np.abs(samples).max() < corner < 8 * np.abs(samples).max()
 
 
 def test_domains_are_as_wide_as_needed() -> None:
