@@ -352,7 +352,7 @@ class Search:
         nearest: tuple[Fidelity, Circuit] | None = None
         words = coarse = ""
         input_scales, segments = self.scales()
-        failed = dict.fromkeys(segments, PARAM_SCALES[0] - 1)
+        failed: dict[tuple[int, int], int] = {}
         ways = [(rebases[0], False), (rebases[0], True), *((rebase, False) for rebase in rebases[1:])]
         for (rebase, narrow), count in itertools.product(ways, segments):
             if (found and found[0].way != (rebase, narrow)) or ((rebase or narrow) and nearest and not words):
@@ -363,7 +363,9 @@ class Search:
                 if found and input_scale in finer:
                     break
                 if not found:
-                    coarsest = PARAM_SCALES[0] if rebase or input_scale in finer else failed[count] + 1
+                    coarsest = PARAM_SCALES[0]
+                    if input_scale not in finer:
+                        coarsest = max(coarsest, failed.get((rebase, count), 0) + 1)
                 told = f", {count} segments" * (count > 0) + f", rebased to {rebase} times the weights'" * (rebase > 0)
                 clip = self._narrow(input_scale) if narrow else self.request.clip
                 if narrow and clip == self.request.clip:
@@ -405,8 +407,8 @@ class Search:
                         passed = True
                         if first:
                             break
-                    elif not rebase:
-                        failed[count] = max(failed[count], param_scale)
+                    else:
+                        failed[rebase, count] = max(failed.get((rebase, count), 0), param_scale)
                 if passed and not found[-1].circuit.decomposed:
                     break  # without digits nothing is cheaper, and coarser inputs are further from the float model
         if found:

@@ -54,6 +54,11 @@ def test_a_search_that_fails_does_not_try_again_what_failed(monkeypatch: pytest.
         with pytest.raises(ModelError, match=r"of 20 verdicts flip"):
             Search(asked, lambda step: None).passing((0,))
         assert len(tried) <= most * len(PARAM_SCALES), tried
+    # Where values are divided as well, each rebase by itself.
+    tried.clear()
+    with pytest.raises(ModelError, match=r"of 20 verdicts flip"):
+        Search(asked, lambda step: None).passing((0, 2, 3))
+    assert len(tried) <= 5 * len(PARAM_SCALES), len(tried)
 
 
 def test_weights_that_fall_away_at_coarse_scales_leave_finer_ones_to_be_tried() -> None:
