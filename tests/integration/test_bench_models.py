@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from oracle.app.models import BuiltModel, ModelOptions
 from oracle.bench.suite import trial
 from oracle.bench.suite.run import measure_models
-from oracle.bench.suite.splitting import Allowance
+from oracle.bench.suite.splitting import TrialLimits
 from oracle.bench.suite.subjects import Subject
 from oracle.bench.suite.table import line
 from oracle.bench.suite.trial import Rules, Truth
@@ -96,9 +96,9 @@ def test_a_model_that_is_too_large_for_one_circuit_is_split_and_proven(
 def test_how_large_a_model_may_be_is_that_of_its_processes(tmp_path: Path) -> None:
     """Without the time for its proofs it is not cut, and without the memory no cut is good enough."""
     subject, noted = dense(tmp_path), dict[str, Any]()
-    assert trial.build(subject, Rules(), tmp_path, noted.update, Allowance(30 << 20, 0.0)) is None
+    assert trial.build(subject, Rules(), tmp_path, noted.update, TrialLimits(30 << 20, 0.0)) is None
     assert noted["result"] == "refused" and "the model is too large" in noted["why"]
-    assert trial.build(subject, Rules(), tmp_path, noted.update, Allowance(30 << 20)) is None
+    assert trial.build(subject, Rules(), tmp_path, noted.update, TrialLimits(30 << 20)) is None
     assert noted["result"] == "refused" and "fits no segment" in noted["why"]
 
 

@@ -805,6 +805,13 @@ def test_samples_of_one_verdict_are_told(rule: tuning.Rule, value: float, alike:
     assert ["same verdict" in note for note in fidelity_notes(asdict(found))] == [True] * alike
 
 
+@pytest.mark.parametrize("rule", [tuning.Rule.THRESHOLD, tuning.Rule.TOLERANCE])
+def test_a_verdict_has_a_number(rule: tuning.Rule) -> None:
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(ModelError, match=f"linear: {value} is no {rule}: state a number"):
+            Search(request("linear", verdict=tuning.VerdictRule(rule, value)), lambda step: None)
+
+
 def powers(count: int) -> bytes:
     """Return a model that squares the products of a matrix `count` times: numbers grow to the power 2^count."""
     nodes, constants, value = [], [], "x"

@@ -47,7 +47,7 @@ def recurrent() -> Circuit:
 
 @dataclass(frozen=True)
 class BuiltChain:
-    """What the tests share."""
+    """The split model that the tests share, and a proof."""
 
     circuit: Circuit
     plan: pieces.Plan

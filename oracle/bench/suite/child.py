@@ -12,7 +12,7 @@ from typing import Any
 
 from oracle.bench.suite import defaults
 from oracle.bench.suite.limited import end_with_parent
-from oracle.bench.suite.splitting import Allowance
+from oracle.bench.suite.splitting import TrialLimits
 from oracle.bench.suite.subjects import Subject
 from oracle.bench.suite.trial import build, rules_of
 from oracle.core.documents import read_json, write_json
@@ -33,7 +33,7 @@ def main(job: Path) -> None:
         row.update(facts)
         write_json(out, row)
 
-    built = build(subject, rules, folder, note, Allowance(document["memory"], document["seconds"]))
+    built = build(subject, rules, folder, note, TrialLimits(document["memory"], document["seconds"]))
     if document["defaults"] and rules.prove:
         tensors = defaults.tensors_of(subject, built)
         if tensors is not None:

@@ -25,8 +25,8 @@ _DEADLINE_S = 24 * 3600.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Allowance:
-    """What a model may take, its process and those that it starts together.
+class TrialLimits:
+    """The most that a model may take, its process and those that it starts together.
 
     Attributes:
         memory: Bytes; None: as many as there are.

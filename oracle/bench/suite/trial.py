@@ -17,7 +17,7 @@ import onnx
 from oracle.app.models import ModelOptions, build_model
 from oracle.bench.machine import cpu_seconds
 from oracle.bench.memory import megabytes
-from oracle.bench.suite.splitting import Allowance, split_and_proven
+from oracle.bench.suite.splitting import TrialLimits, split_and_proven
 from oracle.bench.suite.subjects import Subject, read, samples_of, spread
 from oracle.core.errors import ArtifactError, DataError, ModelError, OracleError
 from oracle.proving import tuning
@@ -129,7 +129,7 @@ def truth_of(subject: Subject, request: tuning.Request, rules: Rules, program: P
 
 
 def build(
-    subject: Subject, rules: Rules, folder: Path, note: Note, allowed: Allowance | None = None
+    subject: Subject, rules: Rules, folder: Path, note: Note, allowed: TrialLimits | None = None
 ) -> BuiltSubject | None:
     """Build a model, prove it once, and compare; note the result. Return None unless there is one artifact.
 
@@ -145,7 +145,7 @@ def build(
         note: Takes facts for the row.
         allowed: Memory and time; None: all that there is.
     """
-    allowed = allowed or Allowance()
+    allowed = allowed or TrialLimits()
     began, cpu = time.perf_counter(), cpu_seconds(os.getpid(), ended=True)
     try:
         data = read(subject)
@@ -216,7 +216,7 @@ def _searched(
 
 
 def _options(
-    subject: Subject, rules: Rules, truth: Truth, output: str | None, folder: Path, allowed: Allowance
+    subject: Subject, rules: Rules, truth: Truth, output: str | None, folder: Path, allowed: TrialLimits
 ) -> ModelOptions:
     samples = folder / "samples.npy"
     np.save(samples, truth.samples)

@@ -11,7 +11,7 @@ from oracle.core.errors import DataError
 
 
 class Banded(Protocol):
-    """What the manifest of a circuit, or of a split model, says of its outputs; see `Manifest`."""
+    """The outputs, as the manifest of a circuit, or of a split model, describes them; see `Manifest`."""
 
     @property
     def name(self) -> str: ...

@@ -169,6 +169,8 @@ class Search:
         self.threshold = self.verdict.value
         if program.tail is not None and not tolerance:
             self.threshold = program.tail.before(self.verdict.value)
+        if not math.isfinite(self.verdict.value):
+            raise ModelError(f"{request.name}: {self.verdict.value:g} is no {self.verdict.rule}: state a number")
         if not math.isfinite(self.threshold):
             raise ModelError(
                 f"{request.name}: the final {program.dropped} is always on one side of {self.verdict.value:g}, so that "
