@@ -23,7 +23,7 @@ from oracle.proving.reference.steps import MAX_BITS
 
 if TYPE_CHECKING:
     from oracle.proving.reference.circuit import Circuit
-    from oracle.proving.reference.steps import Reach
+    from oracle.proving.reference.steps import Reached
 
 
 FLOAT_TYPES = ("float", "double", "float16", "bfloat16")
@@ -283,7 +283,7 @@ def read_onnx(path: Path) -> bytes:
     return read_file(path)
 
 
-def reference_of(artifact: Artifact, within: Reach | None = None, file: str = MODEL) -> Circuit:
+def reference_of(artifact: Artifact, within: Reached | None = None, file: str = MODEL) -> Circuit:
     """Return the integer reference of an imported model's artifact, made from the artifact's own graph.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.arithmetic import compute, product, quotient
 from oracle.proving.reference.onnx_graph import write_graph
-from oracle.proving.reference.steps import EXACT_QUOTIENT_BITS, IntegerStep, Reach
+from oracle.proving.reference.steps import EXACT_QUOTIENT_BITS, IntegerStep, Reached
 
 APPROXIMATE_REBASE = 1
 """The rebase of every approximate circuit, and of no exact one."""
@@ -51,7 +51,7 @@ class Circuit:
     decompositions: int
     rebase: int = 0
     slack: int = 0
-    reached: Reach | None = field(default=None, repr=False, compare=False)
+    reached: Reached | None = field(default=None, repr=False, compare=False)
 
     @property
     def features(self) -> int:

@@ -23,7 +23,7 @@ from oracle.proving.reference.steps import (
     EXACT_QUOTIENT_BITS,
     MAX_BITS,
     IntegerStep,
-    Reach,
+    Reached,
     decomposed,
     decompositions,
     fingerprints,
@@ -53,7 +53,7 @@ def instantiate(
     rebase: int = 0,
     *,
     most_bits: int = MAX_BITS,
-    within: Reach | None = None,
+    within: Reached | None = None,
 ) -> Circuit:
     """Return a program's circuit at chosen scales, with every value bounded over all clipped windows.
 
@@ -105,7 +105,7 @@ class _Made:
         clip: int,
         rebase: int,
         most_bits: int,
-        within: Reach | None,
+        within: Reached | None,
     ) -> None:
         self._program = program
         self._given = (input_scale, param_scale, clip, rebase)
@@ -241,7 +241,7 @@ class _Made:
         output = self._aliases.get(self._program.output, self._program.output)
         if not self._steps:
             raise TooCoarse(f"at parameter scale {param_scale} the model is its own input; use a larger one")
-        reached = Reach(*(each.ravel() for each in (*self._intervals[output], self._slacks[output])))
+        reached = Reached(*(each.ravel() for each in (*self._intervals[output], self._slacks[output])))
         return Circuit(
             self._program,
             input_scale,

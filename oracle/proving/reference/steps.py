@@ -45,7 +45,7 @@ class IntegerStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Reached:
     """The numbers that the elements of a value can be, over all clipped windows and whatever a prover chooses.
 
     Attributes:

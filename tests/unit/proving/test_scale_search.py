@@ -36,11 +36,11 @@ def test_a_sample_close_to_a_step_gets_finer_inputs() -> None:
 
 def test_a_search_that_fails_does_not_try_again_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Coarser inputs with the same weights are no nearer; and a narrow range goes on from there."""
-    tried: list[tuple[int, int, int]] = []
+    tried: list[tuple[int, int, int, int]] = []
 
     def counted(*given: Any, **more: Any) -> Any:
         made = instantiate(*given, **more)
-        tried.append(given[1:4])
+        tried.append(given[1:5])
         return made
 
     monkeypatch.setattr(search, "instantiate", counted)
@@ -55,10 +55,15 @@ def test_a_search_that_fails_does_not_try_again_what_failed(monkeypatch: pytest.
             Search(asked, lambda step: None).passing((0,))
         assert len(tried) <= most * len(PARAM_SCALES), tried
     # Where values are divided as well, each rebase by itself.
+    nodes = [node("Mul", ["x", "w"], "h0"), *(node("Mul", [f"h{at}", f"h{at}"], f"h{at + 1}") for at in range(3))]
+    data = model([*nodes, node("Mul", ["h3", "x"])], ["N", 3], [weights("w", [0.3, 0.2, -0.1])])
+    asked = Request("m", data, samples, VerdictRule(Rule.TOLERANCE, 1e-12), visibility=Visibility.PUBLIC)
     tried.clear()
     with pytest.raises(ModelError, match=r"of 20 verdicts flip"):
         Search(asked, lambda step: None).passing((0, 2, 3))
-    assert len(tried) <= 5 * len(PARAM_SCALES), len(tried)
+    for rebase in (2, 3):
+        scales = [param_scale for _, param_scale, _, each in tried if each == rebase]
+        assert scales and scales == sorted(set(scales))
 
 
 def test_weights_that_fall_away_at_coarse_scales_leave_finer_ones_to_be_tried() -> None:
