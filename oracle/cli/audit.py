@@ -11,6 +11,7 @@ import click
 
 from oracle.cli.options import (
     FILE,
+    FiniteRange,
     block_option,
     json_option,
     load_optional,
@@ -92,7 +93,7 @@ _MOMENT = _Moment()
 )
 @click.option(
     "--readings-days",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=90.0,
     show_default=True,
     help="With --readings: how many days back, by the chain's time.",

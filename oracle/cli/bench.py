@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from oracle.cli.options import FILE, FOLDER, json_option
+from oracle.cli.options import FILE, FOLDER, FiniteRange, json_option
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 
@@ -92,7 +92,7 @@ def bench_group(
 @click.option(
     "--time-limit",
     "seconds",
-    type=click.FloatRange(min=1),
+    type=FiniteRange(min=1),
     default=300.0,
     show_default=True,
     help="Seconds for a model, and as many for ezkl's defaults.",
@@ -100,14 +100,14 @@ def bench_group(
 @click.option(
     "--memory-limit",
     "memory",
-    type=click.FloatRange(min=0.1),
+    type=FiniteRange(min=0.1),
     default=8.0,
     show_default=True,
     help="GiB that a model's processes may take together.",
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=0.01,
     show_default=True,
     help="The error of an output that still counts as right, as a share of the largest output.",

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from oracle.cli.completion import complete_feed
-from oracle.cli.options import config_option, json_option, load_config
+from oracle.cli.options import FiniteRange, config_option, json_option, load_config
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 
@@ -17,7 +17,7 @@ from oracle.cli.options import config_option, json_option, load_config
 @click.argument("feeds", metavar="[FEED]…", nargs=-1, shell_complete=complete_feed)
 @click.option(
     "--days",
-    type=click.FloatRange(min=0, min_open=True, max=3_660),
+    type=FiniteRange(min=0, min_open=True, max=3_660),
     default=7.0,
     show_default=True,
     help="Days that are looked back.",
@@ -25,7 +25,7 @@ from oracle.cli.options import config_option, json_option, load_config
 @click.option("--heartbeat", type=click.IntRange(min=1), help="Seconds: try this heartbeat.")
 @click.option("--deviation", type=click.IntRange(min=1), help="Try this deviation: ppm, or answer units if absolute.")
 @click.option("--window-ms", type=click.IntRange(min=0, max=60_000), help="Try this batch window.")
-@click.option("--gas-price", type=click.FloatRange(min=0, min_open=True), help="Gwei that estimates take for a gas.")
+@click.option("--gas-price", type=FiniteRange(min=0, min_open=True), help="Gwei that estimates take for a gas.")
 @config_option
 @json_option
 def cost_command(

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from oracle.cli.completion import complete_feed
-from oracle.cli.options import FOLDER, json_option
+from oracle.cli.options import FOLDER, FiniteRange, json_option
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 
@@ -74,7 +74,7 @@ from oracle.cli.options import FOLDER, json_option
 @click.option("--name", default="first", show_default=True, metavar="NAME", help="The model's name.")
 @click.option(
     "--false-holds",
-    type=click.FloatRange(0, 500, min_open=True, max_open=True),
+    type=FiniteRange(0, 500, min_open=True, max_open=True),
     default=5.0,
     show_default=True,
     help="How many of 10,000 reports without a fault the model may hold.",

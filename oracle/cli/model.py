@@ -11,6 +11,7 @@ import click
 from oracle.cli.options import (
     FILE,
     FOLDER,
+    FiniteRange,
     block_option,
     config_option,
     cores_option,
@@ -68,7 +69,7 @@ def model_inspect(path: Path, as_json: bool) -> None:
 @click.option(
     "--deadline",
     "deadline_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     help="Seconds for each proof (default: twenty times the estimate, and at least 60).",
 )
 @memory_option
@@ -95,7 +96,7 @@ def model_prove(path: Path, out: Path, as_json: bool, **options: Any) -> None:
 @click.option(
     "--deadline",
     "deadline_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     help="Seconds for each proof (default: 60).",
 )
 @json_option
@@ -209,7 +210,7 @@ def model_verify_deployed(path: Path, address: str, rpc_url: str, block: int | s
 )
 @click.option(
     "--max-flips",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=1.0,
     show_default=True,
     help="Verdicts per 10,000 samples that may differ from the float model's.",

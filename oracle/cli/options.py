@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,17 @@ visibility_option = click.option(
 )
 
 
+class FiniteRange(click.FloatRange):
+    """A number within bounds. Any range of click's takes NaN, which is on no side of a bound."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or fail."""
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"{found} is no number.", param, ctx)
+        return found
+
+
 class BlockParameter(click.ParamType[int | str]):
     """A block, by its number or by the name that nodes have for it."""
 
@@ -98,7 +110,7 @@ rpc_urls_option = click.option(
 )
 memory_option = click.option(
     "--memory-limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     metavar="GIB",
     help="Memory that the proofs of a split model may take together (default: four fifths of the machine's).",
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from oracle.cli.options import FILE, json_option, load_optional, optional_config_option
+from oracle.cli.options import FILE, FiniteRange, json_option, load_optional, optional_config_option
 from oracle.cli.render.json_output import print_done
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
@@ -39,7 +39,7 @@ def srs_list(config_path: Path | None, as_json: bool) -> None:
 @click.option(
     "--deadline",
     "deadline_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     help="Seconds for each file (default: 600, and more for large ones).",
 )
 @optional_config_option

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oracle.cli.options import config_option, json_option, load_config
+from oracle.cli.options import FiniteRange, config_option, json_option, load_config
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _KEYS = "q ends"
 @click.command("top")
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0.2, max=3_600),
+    type=FiniteRange(min=0.2, max=3_600),
     default=2.0,
     show_default=True,
     help="Seconds between two looks.",

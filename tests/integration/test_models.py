@@ -807,8 +807,8 @@ def test_samples_of_one_verdict_are_told(rule: tuning.Rule, value: float, alike:
 
 @pytest.mark.parametrize("rule", [tuning.Rule.THRESHOLD, tuning.Rule.TOLERANCE])
 def test_a_verdict_has_a_number(rule: tuning.Rule) -> None:
-    for value in (float("nan"), float("inf")):
-        with pytest.raises(ModelError, match=f"linear: {value} is no {rule}: state a number"):
+    for value in (float("nan"), float("inf"), -1e300):
+        with pytest.raises(ModelError, match=f"linear: {value:g} is no {rule} of integers".replace("+", r"\+")):
             Search(request("linear", verdict=tuning.VerdictRule(rule, value)), lambda step: None)
 
 
@@ -956,6 +956,7 @@ def test_estimates_grow_with_the_circuit(rows: int, private: bool, k: int) -> No
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
+        (["good.onnx", "--memory-limit", "nan"], 2, "nan is no number"),
         (["none.onnx", "--check"], 2, r"error: none\.onnx can't be read: No such file"),
         (["bad.onnx", "--check"], 2, r"error: bad\.onnx is not an ONNX file"),
         (["sine.onnx", "--data", "x.csv"], 2, r"error: sine can't be proven as it is, for 1 reason: \(1\) node y_Sin"),

@@ -27,7 +27,7 @@ from oracle.cli.claim.options import (
     terms_option,
     word_of,
 )
-from oracle.cli.options import FILE, FOLDER, json_option, key_options, srs_option, unlock
+from oracle.cli.options import FILE, FOLDER, FiniteRange, json_option, key_options, srs_option, unlock
 from oracle.cli.render.json_output import print_done
 from oracle.core.errors import DataError, ProofInvalid
 from oracle.core.times import utc
@@ -50,7 +50,7 @@ _DAY = 86_400
 @registry_option
 @key_options("Keystore of the issuer.", needed=True)
 @click.option(
-    "--days", type=click.FloatRange(min=0, min_open=True), default=90, show_default=True, help="Days that it is valid."
+    "--days", type=FiniteRange(min=0, min_open=True), default=90, show_default=True, help="Days that it is valid."
 )
 @click.option(
     "--out",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oracle.cli.detector.recordings import recording_of, recording_options
-from oracle.cli.options import FILE, FOLDER, json_option
+from oracle.cli.options import FILE, FOLDER, FiniteRange, json_option
 from oracle.core.encoding import Feature
 from oracle.core.errors import DataError
 
@@ -101,7 +101,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the injected faults.")
 @click.option(
     "--scale-to",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     help="Scale all limits, with hindsight, to this many false holds per 10,000: so detectors compare, not thresholds.",
 )
 @click.option(

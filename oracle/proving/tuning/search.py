@@ -85,6 +85,9 @@ def _is_telling(constant: Any) -> bool:
     return bool(((constant != 0) & (constant != 1)).any()) and constant.size > 1
 
 
+_FAR = 2.0**126
+"""No integer of a circuit is as large, so no output is."""
+
 _ROOM = 2.0
 """A narrow range is this many times that of the samples."""
 
@@ -169,8 +172,10 @@ class Search:
         self.threshold = self.verdict.value
         if program.tail is not None and not tolerance:
             self.threshold = program.tail.before(self.verdict.value)
-        if not math.isfinite(self.verdict.value):
-            raise ModelError(f"{request.name}: {self.verdict.value:g} is no {self.verdict.rule}: state a number")
+        if not abs(self.verdict.value) < _FAR:
+            raise ModelError(
+                f"{request.name}: {self.verdict.value:g} is no {self.verdict.rule} of integers: state another"
+            )
         if not math.isfinite(self.threshold):
             raise ModelError(
                 f"{request.name}: the final {program.dropped} is always on one side of {self.verdict.value:g}, so that "
