@@ -135,7 +135,7 @@ def test_a_prover_with_an_engine_of_its_own_proves_nothing_within_the_band(
 
 @pytest.mark.parametrize("name", ["number", "classes", "probabilities"])
 def test_the_circuit_computes_what_the_reference_says(engine: EngineProcess, name: str, tmp_path: Path) -> None:
-    """Changes, classes and margins are compared at the ends of intervals, one step nearer, and with data out of range."""
+    """Changes, classes and margins are compared at the ends of intervals, one step nearer, and on data out of range."""
     circuit = approximate(name).circuit()
     paths: dict[str, Any] = {each: str(tmp_path / each) for each in ("model", "settings", "circuit")}
     Path(paths["model"]).write_bytes(circuit.to_onnx(1))
