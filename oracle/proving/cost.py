@@ -8,7 +8,7 @@ they are (`docs/performance.md`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from oracle.proving.lowering.program import CHECKED, COMPARISONS, DECOMPOSED, FUNCTION, Op, Program
@@ -77,6 +77,9 @@ _SHAPES = {
 }
 """A fourth column raises the degree of the circuit, and doubles all of it."""
 
+_TABLE_BYTES = (320, 576, 800)
+"""Bytes that each function's table adds to a proof, with one inner column, two and three: a lookup in every column."""
+
 _FOLDED = 0.6
 """Share of a second column, by which folding raises time and memory."""
 
@@ -119,7 +122,15 @@ class Estimate:
 
 
 def estimate(
-    rows: int, *, instances: int, private: bool, lookups: bool, columns: int = 1, table: int = 0, k: int = 0
+    rows: int,
+    *,
+    instances: int,
+    private: bool,
+    lookups: bool,
+    columns: int = 1,
+    table: int = 0,
+    tables: int = 0,
+    k: int = 0,
 ) -> Estimate:
     """Estimate the cost of a circuit.
 
@@ -130,13 +141,14 @@ def estimate(
         lookups: True if anything is taken apart into digits.
         columns: Inner columns.
         table: Rows of the lookup table.
+        tables: Tables of functions; see `tables_of`.
         k: The circuit has at least 2^k rows.
     """
     k = max(least_k(rows, table), MIN_K, k)
     shape = _SHAPES[private, lookups][min(columns, len(_SHAPES[private, lookups])) - 1]
     # A circuit that is nearly full is folded into twice the columns.
     folded = rows + FOLD_MARGIN >= 1 << k
-    size = shape.proof_bytes + folded * shape.folded_bytes
+    size = shape.proof_bytes + folded * shape.folded_bytes + tables * _TABLE_BYTES[columns - 1]
     return Estimate(
         rows,
         k,
@@ -145,6 +157,12 @@ def estimate(
         _SECONDS * shape.work * (1 + _FOLDED * folded) * float(1 << k) ** _GROWTH,
         int(_BYTES + shape.row_bytes * (1 + _FOLDED * folded) * (1 << k)),
     )
+
+
+def tables_of(ops: Iterable[Op]) -> int:
+    """Return how many tables the functions among some operations have: one each, and one for all that are checked."""
+    names = {op.attributes["name"] for op in ops if op.kind == FUNCTION}
+    return len(names - CHECKED) + bool(names & CHECKED)
 
 
 def least_k(rows: int, table: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from oracle.core.errors import ModelError
-from oracle.proving.cost import COLUMNS, LARGEST_PROOF, MAX_K, Estimate, approximate_rows, estimate
+from oracle.proving.cost import COLUMNS, LARGEST_PROOF, MAX_K, Estimate, approximate_rows, estimate, tables_of
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import DECOMPOSED, DEFAULT_SEGMENTS, FUNCTION, Problem, Program, told
@@ -123,6 +123,7 @@ def _cost(program: Program, private: bool, columns: int = 1) -> Estimate:
         lookups=lookups,
         columns=columns,
         table=128 * lookups,
+        tables=tables_of(program.ops),
     )
 
 

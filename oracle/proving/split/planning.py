@@ -11,7 +11,17 @@ from pathlib import Path
 from oracle.core.errors import ModelError
 from oracle.proving.artifact import Visibility
 from oracle.proving.artifact.circuit import run_args, table_rows
-from oracle.proving.cost import COLUMNS, HASH_ROWS, MAX_K, Estimate, digit_rows, estimate, op_rows
+from oracle.proving.cost import (
+    COLUMNS,
+    HASH_ROWS,
+    LARGEST_PROOF,
+    MAX_K,
+    Estimate,
+    digit_rows,
+    estimate,
+    op_rows,
+    tables_of,
+)
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import Settings, legs_for
 from oracle.proving.interface import Progress
@@ -178,6 +188,7 @@ class _Planner:
             lookups=bool(apart or table),
             columns=settings.columns,
             table=max(settings.base if apart else 0, table),
+            tables=tables_of(step.op for step in self.circuit.steps[start:end]),
         )
 
     def table(self, start: int, end: int) -> int:
@@ -276,7 +287,7 @@ class _Planner:
 
     @staticmethod
     def fits(estimate: Estimate, memory: int) -> bool:
-        return estimate.memory <= memory and estimate.k <= MAX_K
+        return estimate.memory <= memory and estimate.k <= MAX_K and estimate.proof_bytes <= LARGEST_PROOF
 
     def refusal(self) -> str:
         """Name the layer that fits no segment: the largest one of the smallest segment that would hold it."""

@@ -13,7 +13,7 @@ from oracle.proving.artifact import CIRCUIT, MODEL, PK, SETTINGS, SRS, VK, Visib
 from oracle.proving.artifact.circuit import run_args, table_rows
 from oracle.proving.artifact.keys import settle, write_json
 from oracle.proving.artifact.made import Made
-from oracle.proving.cost import COLUMNS, FOLD_MARGIN, LARGEST_PROOF, MIN_K, estimate, least_k
+from oracle.proving.cost import COLUMNS, FOLD_MARGIN, LARGEST_PROOF, MIN_K, estimate, least_k, tables_of
 from oracle.proving.engine.child import EngineProcess, patience, stuck
 from oracle.proving.imported import ImportedModel, Settings
 from oracle.proving.inspect.model import check_cost, fits
@@ -33,6 +33,8 @@ _ENOUGH_S = 30.0
 _HOPELESS = 1.1
 """A candidate is a finalist if its estimated cost is at most this many times the best one's. Estimates of one model's
 candidates are within a fifth of each other's truth, and a finalist has to be cheaper by `_BETTER`."""
+
+_TOO_LONG = "no chain takes the verifier of so long a proof as its code"
 
 WITNESSED_SAMPLES = 16
 """Samples on which a finalist's circuit is compared with the reference."""
@@ -81,12 +83,16 @@ def rank(
                     lookups=bool(circuit.decomposed or circuit.looked_up),
                     columns=columns,
                     table=table,
+                    tables=tables_of(step.op for step in circuit.steps),
                     k=k,
                 )
                 if cost.proof_bytes > LARGEST_PROOF:
                     continue
                 chosen = replace(settings, columns=columns, k=k)
                 ranked.append((circuit, Candidate(chosen, segments, cost)))
+    if not ranked:
+        count = max(tables_of(step.op for step in circuit.steps) for circuit, _, _ in found)
+        raise ModelError(f"{request.name}: {_TOO_LONG}: it needs {count} tables of functions; split it (--split)")
     # Among candidates of equal cost, the one nearest to the float model comes first.
     error = {id(circuit): search.gate.fidelity(circuit).largest_error or 0.0 for circuit, _, _ in found}
     ranked.sort(
@@ -221,7 +227,7 @@ def _prove_at(
     except (ArtifactError, ProverUnavailable) as error:
         return replace(candidate, refused=str(error)), None
     if len(proofs[0]["proof"]) // 2 > LARGEST_PROOF:
-        return replace(candidate, refused="no chain takes the verifier of so long a proof as its code"), None
+        return replace(candidate, refused=_TOO_LONG), None
     measured = replace(
         candidate,
         settings=chosen,

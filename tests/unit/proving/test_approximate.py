@@ -19,7 +19,7 @@ from oracle.proving.artifact import Manifest, Visibility
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.functions import FUNCTIONS
 from oracle.proving.lowering.loading import read_model
-from oracle.proving.lowering.program import Program
+from oracle.proving.lowering.program import FUNCTION, Program
 from oracle.proving.reference import functions
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.functions import function_bounds, function_slack, results
@@ -162,6 +162,13 @@ def test_exact_operators_stay_exact_and_smooth_ones_are_looked_up() -> None:
     assert program.looked_up == ("node s_Sigmoid (Sigmoid)", "node e_Exp (Exp)") and not program.approximated
     exact, _ = lower(read_model(model([*nodes[:1], node("Mul", ["s", "x"])], ["N", 6])))
     assert exact is not None and not exact.looked_up and exact.approximated
+
+
+def test_functions_share_a_table_where_they_can() -> None:
+    nodes = [node("Cos", ["x"], "c"), node("Sin", ["c"], "s"), node("Acos", ["s"], "a"), node("Asin", ["s"], "b")]
+    program = lowered([*nodes, node("Mul", ["a", "b"])])
+    assert {op.attributes["name"] for op in program.ops if op.kind == FUNCTION} == {"Sin", "Asin"}
+    assert len(program.looked_up) == 4
 
 
 # --- what a prover may move ---------------------------------------------------------------------------------------

@@ -76,6 +76,33 @@ def test_weights_that_fall_away_at_coarse_scales_leave_finer_ones_to_be_tried() 
     assert (circuit.rebase, circuit.decomposed) == (0, 0), "nothing has to be divided"
 
 
+def test_columns_that_make_a_verifier_too_long_are_not_tried(tmp_path: Path) -> None:
+    """A table is in each column: with many functions one column is left, and then none."""
+
+    class Counting:
+        def call(self, op: str, /, **arguments: Any) -> dict[str, Any]:
+            return {"num_rows": 2_000 // arguments["run_args"]["num_inner_cols"]}
+
+    names = ["Sin", "Tan", "Atan", "Sinh", "Cosh", "Asinh", "Exp", "Erf"]
+    rule = VerdictRule(Rule.TOLERANCE, 10.0)
+
+    def columns(functions: list[str]) -> set[int]:
+        nodes = [node(name, ["x"], f"f{at}") for at, name in enumerate(functions)]
+        nodes.append(node("Sum", [f"f{at}" for at in range(len(functions))], "s"))
+        data = model([*nodes, node("Mul", ["s", "s"])], ["N", 2], [])
+        samples = np.random.default_rng(3).normal(size=(5, 2)).astype(np.float32)
+        asked = Request("m", data, samples, rule, visibility=Visibility.PUBLIC, approximate=True)
+        search = Search(asked, lambda step: None)
+        found = rank(search, search.candidates(), cast(EngineProcess, Counting()), tmp_path, lambda step: None)
+        return {each.settings.columns for _, each in found}
+
+    assert columns(names[:2]) == {1, 2, 3}
+    assert columns(names[:4]) == {1, 2}
+    assert columns(names) == {1}
+    with pytest.raises(ModelError, match=r"so long a proof as its code: it needs 15 tables of functions; split it"):
+        columns([*names, "Log", "Asin", "Atanh", "Acosh", "Sigmoid", "Tanh", "Sqrt"])
+
+
 @pytest.mark.parametrize("objective", list(Objective))
 def test_what_does_not_fit_into_memory_leaves_the_others_in_the_choice(objective: Objective, tmp_path: Path) -> None:
     """The candidate with the least gas has one column, which here takes more memory than three."""

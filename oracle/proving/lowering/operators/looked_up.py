@@ -36,6 +36,20 @@ def _function(operator: str, builder: ProgramBuilder, arguments: list[Any], attr
     return function(builder, operator, as_var(arguments[0], "input"))
 
 
+# Each table makes proof and verifier longer (`cost.tables_of`): functions share one where they can.
+
+
+@approximates("Cos")
+def _cos(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    quarter = builder.binary("Add", as_var(arguments[0], "input"), np.full(1, math.pi / 2))
+    return function(builder, "Sin", quarter)
+
+
+@approximates("Acos")
+def _acos(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    return builder.binary("Sub", np.full(1, math.pi / 2), function(builder, "Asin", as_var(arguments[0], "input")))
+
+
 @approximates("Div")
 def _div(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     return _quotient(builder, arguments[0], as_var(arguments[1], "divisor"))
