@@ -30,6 +30,7 @@ from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.functions import FUNCTIONS
 from oracle.proving.lowering.loading import read_model
 from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.looked_up import at_level
 from oracle.proving.tuning.request import Request, Rule, VerdictRule
 from oracle.proving.tuning.search import Search
@@ -79,6 +80,19 @@ def test_every_function_of_the_reference_is_that_of_the_witness(engine: EnginePr
     made = [list(each) for each in ImportedModel("m", circuit, _settings(circuit)).windows()][:4]
     windows = [*circuit.quantise(SAMPLES[:6]).tolist(), *made]
     assert witnesses(engine, circuit, tmp_path, windows) == circuit.evaluate_exactly(windows).tolist()
+
+
+def test_values_are_joined_as_far_apart_as_the_witness_joins_them(engine: EngineProcess, tmp_path: Path) -> None:
+    """ezkl would leave off the lift of 70 bits in silence: x to the eighth and x, at an input scale of 10."""
+    nodes = [node("Mul", ["x", "x"], "a"), node("Mul", ["a", "a"], "b"), node("Mul", ["b", "b"], "c")]
+    program, problems = lower(read_model(model([*nodes, node("Add", ["c", "x"])], ["N", 2], [])))
+    assert program is not None, problems
+    circuit = instantiate(program, 9, 4, 1 << 9)
+    assert max(lift for step in circuit.steps for lift in step.lifts) == 63
+    windows = [[509, -77]]
+    assert witnesses(engine, circuit, tmp_path, windows) == circuit.evaluate_exactly(windows).tolist()
+    with pytest.raises(ModelError, match=r"values whose scales are 2\^70 apart, and ezkl joins them up to 2\^63"):
+        instantiate(program, 10, 4, 1 << 9)
 
 
 @pytest.mark.parametrize("size", [0.02, 300.0])

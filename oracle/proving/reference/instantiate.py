@@ -22,6 +22,7 @@ from oracle.proving.reference.slopes import rounded_slopes
 from oracle.proving.reference.steps import (
     EXACT_QUOTIENT_BITS,
     MAX_BITS,
+    MAX_LIFT,
     IntegerStep,
     Reached,
     decomposed,
@@ -148,6 +149,7 @@ class _Made:
         _, param_scale, _, rebase = self._given
         op = Op(op.kind, tuple(names), op.output, op.node, op.shape, op.attributes)
         op, scale, lifts = _scaled(op, self._program.constants, self._integers, self._scales, param_scale)
+        self._require_lifts(op, lifts)
         # ezkl treats a product with a power of two as a change of scale alone, and never divides it.
         drop = max(0, scale - self._level) if rebase and op.kind != "Halve" else 0
         step = IntegerStep(op, scale - drop, lifts, drop)
@@ -211,6 +213,14 @@ class _Made:
         ):
             slack = slack if other is None else np.minimum(slack, other)
         return slack
+
+    def _require_lifts(self, op: Op, lifts: Sequence[int]) -> None:
+        if max(lifts, default=0) > MAX_LIFT:
+            input_scale, param_scale, _, _ = self._given
+            raise ModelError(
+                f"{op.node}: it joins values whose scales are 2^{max(lifts)} apart, and ezkl joins them up to "
+                f"2^{MAX_LIFT} (input scale {input_scale}, parameter scale {param_scale}). Use smaller scales"
+            )
 
     def _require_exact_quotients(self, op: Op, largest: int) -> None:
         if largest.bit_length() > EXACT_QUOTIENT_BITS:

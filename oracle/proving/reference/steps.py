@@ -16,6 +16,9 @@ MAX_BITS = 126
 EXACT_QUOTIENT_BITS = 52
 """ezkl divides 64-bit floats, which must hold a dividend and its half exactly."""
 
+MAX_LIFT = 63
+"""ezkl gives two values one scale by a factor of 64 bits. A larger factor it leaves off, in silence."""
+
 
 @dataclass(frozen=True, slots=True)
 class IntegerStep:
