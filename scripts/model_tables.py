@@ -19,8 +19,6 @@ from scripts.bench_tables import Report, TablesError, fill
 
 COMMANDS = {
     "peer": "oracle bench models FOLDER",
-    "beside": "oracle bench models FOLDER --models …",
-    "proven": "oracle bench models FOLDER",
     "exports": "make bench-models",
 }
 """The tables by name, with the command that measures each."""
