@@ -83,7 +83,7 @@ def test_every_function_of_the_reference_is_that_of_the_witness(engine: EnginePr
 
 
 def test_values_are_joined_as_far_apart_as_the_witness_joins_them(engine: EngineProcess, tmp_path: Path) -> None:
-    """ezkl would leave off the lift of 70 bits in silence: x to the eighth and x, at an input scale of 10."""
+    """ezkl would leave off the lift of 70 bits in silence, but not that of a constant that is used once."""
     nodes = [node("Mul", ["x", "x"], "a"), node("Mul", ["a", "a"], "b"), node("Mul", ["b", "b"], "c")]
     program, problems = lower(read_model(model([*nodes, node("Add", ["c", "x"])], ["N", 2], [])))
     assert program is not None, problems
@@ -93,6 +93,17 @@ def test_values_are_joined_as_far_apart_as_the_witness_joins_them(engine: Engine
     assert witnesses(engine, circuit, tmp_path, windows) == circuit.evaluate_exactly(windows).tolist()
     with pytest.raises(ModelError, match=r"values whose scales are 2\^70 apart, and ezkl joins them up to 2\^63"):
         instantiate(program, 10, 4, 1 << 9)
+
+    def constants(*last: Any) -> Circuit:
+        constant = [weights("k", np.array([0.75, -1.5]))]
+        program, problems = lower(read_model(model([*nodes, *last], ["N", 2], constant)))
+        assert program is not None, problems
+        return instantiate(program, 10, 4, 1 << 9)
+
+    once = constants(node("Add", ["c", "k"]))
+    assert witnesses(engine, once, tmp_path, windows) == once.evaluate_exactly(windows).tolist()
+    with pytest.raises(ModelError, match=r"values whose scales are 2\^76 apart"):
+        constants(node("Add", ["c", "k"], "d"), node("Add", ["d", "k"]))
 
 
 @pytest.mark.parametrize("size", [0.02, 300.0])

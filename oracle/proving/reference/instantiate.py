@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -149,7 +150,6 @@ class _Made:
         _, param_scale, _, rebase = self._given
         op = Op(op.kind, tuple(names), op.output, op.node, op.shape, op.attributes)
         op, scale, lifts = _scaled(op, self._program.constants, self._integers, self._scales, param_scale)
-        self._require_lifts(op, lifts)
         # ezkl treats a product with a power of two as a change of scale alone, and never divides it.
         drop = max(0, scale - self._level) if rebase and op.kind != "Halve" else 0
         step = IntegerStep(op, scale - drop, lifts, drop)
@@ -214,13 +214,17 @@ class _Made:
             slack = slack if other is None else np.minimum(slack, other)
         return slack
 
-    def _require_lifts(self, op: Op, lifts: Sequence[int]) -> None:
-        if max(lifts, default=0) > MAX_LIFT:
-            input_scale, param_scale, _, _ = self._given
-            raise ModelError(
-                f"{op.node}: it joins values whose scales are 2^{max(lifts)} apart, and ezkl joins them up to "
-                f"2^{MAX_LIFT} (input scale {input_scale}, parameter scale {param_scale}). Use smaller scales"
-            )
+    def _require_lifts(self) -> None:
+        """Raise ModelError if ezkl would lose a lift. A constant of one use is written anew at the right scale."""
+        uses = Counter(name for step in self._steps for name in step.op.inputs * (1 + (step.op.kind in COMPARISONS)))
+        for step in self._steps:
+            for name, lift in zip(step.op.inputs, step.lifts, strict=True):
+                if lift > MAX_LIFT and not (name in self._integers and uses[name] == 1):
+                    input_scale, param_scale, _, _ = self._given
+                    raise ModelError(
+                        f"{step.op.node}: it joins values whose scales are 2^{lift} apart, and ezkl joins them up to "
+                        f"2^{MAX_LIFT} (input scale {input_scale}, parameter scale {param_scale}). Use smaller scales"
+                    )
 
     def _require_exact_quotients(self, op: Op, largest: int) -> None:
         if largest.bit_length() > EXACT_QUOTIENT_BITS:
@@ -251,6 +255,7 @@ class _Made:
         output = self._aliases.get(self._program.output, self._program.output)
         if not self._steps:
             raise TooCoarse(f"at parameter scale {param_scale} the model is its own input; use a larger one")
+        self._require_lifts()
         reached = Reached(*(each.ravel() for each in (*self._intervals[output], self._slacks[output])))
         return Circuit(
             self._program,

@@ -17,7 +17,8 @@ EXACT_QUOTIENT_BITS = 52
 """ezkl divides 64-bit floats, which must hold a dividend and its half exactly."""
 
 MAX_LIFT = 63
-"""ezkl gives two values one scale by a factor of 64 bits. A larger factor it leaves off, in silence."""
+"""ezkl gives two values one scale by a factor of 64 bits. A larger factor it leaves off, in silence, but for a
+constant that is used once."""
 
 
 @dataclass(frozen=True, slots=True)

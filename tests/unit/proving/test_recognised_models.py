@@ -379,7 +379,7 @@ def test_the_density_of_a_mixture(components: int) -> None:
         program = lowered(data, output="score_samples", segments=segments)
         rounds = math.ceil(math.log2(components))
         assert len(program.approximated) == (1 if rounds else 0)
-        circuit = instantiate(program, 6, 16, 512)
+        circuit = instantiate(program, 6, 12, 512)
         computed = circuit.evaluate(circuit.quantise(POINTS)).astype(float) / 2.0**circuit.output_scale
         above = computed[:, 0] - mixture.score_samples(POINTS)
         assert above.min() > -0.002 and above.max() < rounds * excess(segments) + 0.002
