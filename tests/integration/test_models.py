@@ -47,6 +47,7 @@ from oracle.proving.tuning.search import Search
 from oracle.proving.verification import LocalVerifier
 from tests import circuits, models
 from tests.graphs import graphs
+from tests.hostile_prover import picks, published
 from tests.integration.workspace import run_command
 from tests.leaks import leaking, leaks
 from tests.models import model, node, weights
@@ -232,15 +233,7 @@ def test_the_slack_holds_whatever_quotients_a_prover_chooses(data: bytes, scales
     rng = np.random.default_rng(seed)
     windows = rng.integers(-100, 101, size=(20, circuit.features))
     honest = circuit.evaluate_exactly(windows)
-
-    def chosen(value: Any, drop: int) -> Any:
-        divisor = 1 << drop
-        picked = [rng.choice([int(x) // divisor, -(-int(x) // divisor)]) for x in value.ravel()]
-        return np.array([int(q) for q in picked], dtype=object).reshape(value.shape)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("oracle.proving.reference.circuit.quotient", chosen)
-        other = circuit.evaluate_exactly(windows)
+    other = published(circuit, windows, picks(seed)[-1])
     assert np.abs(other - honest).max() <= circuit.slack
     assert max(np.abs(other).max(), np.abs(honest).max()) <= circuit.bound
     if not any(step.drop for step in circuit.steps):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,10 +21,9 @@ from oracle.claims.statement import SALT_LIMBS, all_edges
 from oracle.core.errors import DataError, ModelError
 from oracle.proving.artifact.circuit import table_rows
 from oracle.proving.lowering.program import Program
-from oracle.proving.reference.circuit import Circuit
-from oracle.proving.reference.functions import results
 from oracle.proving.reference.instantiate import instantiate
 from tests.claim_models import APPROXIMATE, ATTENDED, LAST, SCHEMA, WEIGHTS, approximate
+from tests.hostile_prover import picks, published
 from tests.models import model, node, weights
 
 
@@ -35,32 +33,9 @@ def floats(name: str, windows: np.ndarray) -> np.ndarray:
     return scored_quantities(approximate(name), APPROXIMATE[name][0], places * [2, 4, 1, 1] + [-1, 0, 0, 0])
 
 
-def hostile(monkeypatch: pytest.MonkeyPatch, circuit: Circuit, windows: np.ndarray, sign: int) -> np.ndarray:
-    """Return what a prover publishes that takes a side at each division, and a neighbour of each checked result."""
-    rng = np.random.default_rng(1)
-
-    def quotient(value: Any, drop: int) -> Any:
-        sides = [sign or int(rng.choice([-1, 1])) for _ in range(value.size)]
-        flat = zip((int(each) for each in value.ravel()), sides, strict=True)
-        picked = [x >> drop if side < 0 else -(-x >> drop) for x, side in flat]
-        return np.array(picked, dtype=object).reshape(value.shape)
-
-    def moved(function: str, values: Any, scale: int) -> Any:
-        made = results(function, values, scale)
-        if function not in ("Reciprocal", "Sqrt"):
-            return made
-        by = rng.integers(-1, 2, size=made.shape) if sign == 0 else np.full(made.shape, sign)
-        return made + np.array([int(each) for each in by.ravel()], dtype=object).reshape(made.shape)
-
-    with monkeypatch.context() as patch:
-        patch.setattr("oracle.proving.reference.circuit.quotient", quotient)
-        patch.setattr("oracle.proving.reference.arithmetic.results", moved)
-        return circuit.evaluate_exactly(windows)
-
-
 @pytest.mark.attack
 @pytest.mark.parametrize("name", APPROXIMATE)
-def test_no_prover_claims_what_is_false_of_the_float_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_prover_claims_what_is_false_of_the_float_model(name: str) -> None:
     """A claim holds if both ends of an interval are within its bounds: the float model's output is between them."""
     spec = approximate(name)
     circuit = spec.circuit()
@@ -68,8 +43,8 @@ def test_no_prover_claims_what_is_false_of_the_float_model(name: str, monkeypatc
     expected = floats(name, windows)
     unit = circuit.score_unit
     leaves = 0
-    for sign in (-1, 0, 1):
-        found = hostile(monkeypatch, circuit.circuit, windows, sign).astype(float)
+    for pick in picks():
+        found = published(circuit.circuit, windows, pick).astype(float)
         count = circuit.shape.outputs
         least, most = found[:, :count] / unit, found[:, count:] / unit
         if spec.classes:

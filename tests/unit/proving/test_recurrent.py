@@ -11,10 +11,10 @@ import pytest
 from oracle.proving.lowering.driver import lower
 from oracle.proving.lowering.loading import read_model
 from oracle.proving.lowering.program import Program
-from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.float_model import scored_outputs
 from oracle.proving.tuning.request import Request
+from tests.hostile_prover import picks, published
 from tests.recurrent import recurrent, sequences
 
 
@@ -71,27 +71,14 @@ def test_states_do_not_grow_with_the_steps(kind: str) -> None:
     assert kind == "LSTM" or slacks[2] < 0.02
 
 
-def quotients_of(circuit: Circuit, windows: Any, pick: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a circuit's outputs if a prover picks the quotients."""
-
-    def chosen(value: Any, drop: int) -> Any:
-        picked = [pick(int(x) // (1 << drop), -(-int(x) // (1 << drop))) for x in value.ravel()]
-        return np.array([int(each) for each in picked], dtype=object).reshape(value.shape)
-
-    with monkeypatch.context() as patch:
-        patch.setattr("oracle.proving.reference.circuit.quotient", chosen)
-        return circuit.evaluate_exactly(windows)
-
-
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "GRU as PyTorch has it", "LSTM that sees its cell", "RNN"])
-def test_no_prover_leaves_the_slack(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_prover_leaves_the_slack(name: str) -> None:
     """One that always rounds down, always up, or as it likes, stays within the slack that the manifest states."""
     circuit = instantiate(lowered(recurrent(**LAYERS[name], steps=4), 8), 2, 4, 40, 2)
     rng = np.random.default_rng(5)
     windows = rng.integers(-40, 41, (12, circuit.features))
     honest = circuit.evaluate_exactly(windows)
-    picks = (lambda low, high: low, lambda low, high: high, lambda low, high: rng.choice([low, high]))
-    moved = max(np.abs(quotients_of(circuit, windows, pick, monkeypatch) - honest).max() for pick in picks)
+    moved = max(np.abs(published(circuit, windows, pick) - honest).max() for pick in picks())
     assert 0 < moved <= circuit.slack
 
 
